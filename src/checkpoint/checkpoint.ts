@@ -1,0 +1,32 @@
+// A checkpoint as a file format gives it: named tensors, read by range. What the names mean is for src/model/.
+import type { Dtype } from "./dtype.ts";
+
+export interface TensorInfo {
+  readonly name: string;
+  readonly shape: readonly number[]; // row-major, outermost first: [out, in] for a weight matrix
+  readonly dtype: Dtype;
+  readonly byteLength: number;
+}
+
+/** Named tensors of a safetensors folder or a GGUF file; headers are read, tensor data is not. */
+export interface Checkpoint {
+  readonly format: "safetensors" | "gguf";
+  /** Path or other name, for messages. */
+  readonly name: string;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Key-value metadata of a GGUF header; empty for safetensors. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /** Whole tensor as f32, row-major. @throws {CompError} "checkpoint" when it does not exist. */
+  read(name: string): Promise<Float32Array>;
+  /** Rows [start, end) of a tensor's first dimension as f32: [end − start, ...rest]. */
+  readRows(name: string, start: number, end: number): Promise<Float32Array>;
+  /** Text of a companion file such as config.json; undefined when there is none (always so for GGUF). */
+  readText(file: string): Promise<string | undefined>;
+  /** Names of all files of the folder; for GGUF the file itself. */
+  readonly files: readonly string[];
+  /** SHA-256 over the headers and sizes, hex: names the source without reading gigabytes. */
+  fingerprint(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export type MetadataValue = string | number | bigint | boolean | MetadataValue[];

@@ -1,0 +1,19 @@
+// A tensor as the backends exchange it: typed data, row-major, with its shape.
+
+export type Shape = readonly number[];
+export type ElementType = "f32" | "f64" | "i32";
+export type TensorData = Float32Array | Float64Array | Int32Array;
+
+export interface Tensor<D extends TensorData = TensorData> {
+  readonly data: D;
+  readonly shape: Shape;
+}
+
+export const elementCount = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+
+/** Pairs data with its shape. @throws {RangeError} when the sizes disagree: always a programming error. */
+export function tensor<D extends TensorData>(data: D, shape: Shape): Tensor<D> {
+  if (data.length !== elementCount(shape))
+    throw new RangeError(`${data.length} elements do not fill [${shape.join(", ")}]`);
+  return { data, shape };
+}

@@ -1,0 +1,31 @@
+// The one dense product that linear algebra needs. A backend provides it (src/compute/); everything here is built on it.
+
+/** A dense matrix, row-major [rows, cols]. */
+export interface Matrix<D extends Float32Array | Float64Array = Float64Array> {
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: D;
+}
+
+export interface GemmOptions {
+  transA?: boolean;
+  transB?: boolean;
+  /** Scales the product; default 1. Only 1 and −1 are used. */
+  alpha?: 1 | -1;
+}
+
+/**
+ * C ← alpha · op(A) · op(B) + C when `into` is given (in place), else a new matrix alpha · op(A) · op(B).
+ * All operands have the same element type, f32 or f64.
+ */
+export type Gemm = <D extends Float32Array | Float64Array>(
+  a: Matrix<D>,
+  b: Matrix<D>,
+  options?: GemmOptions,
+  into?: Matrix<D>,
+) => Promise<Matrix<D>>;
+
+export function matrix<D extends Float32Array | Float64Array>(rows: number, cols: number, data: D): Matrix<D> {
+  if (data.length !== rows * cols) throw new RangeError(`${data.length} elements do not fill [${rows}, ${cols}]`);
+  return { rows, cols, data };
+}
