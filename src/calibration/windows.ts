@@ -1,5 +1,6 @@
 // Calibration windows: fixed-length stretches of the token streams, one stream a file, drawn at random.
 import { CompError } from "../errors.ts";
+import type { TokenWindows } from "../model/token-windows.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** How often a token may occur in the windows, on average; beyond it they say too little of the language. */
@@ -12,14 +13,6 @@ export interface WindowOptions {
   readonly seed: number;
   /** Put before every window when given. */
   readonly bos?: number | undefined;
-}
-
-/** Token ids, row-major [count, length]. */
-export interface Windows {
-  readonly ids: Int32Array;
-  readonly count: number;
-  /** Tokens of a window, BOS included. */
-  readonly length: number;
 }
 
 interface Position {
@@ -36,7 +29,7 @@ interface Position {
  * @param streams token ids of each file
  * @throws {CompError} "calibration" when the streams are too short: a token would occur more than four times on average
  */
-export function sampleWindows(streams: readonly ArrayLike<number>[], options: WindowOptions): Windows {
+export function sampleWindows(streams: readonly ArrayLike<number>[], options: WindowOptions): TokenWindows {
   const random = createRandom(options.seed);
   const shares = shareOut(options, streams);
   const positions = streams.flatMap((ids, stream) =>
@@ -47,14 +40,14 @@ export function sampleWindows(streams: readonly ArrayLike<number>[], options: Wi
 }
 
 /** Takes the last `heldOutCount` windows away from the others, for measuring what was not fitted to. */
-export function splitWindows(windows: Windows, heldOutCount: number): { development: Windows; heldOut: Windows } {
+export function splitWindows(windows: TokenWindows, heldOutCount: number): { development: TokenWindows; heldOut: TokenWindows } {
   if (!Number.isInteger(heldOutCount) || heldOutCount < 0 || heldOutCount >= windows.count) {
     throw new CompError("calibration", `cannot hold out ${heldOutCount} of ${windows.count} calibration windows`, {
       hint: "ask for more windows with --samples.",
     });
   }
   const developmentCount = windows.count - heldOutCount;
-  const slice = (start: number, count: number): Windows => ({
+  const slice = (start: number, count: number): TokenWindows => ({
     ids: windows.ids.subarray(start * windows.length, (start + count) * windows.length),
     count,
     length: windows.length,
@@ -126,7 +119,7 @@ function gather(
   streams: readonly ArrayLike<number>[],
   positions: readonly Position[],
   { length, bos }: WindowOptions,
-): Windows {
+): TokenWindows {
   const offset = bos === undefined ? 0 : 1;
   const rowLength = length + offset;
   const ids = new Int32Array(positions.length * rowLength);

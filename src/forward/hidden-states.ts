@@ -9,6 +9,9 @@ const TOKENS_PER_BATCH = 2048;
 /** Bytes of embedding rows read at once. */
 const TILE_BYTES = 16 * 2 ** 20;
 
+/** Rows that are read though nobody asked for them, rather than starting another read. */
+const MAX_GAP = 256;
+
 export interface HiddenBatch {
   readonly batch: number; // windows
   readonly length: number; // tokens of each
@@ -24,7 +27,7 @@ export function batchesOf({ count, length }: TokenWindows): { start: number; bat
 /** Embeddings of all tokens, scaled as the family does. The embedding matrix passes through memory in tiles. */
 export async function embed(model: Model, windows: TokenWindows): Promise<HiddenBatch[]> {
   const { hiddenSize, embeddingScale } = model.spec;
-  const all = await embeddingRows(model, windows.tokens);
+  const all = await embeddingRows(model, windows.ids);
   if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
   const perWindow = windows.length * hiddenSize;
   return batchesOf(windows).map(({ start, batch }) => ({
@@ -35,20 +38,26 @@ export async function embed(model: Model, windows: TokenWindows): Promise<Hidden
 }
 
 /** Rows of the embedding matrix, one per token. [tokens, hiddenSize] */
-async function embeddingRows(model: Model, tokens: Int32Array): Promise<Float32Array> {
-  const { hiddenSize, vocabSize } = model.spec;
-  const result = new Float32Array(tokens.length * hiddenSize);
-  const tileRows = Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize)));
-  for (let start = 0; start < vocabSize; start += tileRows) {
-    const end = Math.min(vocabSize, start + tileRows);
-    if (!tokens.some((token) => token >= start && token < end)) continue;
-    const rows = await model.readRows(EMBEDDING, start, end);
-    tokens.forEach((token, i) => {
-      if (token < start || token >= end) return;
-      result.set(rows.subarray((token - start) * hiddenSize, (token - start + 1) * hiddenSize), i * hiddenSize);
+async function embeddingRows(model: Model, ids: Int32Array): Promise<Float32Array> {
+  const { hiddenSize } = model.spec;
+  const result = new Float32Array(ids.length * hiddenSize);
+  for (const { start, end } of runsOf(ids, Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize))))) {
+    const rows = await model.readRows("model.embed_tokens.weight", start, end);
+    ids.forEach((id, i) => {
+      if (id < start || id >= end) return;
+      result.set(rows.subarray((id - start) * hiddenSize, (id - start + 1) * hiddenSize), i * hiddenSize);
     });
   }
   return result;
 }
 
-const EMBEDDING = "model.embed_tokens.weight";
+/** Ranges of rows that hold all ids, none longer than `most`, none bridging a wide gap. */
+function runsOf(ids: Int32Array, most: number): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  for (const id of ids.toSorted()) {
+    const last = runs.at(-1);
+    if (last && id < last.end + MAX_GAP && id < last.start + most) last.end = Math.max(last.end, id + 1);
+    else runs.push({ start: id, end: id + 1 });
+  }
+  return runs;
+}
