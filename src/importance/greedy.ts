@@ -49,6 +49,7 @@ export async function removeGreedily(
   batchSize: number,
 ): Promise<Removal> {
   const size = Math.sqrt(inverse.length);
+  if (count > size) throw new RangeError(`${count} of ${size} neurons cannot be removed`);
   const [order, costs] = [new Int32Array(count), new Float64Array(count)];
   const work = new Float64Array(2 * FLUSH_RANK * size);
   const current = new DowndatedMatrix(inverse, work.subarray(0, FLUSH_RANK * size), work.subarray(FLUSH_RANK * size));
@@ -57,7 +58,8 @@ export async function removeGreedily(
   for (let done = 0; done < count; ) {
     if (current.rank + step > FLUSH_RANK) {
       const survivors = neurons.map((_, j) => j).filter((j) => removed[j] === 0);
-      await Promise.all([current.compact(gemm, survivors), objective.compact(gemm, survivors)]);
+      await current.compact(gemm, survivors);
+      await objective.compact(gemm, survivors);
       neurons = survivors.map((j) => neurons[j]!);
       diag = Float64Array.from(survivors, (j) => diag[j]!);
       removed = new Uint8Array(survivors.length);
