@@ -1,0 +1,118 @@
+// What pruning tells while it runs, and what it returns. Plain data: every surface (terminal, JSON lines, reports)
+// renders these and nothing else.
+import type { PruneOptions } from "./options.ts";
+
+export type PruneEvent =
+  | ({ readonly type: "plan" } & PrunePlan)
+  | ({ readonly type: "calibration" } & CalibrationSummary)
+  | StageEvent
+  | ({ readonly type: "layer" } & LayerProgress)
+  | { readonly type: "warning"; readonly message: string }
+  | { readonly type: "done"; readonly result: PruneResult };
+
+/** A count before and after pruning. */
+export interface Change {
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What will be cut and what it will cost, known from the headers alone. */
+export interface PrunePlan {
+  readonly model: string;
+  /** `model_type` of config.json. */
+  readonly family: string;
+  readonly parameters: Change;
+  readonly decoderParameters: Change;
+  /** Bytes of all weights in the files. */
+  readonly bytes: Change;
+  readonly layers: Change;
+  /** Indices in the source model; empty while `layers.after` is smaller means that calibration decides which. */
+  readonly layersRemoved: readonly number[];
+  /** Neurons of the MLP in each kept layer. */
+  readonly intermediateSize: Change;
+  /** Fractions that the plan removes. */
+  readonly sparsity: Sparsity;
+  readonly expectedPeakBytes: number;
+  readonly expectedSeconds: number;
+}
+
+/** The fraction removed, counted both ways. */
+export interface Sparsity {
+  readonly all: number;
+  readonly decoder: number;
+}
+
+/** What the statistics were gathered on. */
+export interface CalibrationSummary {
+  readonly source: "file" | "self-generated" | "bundled";
+  /** Names of the texts. */
+  readonly names: readonly string[];
+  readonly windows: number;
+  readonly context: number; // tokens in a window
+  readonly tokens: number;
+}
+
+export type StageName = "generate" | "calibration" | "layer-importance" | "prune" | "write" | "verify" | "evaluate";
+
+/** Progress inside one stage, in the stage's own steps (layers, windows, tensors, tokens). */
+export interface StageEvent {
+  readonly type: "stage";
+  readonly name: StageName;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** One decoder layer is finished. */
+export interface LayerProgress {
+  /** Index in the source model. */
+  readonly index: number;
+  readonly keptNeurons: number;
+  readonly totalNeurons: number;
+  /** ‖Y − Ŷ‖ / ‖Y‖ of the MLP's output on the calibration tokens, cut only. */
+  readonly errorBefore: number;
+  /** The same after recovery. */
+  readonly errorAfter: number;
+  readonly elapsedSeconds: number;
+  readonly residentBytes: number;
+}
+
+export interface LayerResult extends LayerProgress {
+  /** Kept neurons, sorted indices into the source layer's MLP. */
+  readonly kept: readonly number[];
+}
+
+/** Dense and pruned model on windows that took no part in calibration. */
+export interface Quality {
+  readonly on: "held-out calibration windows";
+  readonly tokens: number;
+  readonly perplexity: Change;
+  /** Mean KL(dense ‖ pruned), nats per token. */
+  readonly klDivergence: number;
+  /** Fraction of tokens for which both models rank the same token first. */
+  readonly topOneAgreement: number;
+}
+
+export interface PruneResult {
+  /** Path or other name of the source. */
+  readonly model: string;
+  /** SHA-256 over the source's headers and sizes, hex. */
+  readonly fingerprint: string;
+  readonly family: string;
+  /** Name of what was written; undefined after a dry run. */
+  readonly output: string | undefined;
+  /** Names of the files written. */
+  readonly files: readonly string[];
+  readonly options: PruneOptions;
+  readonly calibration: CalibrationSummary;
+  /** Indices in the source model. */
+  readonly layersRemoved: readonly number[];
+  readonly layers: readonly LayerResult[];
+  readonly parameters: Change;
+  readonly decoderParameters: Change;
+  readonly bytes: Change;
+  readonly intermediateSize: Change;
+  readonly sparsity: Sparsity;
+  readonly quality: Quality;
+  readonly seconds: number;
+  readonly peakBytes: number;
+}

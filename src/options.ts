@@ -1,0 +1,182 @@
+// The option system. One schema per task holds name, range, default and meaning; the command line's flags and help,
+// the checks of the library and the options kept in pruning.json all come from it.
+import * as z from "zod";
+import { CompError } from "./errors.ts";
+
+/** One calibration text as data: its name is for messages and reports. */
+export interface CalibrationText {
+  readonly name: string;
+  /** Plain text, or JSON Lines with `text` or `messages` when the name ends in `.jsonl`. */
+  readonly text: string;
+}
+
+export type Criterion = "condition" | "obs" | "wanda" | "magnitude" | "random";
+export type Recovery = "none" | "mask" | "least-squares";
+
+/** How to prune. Every field has a default; `sparsity` alone suffices. */
+export interface PruneOptions {
+  /** Fraction of the parameters to remove, 0..0.95. */
+  readonly sparsity: number;
+  /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
+  readonly sparsityOf: "all" | "decoder";
+  /** How neurons are scored. */
+  readonly criterion: Criterion;
+  /** How the kept weights make up for what was removed. */
+  readonly recovery: Recovery;
+  /** Whole layers to remove: "auto", how many (by Block Influence), or which (indices of the source model). */
+  readonly layers: "auto" | number | number[];
+  /** The kept width is a multiple of this; undefined = 32 where that still reaches the sparsity, else 1. */
+  readonly multipleOf?: number | undefined;
+  /** Texts to calibrate on; with none, the model's own samples or the bundled mix. */
+  readonly calibration: CalibrationText[];
+  /** Calibration windows. */
+  readonly samples: number;
+  /** Tokens in a calibration window. */
+  readonly context: number;
+  readonly seed: number;
+  /** Element type written; "auto" = the source's, f16 when that is a quantized GGUF. */
+  readonly dtype: "auto" | "f32" | "f16" | "bf16";
+  /** Largest file of weights, such as "5GB" (decimal units). */
+  readonly maxShardSize: string;
+  /** Damping of the least squares and of the inverse, relative to the mean of the Gram matrix's diagonal. */
+  readonly ridge: number;
+  /** Plan only: read headers, write nothing. */
+  readonly dryRun: boolean;
+  /** Arithmetic threads; undefined = all cores. */
+  readonly threads?: number | undefined;
+}
+
+/** How to measure perplexity and, against a dense model, KL divergence. */
+export interface EvalOptions {
+  /** Tokens in a window. */
+  readonly context: number;
+  /** Windows from the start of the text; 0 = all. */
+  readonly windows: number;
+  /** Prepend the BOS token to each window, which then has `context` + 1 tokens. */
+  readonly bos: boolean;
+  readonly threads?: number | undefined;
+}
+
+/** How to continue a prompt. */
+export interface GenerateOptions {
+  readonly prompt: string;
+  readonly maxTokens: number;
+  /** 0 = greedy. */
+  readonly temperature: number;
+  readonly seed: number;
+  readonly threads?: number | undefined;
+}
+
+const threads = z.int().min(1).max(1024).optional().describe("arithmetic threads").meta({ fallback: "all cores" });
+const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
+
+export const PruneOptions: z.ZodObject = z.strictObject({
+  sparsity: z.number().min(0).max(0.95).default(0.2).describe("fraction of the parameters to remove"),
+  sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
+  criterion: z
+    .enum(["condition", "obs", "wanda", "magnitude", "random"])
+    .default("obs")
+    .describe("how neurons are scored"),
+  recovery: z
+    .enum(["none", "mask", "least-squares"])
+    .default("least-squares")
+    .describe("how the kept weights make up for what was removed"),
+  layers: z
+    .union([z.literal("auto"), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
+    .default("auto")
+    .describe("whole layers to remove: how many, or which (7,8; a lone index is 7,)")
+    .meta({ value: "auto|N|LIST", expected: "auto, a number of layers, or indices such as 7,8" }),
+  multipleOf: z
+    .int()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe("kept width is a multiple of this; 256 suits K-quants")
+    .meta({ fallback: "32 where the model allows it" }),
+  calibration: z
+    .array(z.strictObject({ name: z.string(), text: z.string() }))
+    .default([])
+    .describe("texts to calibrate on"),
+  samples: z.int().min(1).max(65536).default(128).describe("calibration windows"),
+  context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
+  seed,
+  dtype: z.enum(["auto", "f32", "f16", "bf16"]).default("auto").describe("element type of the written weights"),
+  maxShardSize: z
+    .string()
+    .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
+    .default("5GB")
+    .describe("largest file of weights")
+    .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" }),
+  ridge: z.number().min(0).max(10).default(0.001).describe("damping, relative to the mean diagonal"),
+  dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
+  threads,
+}) satisfies z.ZodType<PruneOptions>;
+
+export const EvalOptions: z.ZodObject = z.strictObject({
+  context: z.int().min(2).max(131072).default(512).describe("tokens in a window"),
+  windows: z.int().min(0).max(1048576).default(16).describe("windows from the start of the text, 0 for all"),
+  bos: z.boolean().default(false).describe("prepend the BOS token to each window"),
+  threads,
+}) satisfies z.ZodType<EvalOptions>;
+
+export const GenerateOptions: z.ZodObject = z.strictObject({
+  prompt: z.string().default("").describe("text to continue").meta({ fallback: "nothing: from BOS" }),
+  maxTokens: z.int().min(1).max(131072).default(64).describe("tokens to generate at most"),
+  temperature: z.number().min(0).max(10).default(0).describe("0 is greedy"),
+  seed,
+  threads,
+}) satisfies z.ZodType<GenerateOptions>;
+
+/** What a schema says of one option, as JSON Schema with our own `value` (placeholder), `fallback`, `expected`, `short`. */
+export interface OptionProperty {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly anyOf?: readonly OptionProperty[];
+  readonly items?: OptionProperty;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly value?: string;
+  readonly fallback?: string;
+  readonly expected?: string;
+  readonly short?: string;
+}
+
+/** The options of a schema in the order in which it declares them. */
+export const optionsOf = (schema: z.ZodObject): [name: string, property: OptionProperty][] =>
+  Object.entries(z.toJSONSchema(schema, { io: "input" }).properties as Record<string, OptionProperty>);
+
+/**
+ * Checks and completes options by their schema.
+ *
+ * @param label how a message names an option; the command line passes its spelling of flags
+ * @throws {CompError} "option", in plain words: "sparsity must be between 0 and 0.95, got 1.5"
+ */
+export function parseOptions<T>(schema: z.ZodObject, input: object, label = (name: string): string => name): T {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data as T;
+  const issue = parsed.error.issues[0]!;
+  if (issue.code === "unrecognized_keys") throw new CompError("option", `there is no option ${label(issue.keys[0]!)}`);
+  const name = String(issue.path[0]);
+  const property = optionsOf(schema).find(([known]) => known === name)?.[1] ?? {};
+  const value = (input as Record<string, unknown>)[name];
+  if (value === undefined) throw new CompError("option", `${label(name)} is missing`);
+  throw new CompError("option", `${label(name)} must be ${expectationOf(property)}, got ${renderValue(value)}`);
+}
+
+/** Bytes of a size such as "5GB", "500 MB" or "1024B"; units are decimal, as disks are sold. */
+export function parseByteSize(text: string): number {
+  const [, count, unit] = /^([\d.]+) ?([KMG]?)B$/i.exec(text)!;
+  return Math.floor(Number(count) * 1000 ** ["", "K", "M", "G"].indexOf(unit!.toUpperCase()));
+}
+
+function expectationOf(property: OptionProperty): string {
+  if (property.expected !== undefined) return property.expected;
+  if (property.enum !== undefined) return `one of ${property.enum.join(", ")}`;
+  if (property.type !== "number" && property.type !== "integer") return `a ${property.type ?? "valid value"}`;
+  const kind = property.type === "integer" ? "a whole number " : "";
+  return `${kind}between ${property.minimum} and ${property.maximum}`;
+}
+
+const renderValue = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
