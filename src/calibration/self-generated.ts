@@ -1,0 +1,68 @@
+// Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
+import type { Backend } from "../compute/backend.ts";
+import { CachedDecoder } from "../forward/cached-decoder.ts";
+import { sampleToken } from "../forward/sample.ts";
+import type { Model } from "../model/model.ts";
+import { createRandom } from "./random.ts";
+
+/** Sampling temperatures, in turn: plain text from the low ones, rare words from the high ones. */
+const TEMPERATURES = [0.7, 0.9, 1.1];
+
+/** Bytes of keys and values that samples decoded together may hold. */
+const CACHE_BYTES = 384 * 2 ** 20;
+
+export interface SelfGeneration {
+  readonly count: number; // samples
+  readonly length: number; // tokens of each, the first one included
+  /** The first token of each sample: BOS, or the model's end of text. */
+  readonly firstToken: number;
+  readonly seed: number;
+  readonly budgetBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Samples of the model's own text; reports tokens done. Each sample is [length] token ids, its first token left out. */
+export async function* generateSamples(backend: Backend, model: Model, request: SelfGeneration): AsyncGenerator<number, number[][]> {
+  const samples: number[][] = [];
+  const together = samplesTogether(model, request.length);
+  while (samples.length < request.count) {
+    const batch = Math.min(together, request.count - samples.length);
+    samples.push(...(yield* generateBatch(backend, model, request, batch, samples.length)));
+  }
+  return samples;
+}
+
+async function* generateBatch(
+  backend: Backend,
+  model: Model,
+  request: SelfGeneration,
+  batch: number,
+  offset: number,
+): AsyncGenerator<number, number[][]> {
+  const { vocabSize } = model.spec;
+  const decoder = new CachedDecoder(backend, model, batch, request.budgetBytes);
+  const sources = Array.from({ length: batch }, (_, i) => createRandom(request.seed + offset + i));
+  const samples: number[][] = sources.map(() => []);
+  let last = new Int32Array(batch).fill(request.firstToken);
+  try {
+    for (let position = 0; position < request.length; position++) {
+      request.signal?.throwIfAborted();
+      const logits = await decoder.step(last, 1);
+      last = last.map((_, i) => {
+        const temperature = TEMPERATURES[(offset + i) % TEMPERATURES.length]!;
+        return sampleToken(logits.subarray(i * vocabSize, (i + 1) * vocabSize), temperature, () => sources[i]!.nextFloat());
+      });
+      samples.forEach((sample, i) => sample.push(last[i]!));
+      yield offset * request.length + (position + 1) * batch;
+    }
+  } finally {
+    await decoder.release();
+  }
+  return samples;
+}
+
+/** As many samples as their keys and values leave room for. */
+function samplesTogether({ spec }: Model, length: number): number {
+  const perToken = spec.layers.reduce((total, layer) => total + 2 * 4 * layer.numKeyValueHeads * spec.headDim, 0);
+  return Math.max(1, Math.floor(CACHE_BYTES / (perToken * length)));
+}

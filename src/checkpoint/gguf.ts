@@ -1,0 +1,185 @@
+// Opens a GGUF file, versions 2 and 3: metadata and tensor descriptions under their raw GGUF names.
+// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+import { CompError } from "../errors.ts";
+import type { Checkpoint, MetadataValue } from "./checkpoint.ts";
+import { blockSize, byteLength, type Dtype } from "./dtype.ts";
+import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
+import type { ByteSource } from "./storage.ts";
+import { checkLayout, elementsOf, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
+
+const MAGIC = 0x46554747; // "GGUF"
+/** ggml's GGML_MAX_DIMS. */
+const MAX_DIMENSIONS = 4;
+/** Headers are read in growing pieces: most vocabularies fit the second. */
+const FIRST_READ_BYTES = 2 ** 20;
+const GROWTH = 4;
+/** A vocabulary of a million tokens with its merges has some 60 MB. */
+export const MAX_HEADER_BYTES: number = 2 ** 28;
+const DEFAULT_ALIGNMENT = 32;
+/** Alignments are 32 or 64 in practice; beyond a page of memory they would only waste space. */
+const MAX_ALIGNMENT = 65536;
+/** The smallest entries: a key's length, a value type and one byte; a name's length, dimensions, type and offset. */
+const MIN_METADATA_BYTES = 13;
+const MIN_TENSOR_BYTES = 24;
+
+const DTYPES: Readonly<Record<number, Dtype>> = {
+  0: "F32",
+  1: "F16",
+  2: "Q4_0",
+  3: "Q4_1",
+  6: "Q5_0",
+  7: "Q5_1",
+  8: "Q8_0",
+  12: "Q4_K",
+  13: "Q5_K",
+  14: "Q6_K",
+  30: "BF16",
+};
+/** Types that ggml knows and we do not, so that the refusal can name them. */
+const UNSUPPORTED: Readonly<Record<number, string>> = {
+  9: "Q8_1",
+  10: "Q2_K",
+  11: "Q3_K",
+  15: "Q8_K",
+  16: "IQ2_XXS",
+  17: "IQ2_XS",
+  18: "IQ3_XXS",
+  19: "IQ1_S",
+  20: "IQ4_NL",
+  21: "IQ3_S",
+  22: "IQ2_S",
+  23: "IQ4_XS",
+  24: "I8",
+  25: "I16",
+  26: "I32",
+  27: "I64",
+  28: "F64",
+  29: "IQ1_M",
+  34: "TQ1_0",
+  35: "TQ2_0",
+  39: "MXFP4",
+  40: "NVFP4",
+};
+
+/**
+ * The checkpoint that a GGUF file holds; the checkpoint owns the source from here on.
+ * @throws {CompError} "checkpoint" when it is not GGUF, damaged, split, or holds tensors of an unsupported type.
+ */
+export async function openGguf(source: ByteSource): Promise<Checkpoint> {
+  try {
+    const { metadata, ...parsed } = await parseGguf(source);
+    return storedCheckpoint({
+      format: "gguf",
+      name: source.name,
+      files: [source.name],
+      parsed: [parsed],
+      metadata,
+      readText: async () => undefined,
+    });
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+type ParsedGguf = ParsedFile & { readonly metadata: ReadonlyMap<string, MetadataValue> };
+
+async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
+  for (let length = FIRST_READ_BYTES; ; length *= GROWTH) {
+    const bytes = await source.read(0, Math.min(length, source.size));
+    try {
+      return parseHeader(source, new GgufReader(source.name, bytes, source.size));
+    } catch (error) {
+      if (!(error instanceof NeedMoreBytes)) throw error;
+    }
+    if (length >= source.size)
+      throw new CompError(
+        "checkpoint",
+        `${source.name} is cut short: its header goes beyond its ${source.size} bytes`,
+        {
+          hint: "download or copy it again",
+        },
+      );
+    if (length >= MAX_HEADER_BYTES)
+      throw new CompError("checkpoint", `${source.name} is damaged: its header is larger than ${length} bytes`);
+  }
+}
+
+function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
+  checkVersion(source, reader);
+  const tensorCount = reader.count("tensors", MIN_TENSOR_BYTES);
+  const metadataCount = reader.count("metadata entries", MIN_METADATA_BYTES);
+  const metadata = parseMetadata(reader, metadataCount);
+  checkWhole(source, metadata);
+  const alignment = parseAlignment(reader, metadata);
+  const described = Array.from({ length: tensorCount }, () => parseTensor(source, reader));
+  const dataStart = Math.ceil(reader.position / alignment) * alignment;
+  const tensors = described.map((tensor) => {
+    if (tensor.offset % alignment !== 0) throw reader.damaged(`tensor "${tensor.name}" is not aligned`);
+    return { ...tensor, offset: dataStart + tensor.offset };
+  });
+  checkLayout(source, dataStart, tensors);
+  return { source, dataStart: Math.min(dataStart, source.size), tensors, metadata };
+}
+
+function checkVersion(source: ByteSource, reader: GgufReader): void {
+  if (source.size < 4 || reader.uint32() !== MAGIC)
+    throw new CompError("checkpoint", `${source.name} is not a GGUF file`, {
+      hint: "give a .gguf file, or a folder with config.json and *.safetensors",
+    });
+  const version = reader.uint32();
+  if (version !== 2 && version !== 3)
+    throw new CompError("checkpoint", `${source.name} is GGUF of version ${version}; 2 and 3 are supported`, {
+      hint: "convert the model again with a current llama.cpp",
+    });
+}
+
+function parseMetadata(reader: GgufReader, count: number): Map<string, MetadataValue> {
+  const metadata = new Map<string, MetadataValue>();
+  for (let i = 0; i < count; i++) {
+    const key = reader.string("a metadata key");
+    if (metadata.has(key)) throw reader.damaged(`metadata "${key}" is given twice`);
+    metadata.set(key, reader.value(key));
+  }
+  return metadata;
+}
+
+function checkWhole(source: ByteSource, metadata: ReadonlyMap<string, MetadataValue>): void {
+  const parts = metadata.get("split.count");
+  if (typeof parts === "number" && parts > 1)
+    throw new CompError("checkpoint", `${source.name} is one of ${parts} parts of a split GGUF`, {
+      hint: "join them with llama-gguf-split --merge",
+    });
+}
+
+function parseAlignment(reader: GgufReader, metadata: ReadonlyMap<string, MetadataValue>): number {
+  const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
+  if (typeof alignment !== "number" || !(alignment >= 1 && alignment <= MAX_ALIGNMENT) || !Number.isInteger(alignment))
+    throw reader.damaged(`general.alignment is ${alignment}`);
+  return alignment;
+}
+
+/** One tensor, its offset still counted from the start of the data. */
+function parseTensor(source: ByteSource, reader: GgufReader): StoredTensor {
+  const name = reader.string("a tensor's name");
+  const dimensions = reader.uint32();
+  if (dimensions > MAX_DIMENSIONS) throw reader.damaged(`tensor "${name}" has ${dimensions} dimensions`);
+  // ggml counts the innermost dimension first: [in, out] of a weight.
+  const shape = Array.from({ length: dimensions }, () => reader.size(`a dimension of "${name}"`)).reverse();
+  const dtype = parseDtype(source, name, reader.uint32());
+  const offset = reader.size(`the offset of "${name}"`);
+  const elements = elementsOf(shape);
+  if (!Number.isSafeInteger(elements) || (shape.at(-1) ?? 1) % blockSize(dtype) !== 0)
+    throw reader.damaged(`tensor "${name}" of type ${dtype} cannot have the shape [${shape.join(", ")}]`);
+  return { name, shape, dtype, byteLength: byteLength(dtype, elements), source, offset };
+}
+
+function parseDtype(source: ByteSource, name: string, type: number): Dtype {
+  const dtype = DTYPES[type];
+  if (dtype !== undefined) return dtype;
+  throw new CompError(
+    "checkpoint",
+    `${source.name}: tensor "${name}" is of type ${UNSUPPORTED[type] ?? type}, which is not supported`,
+    { hint: `supported: ${Object.values(DTYPES).join(", ")}` },
+  );
+}

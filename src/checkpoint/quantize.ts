@@ -1,0 +1,23 @@
+// f32 to ggml's Q8_0, bit for bit as quantize_row_q8_0_ref in ggml-quants.c: every step in f32.
+import { f16Bits } from "./half.ts";
+
+const BLOCK = 32;
+
+/** Q8_0: of each 32 values d = max|x| / 127 as f16, then round(x / d) as i8, halves away from zero. */
+export function quantizeQ8(values: Float32Array): Uint8Array {
+  const out = new Uint8Array((values.length / BLOCK) * (2 + BLOCK));
+  const scale = new Float32Array(1);
+  const scaleBits = new Uint32Array(scale.buffer);
+  for (let from = 0, to = 0; from < values.length; from += BLOCK, to += 2 + BLOCK) {
+    const block = values.subarray(from, from + BLOCK);
+    scale[0] = block.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0) / 127;
+    const inverse = scale[0] === 0 ? 0 : Math.fround(1 / scale[0]!);
+    const half = f16Bits(scaleBits[0]!);
+    out[to] = half & 255;
+    out[to + 1] = half >> 8;
+    for (let j = 0; j < BLOCK; j++) out[to + 2 + j] = roundHalfAway(Math.fround(block[j]! * inverse));
+  }
+  return out;
+}
+
+const roundHalfAway = (x: number): number => (x < 0 ? -Math.floor(0.5 - x) : Math.floor(0.5 + x));

@@ -1,0 +1,118 @@
+// What both formats share once their headers are parsed: tensors with a place in a file, checked and read by range.
+import { CompError } from "../errors.ts";
+import type { Checkpoint, MetadataValue, TensorInfo } from "./checkpoint.ts";
+import { blockSize, byteLength, decodeInto } from "./dtype.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { ByteSource } from "./storage.ts";
+
+/** A tensor's description and where its bytes lie. */
+export interface StoredTensor extends TensorInfo {
+  readonly source: ByteSource;
+  /** Bytes from the start of the source. */
+  readonly offset: number;
+}
+
+/** One file whose header is parsed. */
+export interface ParsedFile {
+  readonly source: ByteSource;
+  /** Where the header ends and tensor data may begin. */
+  readonly dataStart: number;
+  readonly tensors: readonly StoredTensor[];
+}
+
+/** Raw bytes decoded at a time: a gigabyte tensor needs its f32 values and this much more. */
+const READ_BYTES = 8 * 2 ** 20;
+
+/**
+ * Checks that the tensors of one file lie within it and nowhere overlap.
+ * @throws {CompError} "checkpoint" naming the file, with expected and actual size when it is cut short.
+ */
+export function checkLayout(source: ByteSource, dataStart: number, tensors: readonly StoredTensor[]): void {
+  const sorted = [...tensors].sort((a, b) => a.offset - b.offset || a.byteLength - b.byteLength);
+  let previous: StoredTensor | undefined;
+  for (const tensor of sorted) {
+    const free = previous === undefined ? dataStart : previous.offset + previous.byteLength;
+    if (tensor.offset < free)
+      throw new CompError(
+        "checkpoint",
+        `${source.name} is damaged: tensor "${tensor.name}" overlaps ${previous ? `"${previous.name}"` : "the header"}`,
+      );
+    previous = tensor;
+  }
+  const expected = previous === undefined ? 0 : previous.offset + previous.byteLength;
+  if (expected > source.size)
+    throw new CompError(
+      "checkpoint",
+      `${source.name} is cut short: its header describes ${expected} bytes, the file has ${source.size}`,
+      { hint: "download or copy it again" },
+    );
+}
+
+/** All tensors by name. @throws {CompError} "checkpoint" when two files, or one twice, hold the same name. */
+export function indexTensors(files: readonly ParsedFile[]): Map<string, StoredTensor> {
+  const index = new Map<string, StoredTensor>();
+  for (const tensor of files.flatMap((file) => file.tensors)) {
+    const twin = index.get(tensor.name);
+    if (twin !== undefined)
+      throw new CompError(
+        "checkpoint",
+        `tensor "${tensor.name}" is in ${twin.source.name} and again in ${tensor.source.name}`,
+      );
+    index.set(tensor.name, tensor);
+  }
+  return index;
+}
+
+interface CheckpointParts {
+  format: Checkpoint["format"];
+  name: string;
+  files: readonly string[];
+  parsed: readonly ParsedFile[];
+  metadata: ReadonlyMap<string, MetadataValue>;
+  readText: Checkpoint["readText"];
+}
+
+/** A checkpoint over parsed files; closing it closes their sources. */
+export function storedCheckpoint({ parsed, ...parts }: CheckpointParts): Checkpoint {
+  const tensors = indexTensors(parsed);
+  const find = (name: string): StoredTensor => {
+    const tensor = tensors.get(name);
+    if (tensor === undefined) throw new CompError("checkpoint", `${parts.name} has no tensor "${name}"`);
+    return tensor;
+  };
+  return {
+    ...parts,
+    tensors,
+    read: async (name) => readElements(find(name), 0, elementsOf(find(name).shape)),
+    readRows: async (name, start, end) => readRows(find(name), start, end),
+    fingerprint: () => fingerprint(parsed),
+    close: async () => {
+      await Promise.all(parsed.map((file) => file.source.close()));
+    },
+  };
+}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+async function readRows(tensor: StoredTensor, start: number, end: number): Promise<Float32Array> {
+  const [rows, ...rest] = tensor.shape;
+  if (rows === undefined || !(0 <= start && start <= end && end <= rows))
+    throw new RangeError(`rows ${start} to ${end} of "${tensor.name}" [${tensor.shape.join(", ")}]`);
+  const rowSize = elementsOf(rest);
+  return readElements(tensor, start * rowSize, end * rowSize);
+}
+
+/** Elements [start, end) as f32; both are multiples of the block size. */
+async function readElements(tensor: StoredTensor, start: number, end: number): Promise<Float32Array> {
+  const out = new Float32Array(end - start);
+  const { dtype } = tensor;
+  const step = Math.floor(READ_BYTES / byteLength(dtype, blockSize(dtype))) * blockSize(dtype);
+  for (let at = start; at < end; at += step) {
+    const stop = Math.min(at + step, end);
+    const from = tensor.offset + byteLength(dtype, at);
+    const bytes = await tensor.source.read(from, tensor.offset + byteLength(dtype, stop));
+    decodeInto(dtype, bytes, out.subarray(at - start, stop - start));
+  }
+  return out;
+}

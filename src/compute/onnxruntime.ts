@@ -1,0 +1,56 @@
+// Runs graphs with onnxruntime. The module is handed in, so that the same code serves onnxruntime-node and onnxruntime-web.
+import type * as Ort from "onnxruntime-node";
+import type { Backend, Program } from "./backend.ts";
+import { toOnnx } from "./onnx.ts";
+import type { Shape, Tensor, TensorData } from "./tensor.ts";
+
+type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor">;
+
+/** A backend on an onnxruntime module. `threads`: processor threads for one operation; undefined leaves the choice to onnxruntime. */
+export function onnxruntimeBackend(ort: OrtModule, threads: number | undefined): Backend {
+  const options: Ort.InferenceSession.SessionOptions = {
+    // The arena keeps the peak of every size it has seen; plain allocation gives memory back between layers.
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+  };
+  return {
+    name: "onnxruntime",
+    async compile(graph, onnxOptions): Promise<Program> {
+      const session = await ort.InferenceSession.create(toOnnx(graph, onnxOptions), options);
+      return {
+        async run(inputs, into = {}) {
+          const results = await session.run(wrapAll(ort, inputs), fetches(ort, session.outputNames, into));
+          return Object.fromEntries(session.outputNames.map((name) => [name, into[name] ?? unwrap(results[name]!)]));
+        },
+        release: () => session.release(),
+      };
+    },
+  };
+}
+
+function wrapAll(ort: OrtModule, tensors: Readonly<Record<string, Tensor>>): Record<string, Ort.Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { data, shape }]) => [name, wrap(ort, data, shape)]));
+}
+
+function fetches(
+  ort: OrtModule,
+  names: readonly string[],
+  into: Readonly<Record<string, Tensor>>,
+): Record<string, Ort.Tensor | null> {
+  return Object.fromEntries(
+    names.map((name) => [name, into[name] ? wrap(ort, into[name].data, into[name].shape) : null]),
+  );
+}
+
+function wrap(ort: OrtModule, data: TensorData, shape: Shape): Ort.Tensor {
+  if (data instanceof Float32Array) return new ort.Tensor("float32", data, shape);
+  if (data instanceof Float64Array) return new ort.Tensor("float64", data, shape);
+  return new ort.Tensor("int32", data, shape);
+}
+
+function unwrap(result: Ort.Tensor): Tensor {
+  return { data: result.data as TensorData, shape: result.dims };
+}

@@ -1,0 +1,93 @@
+// Operations that act on each element by itself, with broadcasting for those of two operands.
+import { apply, broadcastShape, type Operation, type Value } from "../graph.ts";
+import { sumTo } from "./shape.ts";
+
+type None = Record<never, never>;
+
+function binary(name: string, opType: string, gradient: NonNullable<Operation<None>["gradient"]>): Operation<None> {
+  return {
+    name,
+    shape: ([a, b]) => broadcastShape(name, a!, b!),
+    onnx: (emit, inputs) => emit.node(opType, inputs),
+    gradient: (value, upstream) => gradient(value, upstream).map((g, i) => g && sumTo(g, value.inputs[i]!.shape)),
+  };
+}
+
+function unary(name: string, opType: string, gradient: (value: Value, upstream: Value) => Value): Operation<None> {
+  return {
+    name,
+    shape: ([x]) => x!,
+    onnx: (emit, inputs) => emit.node(opType, inputs),
+    gradient: (value, upstream) => [gradient(value, upstream)],
+  };
+}
+
+const addOperation = binary("add", "Add", (_, upstream) => [upstream, upstream]);
+const subOperation = binary("sub", "Sub", (_, upstream) => [upstream, scale(upstream, -1)]);
+const mulOperation = binary("mul", "Mul", ({ inputs: [a, b] }, upstream) => [mul(upstream, b!), mul(upstream, a!)]);
+
+const scaleOperation: Operation<{ factor: number }> = {
+  name: "scale",
+  shape: ([x]) => x!,
+  onnx: (emit, [x], { factor }) => emit.node("Mul", [x!, emit.constant("float", [factor], [])]),
+  gradient: (value, upstream) => [scale(upstream, value.attributes.factor as number)],
+};
+
+const shiftOperation: Operation<{ amount: number }> = {
+  name: "shift",
+  shape: ([x]) => x!,
+  onnx: (emit, [x], { amount }) => emit.node("Add", [x!, emit.constant("float", [amount], [])]),
+  gradient: (_, upstream) => [upstream],
+};
+
+const sigmoidOperation = unary("sigmoid", "Sigmoid", (y, upstream) => mul(upstream, sub(y, mul(y, y))));
+const tanhOperation = unary("tanh", "Tanh", (y, upstream) => sub(upstream, mul(upstream, mul(y, y))));
+const expOperation = unary("exp", "Exp", (y, upstream) => mul(upstream, y));
+const erfOperation = unary("erf", "Erf", ({ inputs: [x] }, upstream) =>
+  scale(mul(upstream, exp(scale(mul(x!, x!), -1))), 2 / Math.sqrt(Math.PI)),
+);
+const sqrtOperation = unary("sqrt", "Sqrt", (y, upstream) => scale(mul(upstream, reciprocal(y)), 0.5));
+const reciprocalOperation = unary("reciprocal", "Reciprocal", (y, upstream) => scale(mul(upstream, mul(y, y)), -1));
+
+/** Slope of the exact GELU: Φ(x) + x·φ(x). */
+function geluSlope(x: Value): Value {
+  const cdf = scale(shift(erf(scale(x, Math.SQRT1_2)), 1), 0.5);
+  const density = scale(exp(scale(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+  return add(cdf, mul(x, density));
+}
+
+/** Slope of the tanh approximation ½x(1 + tanh u), u = √(2/π)(x + 0.044715x³). */
+function geluTanhSlope(x: Value): Value {
+  const c = Math.sqrt(2 / Math.PI);
+  const square = mul(x, x);
+  const t = tanh(scale(mul(x, shift(scale(square, 0.044715), 1)), c));
+  const inner = scale(shift(scale(square, 3 * 0.044715), 1), c);
+  const bell = shift(scale(mul(t, t), -1), 1);
+  return scale(add(shift(t, 1), mul(mul(x, bell), inner)), 0.5);
+}
+
+const geluOperation: Operation<{ approximate: "none" | "tanh" }> = {
+  name: "gelu",
+  shape: ([x]) => x!,
+  onnx: (emit, inputs, { approximate }) => emit.node("Gelu", inputs, { approximate: { string: approximate } }),
+  gradient: ({ inputs: [x], attributes }, upstream) => [
+    mul(upstream, attributes.approximate === "tanh" ? geluTanhSlope(x!) : geluSlope(x!)),
+  ],
+};
+
+export const add = (a: Value, b: Value): Value => apply(addOperation, [a, b], {});
+export const sub = (a: Value, b: Value): Value => apply(subOperation, [a, b], {});
+export const mul = (a: Value, b: Value): Value => apply(mulOperation, [a, b], {});
+/** x · factor, a constant of the graph. */
+export const scale = (x: Value, factor: number): Value => (factor === 1 ? x : apply(scaleOperation, [x], { factor }));
+/** x + amount, a constant of the graph. */
+export const shift = (x: Value, amount: number): Value => (amount === 0 ? x : apply(shiftOperation, [x], { amount }));
+export const sigmoid = (x: Value): Value => apply(sigmoidOperation, [x], {});
+export const tanh = (x: Value): Value => apply(tanhOperation, [x], {});
+export const exp = (x: Value): Value => apply(expOperation, [x], {});
+export const erf = (x: Value): Value => apply(erfOperation, [x], {});
+export const sqrt = (x: Value): Value => apply(sqrtOperation, [x], {});
+export const reciprocal = (x: Value): Value => apply(reciprocalOperation, [x], {});
+export const silu = (x: Value): Value => mul(x, sigmoid(x));
+/** Gaussian error linear unit, exact ("none") or by its tanh approximation. */
+export const gelu = (x: Value, approximate: "none" | "tanh"): Value => apply(geluOperation, [x], { approximate });

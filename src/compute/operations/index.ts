@@ -1,0 +1,4 @@
+export * from "./elementwise.ts";
+export * from "./linear.ts";
+export * from "./normalize.ts";
+export * from "./shape.ts";

@@ -1,0 +1,120 @@
+// Operations that rearrange, cut, join, sum or repeat elements.
+import { apply, elementCount, type Operation, sameShape, shapeMismatch, type Value } from "../graph.ts";
+import type { Shape } from "../tensor.ts";
+
+const reshapeOperation: Operation<{ shape: readonly number[] }> = {
+  name: "reshape",
+  shape: ([x], { shape }) => (elementCount(x!) === elementCount(shape) ? shape : shapeMismatch("reshape", [x!, shape])),
+  onnx: (emit, [x], { shape }) => emit.node("Reshape", [x!, emit.constant("int64", shape, [shape.length])]),
+  gradient: ({ inputs: [x] }, upstream) => [reshape(upstream, x!.shape)],
+};
+
+const transposeOperation: Operation<{ order: readonly number[] }> = {
+  name: "transpose",
+  shape: ([x], { order }) =>
+    order.length === x!.length ? order.map((axis) => x![axis]!) : shapeMismatch("transpose", [x!, order]),
+  onnx: (emit, inputs, { order }) => emit.node("Transpose", inputs, { perm: { ints: order } }),
+  gradient: ({ attributes }, upstream) => {
+    const order = attributes.order as readonly number[];
+    return [
+      transpose(
+        upstream,
+        order.map((_, axis) => order.indexOf(axis)),
+      ),
+    ];
+  },
+};
+
+const sliceOperation: Operation<{ axis: number; start: number; end: number }> = {
+  name: "slice",
+  shape: ([x], { axis, start, end }) =>
+    start < 0 || end > x![axis]! || start >= end
+      ? shapeMismatch("slice", [x!, [start, end]])
+      : x!.with(axis, end - start),
+  onnx: (emit, [x], { axis, start, end }) =>
+    emit.node("Slice", [
+      x!,
+      emit.constant("int64", [start], [1]),
+      emit.constant("int64", [end], [1]),
+      emit.constant("int64", [axis], [1]),
+    ]),
+  gradient: ({ inputs: [x], attributes }, upstream) => {
+    const { axis, start, end } = attributes as { axis: number; start: number; end: number };
+    return [pad(upstream, axis, start, x!.shape[axis]! - end)];
+  },
+};
+
+const padOperation: Operation<{ axis: number; before: number; after: number }> = {
+  name: "pad",
+  shape: ([x], { axis, before, after }) => x!.with(axis, before + x![axis]! + after),
+  onnx: (emit, [x], { axis, before, after }) =>
+    emit.node("Pad", [
+      x!,
+      emit.constant("int64", [before, after], [2]),
+      emit.constant("float", [0], []),
+      emit.constant("int64", [axis], [1]),
+    ]),
+  gradient: ({ inputs: [x], attributes }, upstream) => {
+    const { axis, before } = attributes as { axis: number; before: number };
+    return [slice(upstream, axis, before, before + x!.shape[axis]!)];
+  },
+};
+
+const concatOperation: Operation<{ axis: number }> = {
+  name: "concat",
+  shape: (shapes, { axis }) =>
+    shapes.reduce((a, b) =>
+      sameShape(a.with(axis, 0), b.with(axis, 0)) ? a.with(axis, a[axis]! + b[axis]!) : shapeMismatch("concat", [a, b]),
+    ),
+  onnx: (emit, inputs, { axis }) => emit.node("Concat", inputs, { axis: { int: axis } }),
+  gradient: ({ inputs, attributes }, upstream) => {
+    const axis = attributes.axis as number;
+    let start = 0;
+    return inputs.map((input) => {
+      const end = start + input.shape[axis]!;
+      const part = slice(upstream, axis, start, end);
+      start = end;
+      return part;
+    });
+  },
+};
+
+const sumOperation: Operation<{ axes: readonly number[] }> = {
+  name: "sum",
+  shape: ([x], { axes }) => x!.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+  onnx: (emit, [x], { axes }) =>
+    emit.node("ReduceSum", [x!, emit.constant("int64", axes, [axes.length])], { keepdims: { int: 1 } }),
+  gradient: ({ inputs: [x] }, upstream) => [expand(upstream, x!.shape)],
+};
+
+const expandOperation: Operation<{ shape: readonly number[] }> = {
+  name: "expand",
+  shape: (_, { shape }) => shape,
+  onnx: (emit, [x], { shape }) => emit.node("Expand", [x!, emit.constant("int64", shape, [shape.length])]),
+  gradient: ({ inputs: [x] }, upstream) => [sumTo(upstream, x!.shape)],
+};
+
+export const reshape = (x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : apply(reshapeOperation, [x], { shape });
+/** Permutes the axes: axis i of the result is axis order[i] of x. */
+export const transpose = (x: Value, order: readonly number[]): Value => apply(transposeOperation, [x], { order });
+/** Elements [start, end) of one axis. */
+export const slice = (x: Value, axis: number, start: number, end: number): Value =>
+  apply(sliceOperation, [x], { axis, start, end });
+/** Zeros before and after on one axis. */
+export const pad = (x: Value, axis: number, before: number, after: number): Value =>
+  apply(padOperation, [x], { axis, before, after });
+export const concat = (values: readonly Value[], axis: number): Value => apply(concatOperation, values, { axis });
+/** Sum over axes, which stay with size 1. */
+export const sum = (x: Value, axes: readonly number[]): Value => apply(sumOperation, [x], { axes });
+/** Repeats axes of size 1 up to a shape of the same rank. */
+export const expand = (x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : apply(expandOperation, [x], { shape });
+
+/** Undoes broadcasting: sums x over every axis along which `shape` was stretched. */
+export function sumTo(x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((size, axis) => (axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : []));
+  return reshape(axes.length === 0 ? x : sum(x, axes), shape);
+}

@@ -1,0 +1,103 @@
+// Perplexity of a model on token windows and, next to the dense model, how far its predictions moved.
+import type { Backend } from "../compute/backend.ts";
+import { compareHeads, type HeadComparison, type HeadStatistics, runHead } from "../forward/head.ts";
+import { embed, type HiddenBatch } from "../forward/hidden-states.ts";
+import { LayerRunner } from "../forward/layer-runner.ts";
+import { runLayers } from "../forward/layer-stream.ts";
+import type { ProgramCache } from "../forward/programs.ts";
+import type { Model } from "../model/model.ts";
+import type { TokenWindows } from "../model/token-windows.ts";
+
+export interface Evaluation {
+  /** exp of the mean negative log-likelihood of the targets: every token of a window but its first. */
+  readonly perplexity: number;
+  /** Number of targets. */
+  readonly tokens: number;
+  readonly comparison: Comparison | undefined;
+}
+
+/** Against the dense model on the same targets. */
+export interface Comparison {
+  readonly densePerplexity: number;
+  /** Mean KL(dense ‖ model), nats per target. */
+  readonly klDivergence: number;
+  /** Fraction of targets for which both models rank the same token first. */
+  readonly topOneAgreement: number;
+}
+
+/** Sends windows through a model, and through the dense model when given, one layer in memory at a time. */
+export async function evaluateModel(
+  backend: Backend,
+  model: Model,
+  windows: TokenWindows,
+  options: { dense?: Model; signal?: AbortSignal } = {},
+): Promise<Evaluation> {
+  const runner = new LayerRunner(backend, model.spec);
+  const hidden = await hiddenAfterLayers(runner, model, windows, options.signal);
+  if (!options.dense) {
+    const statistics = await runHead(runner.programs, { model, hidden: hidden }, targetsOf(windows));
+    await runner.release();
+    return summarize(statistics, windows);
+  }
+  const denseRunner = new LayerRunner(backend, options.dense.spec);
+  const denseHidden = await hiddenAfterLayers(denseRunner, options.dense, windows, options.signal);
+  await denseRunner.release();
+  const states = { model, hidden };
+  const comparison = await compareHeads(runner.programs, states, { model: options.dense, hidden: denseHidden }, targetsOf(windows));
+  await runner.release();
+  return summarizeComparison(comparison, windows);
+}
+
+/** The same figures for hidden states that are already through the layers of the dense and the pruned model. */
+export async function evaluateHidden(
+  programs: ProgramCache,
+  model: Model,
+  windows: TokenWindows,
+  states: readonly HiddenBatch[],
+  denseStates: readonly HiddenBatch[],
+): Promise<Evaluation> {
+  const [own, dense] = [states, denseStates].map((batches) => ({ model, hidden: joined(batches) }));
+  return summarizeComparison(await compareHeads(programs, own!, dense!, targetsOf(windows)), windows);
+}
+
+async function hiddenAfterLayers(runner: LayerRunner, model: Model, windows: TokenWindows, signal?: AbortSignal): Promise<Float32Array> {
+  const states = await embed(model, windows);
+  await runLayers(runner, model, states, signal);
+  return joined(states);
+}
+
+/** Hidden states of all batches in one array. Batches made by `embed` are parts of one already. */
+function joined(states: readonly HiddenBatch[]): Float32Array {
+  const first = states[0]!.hidden.data;
+  const size = states.reduce((total, { hidden }) => total + hidden.data.length, 0);
+  return new Float32Array(first.buffer, first.byteOffset, size);
+}
+
+/** What each position should predict: the next token; the last position of a window predicts nothing (its own id stands in). */
+function targetsOf({ ids, length }: TokenWindows): Int32Array {
+  return ids.map((id, i) => (i % length === length - 1 ? id : ids[i + 1]!));
+}
+
+const isTarget = (windows: TokenWindows, position: number): boolean => position % windows.length !== windows.length - 1;
+
+function summarize(statistics: HeadStatistics, windows: TokenWindows): Evaluation {
+  const { logSumExp, targetLogit } = statistics;
+  const tokens = windows.count * (windows.length - 1);
+  const loss = logSumExp.reduce((total, value, i) => (isTarget(windows, i) ? total + value - targetLogit[i]! : total), 0);
+  return { perplexity: Math.exp(loss / tokens), tokens, comparison: undefined };
+}
+
+function summarizeComparison(comparison: HeadComparison, windows: TokenWindows): Evaluation {
+  const own = summarize(comparison, windows);
+  const { divergence, top, dense } = comparison;
+  const mean = (value: (i: number) => number): number =>
+    divergence.reduce((total, _, i) => (isTarget(windows, i) ? total + value(i) : total), 0) / own.tokens;
+  return {
+    ...own,
+    comparison: {
+      densePerplexity: summarize(dense, windows).perplexity,
+      klDivergence: mean((i) => divergence[i]!),
+      topOneAgreement: mean((i) => Number(top[i] === dense.top[i])),
+    },
+  };
+}

@@ -1,0 +1,113 @@
+// Decoding with a key-value cache: each step takes the next tokens of a batch of sequences and returns the logits of the last.
+import type { Backend } from "../compute/backend.ts";
+import { Graph } from "../compute/graph.ts";
+import { linear } from "../compute/operations/index.ts";
+import { type Tensor, tensor } from "../compute/tensor.ts";
+import type { LayerWeights } from "../model/layer-weights.ts";
+import type { Model } from "../model/model.ts";
+import { attentionHalf, declareWeights, type LayerContext, mlpHalf, norm } from "./decoder-layer.ts";
+import { readFinalNorm } from "./head-tiles.ts";
+import { embed } from "./hidden-states.ts";
+import { KeyValueCache } from "./key-value-cache.ts";
+import { cachedPosition } from "./position.ts";
+import { ProgramCache } from "./programs.ts";
+import { ResidentWeights } from "./resident-weights.ts";
+
+/** A model that reads tokens one step after another. */
+export class CachedDecoder {
+  readonly #weights: ResidentWeights;
+  readonly #programs: ProgramCache;
+  readonly #caches: KeyValueCache[];
+  readonly #batch: number;
+  #length = 0;
+
+  /** @param budgetBytes weights stay in memory when all of them take no more than this */
+  constructor(backend: Backend, model: Model, batch: number, budgetBytes: number) {
+    this.#weights = new ResidentWeights(model, budgetBytes);
+    this.#programs = new ProgramCache(backend);
+    this.#batch = batch;
+    this.#caches = model.spec.layers.map((layer) => new KeyValueCache(batch, layer.numKeyValueHeads, model.spec.headDim));
+  }
+
+  /**
+   * Reads the next `count` tokens of each sequence.
+   *
+   * @param ids [batch, count]
+   * @returns logits of the token after them [batch, vocabSize]
+   */
+  async step(ids: Int32Array, count: number): Promise<Float32Array> {
+    const { model } = this.#weights;
+    const all = await embed(model, { ids, count: 1, length: ids.length });
+    let hidden: Tensor = all[0]!.hidden;
+    for (const index of model.spec.layers.keys()) hidden = await this.#layer(index, hidden, count);
+    this.#length += count;
+    return this.#logits(lastRows(hidden.data as Float32Array, this.#batch, count));
+  }
+
+  release(): Promise<void> {
+    return this.#programs.release();
+  }
+
+  async #layer(index: number, x: Tensor, length: number): Promise<Tensor> {
+    const { spec } = this.#weights.model;
+    const layer = spec.layers[index]!;
+    const cache = this.#caches[index]!;
+    const context: LayerContext = { spec, layer, batch: this.#batch, length };
+    const weights = await this.#weights.layer(index);
+    const sizes = [layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
+    const program = await this.#programs.get(`layer ${length} ${cache.capacity} ${sizes}`, () => stepGraph(context, weights, cache.capacity));
+    const position = cachedPosition(spec, layer, this.#length, length, cache.capacity);
+    const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...position, keys: cache.keys, values: cache.values });
+    cache.append(newKeys!.data as Float32Array, newValues!.data as Float32Array, length);
+    return hidden!;
+  }
+
+  async #logits(last: Float32Array): Promise<Float32Array> {
+    const { spec } = this.#weights.model;
+    const logits = new Float32Array(this.#batch * spec.vocabSize);
+    const hidden = tensor(last, [this.#batch, spec.hiddenSize]);
+    const finalNorm = await readFinalNorm(this.#weights.model);
+    for await (const { start, weight } of this.#weights.tiles()) {
+      const rows = weight.shape[0]!;
+      const program = await this.#programs.get(`head ${rows}`, () => logitsGraph(this.#weights.model, this.#batch, rows));
+      const tile = (await program.run({ hidden, finalNorm, head: weight })).logits!.data as Float32Array;
+      for (let i = 0; i < this.#batch; i++) logits.set(tile.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
+    }
+    return logits;
+  }
+}
+
+/** The hidden state of each sequence's last token. [batch, hiddenSize] */
+function lastRows(hidden: Float32Array, batch: number, count: number): Float32Array {
+  const size = hidden.length / (batch * count);
+  const last = new Float32Array(batch * size);
+  for (let i = 0; i < batch; i++) last.set(hidden.subarray(((i + 1) * count - 1) * size, (i + 1) * count * size), i * size);
+  return last;
+}
+
+function stepGraph(context: LayerContext, weights: LayerWeights, capacity: number): Graph {
+  const { spec, layer, batch, length } = context;
+  const graph = new Graph();
+  const x = graph.input("x", [batch * length, spec.hiddenSize]);
+  const values = declareWeights(graph, weights);
+  const position = {
+    cos: graph.input("cos", [length, spec.headDim]),
+    sin: graph.input("sin", [length, spec.headDim]),
+    mask: graph.input("mask", [length, capacity + length]),
+  };
+  const cacheShape = [batch, layer.numKeyValueHeads, capacity, spec.headDim];
+  const past = { keys: graph.input("keys", cacheShape), values: graph.input("values", cacheShape) };
+  const attention = attentionHalf(context, x, values, position, past);
+  graph.output("newKeys", attention.keys);
+  graph.output("newValues", attention.values);
+  graph.output("hidden", mlpHalf(context, attention.hidden, values).hidden);
+  return graph;
+}
+
+function logitsGraph(model: Model, count: number, rows: number): Graph {
+  const { spec } = model;
+  const graph = new Graph();
+  const x = norm(spec, graph.input("hidden", [count, spec.hiddenSize]), graph.input("finalNorm", [spec.hiddenSize]));
+  graph.output("logits", linear(x, graph.input("head", [rows, spec.hiddenSize])));
+  return graph;
+}

@@ -1,0 +1,33 @@
+import { complement } from "../linalg/gather.ts";
+import { invertSpd } from "../linalg/invert.ts";
+import { maskSystemRows } from "../linalg/mask-system.ts";
+import { ridged } from "../linalg/spd.ts";
+import type { Criterion } from "./criterion.ts";
+import { removeGreedily } from "./greedy.ts";
+import { MaskObjective } from "./mask-objective.ts";
+
+/** Share of the mean diagonal added to Q, so that duplicate neurons leave it invertible. */
+const RIDGE = 1e-4;
+/** Neurons removed between two looks at the mask; halved when the mask leaves its trusted range. */
+const STEP = 8;
+
+/**
+ * score_j = 1 / [Q⁻¹]_jj on the mask-tuning system Q = G ⊙ WᵀW, greedily, Q⁻¹ down-dated after every step.
+ *
+ * That is Q_jj over the squared collinearity index (the condition) of neuron j's contribution z_j w_jᵀ among all
+ * contributions: how much the layer's output error grows when j goes and all others are rescaled. The costs are that
+ * growth, in squared output units summed over the calibration tokens.
+ *
+ * The paper's own formula is not public; this is our reconstruction of "matrix condition-based importance" and of the
+ * iteration under control of the mask's variance (Xu et al. 2025, COMP, arXiv:2501.15255).
+ */
+export const condition: Criterion = {
+  name: "condition",
+  description: "condition of the mask-tuning system, greedy (COMP)",
+  async rank({ downProj, intermediateSize }, { gram }, count, { gemm }) {
+    const all = complement(new Int32Array(0), intermediateSize);
+    const inverse = ridged(await maskSystemRows(gemm, gram, downProj, intermediateSize, all), intermediateSize, RIDGE);
+    await invertSpd(gemm, inverse, intermediateSize);
+    return removeGreedily(gemm, inverse, new MaskObjective(intermediateSize), count, STEP);
+  },
+};

@@ -1,0 +1,42 @@
+// What an importance criterion is: it ranks the neurons of one MLP by what their removal costs.
+import type { Gemm } from "../linalg/gemm.ts";
+
+/** Moments of Z [tokens, m], the input of down_proj over the calibration tokens. */
+export interface NeuronStatistics {
+  /** G = ZᵀZ, f32 [m, m]. */
+  readonly gram: Float32Array;
+  /** Mean over the tokens, f32 [m]. */
+  readonly mean: Float32Array;
+  readonly tokenCount: number;
+  /** S = E[g gᵀ], f32 [d, d]: g is the gradient of the loss at down_proj's output. Present after a gradient sweep. */
+  readonly lossCovariance?: Float32Array;
+}
+
+export interface MlpMatrices {
+  readonly gateProj: Float32Array; // [m, d]
+  readonly upProj: Float32Array; // [m, d]
+  readonly downProj: Float32Array; // [d, m]
+  readonly hiddenSize: number; // d
+  readonly intermediateSize: number; // m
+}
+
+export interface Removal {
+  /** Neurons in the order of their removal, the least important first. */
+  readonly order: Int32Array;
+  /** What each removal costs beyond those before it, in the criterion's own unit. */
+  readonly costs: Float64Array;
+}
+
+export interface CriterionContext {
+  readonly gemm: Gemm;
+  /** Uniform in [0, 1), seeded by the caller. */
+  readonly random: () => number;
+}
+
+export interface Criterion {
+  readonly name: string;
+  /** One line for the help text. */
+  readonly description: string;
+  /** The first `count` neurons to remove. @throws {CompError} "numeric" when weights or statistics are not finite */
+  rank(mlp: MlpMatrices, statistics: NeuronStatistics, count: number, context: CriterionContext): Promise<Removal>;
+}

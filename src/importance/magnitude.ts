@@ -1,0 +1,11 @@
+import { columnSquares } from "../linalg/norms.ts";
+import { removeLowest } from "./by-score.ts";
+import type { Criterion } from "./criterion.ts";
+
+/** score_j = ‖w_j‖, w_j the column of down_proj that neuron j feeds; needs no calibration. */
+export const magnitude: Criterion = {
+  name: "magnitude",
+  description: "norm of the neuron's column of down_proj (baseline; ignores the activations)",
+  rank: async ({ downProj, intermediateSize }, _, count) =>
+    removeLowest(columnSquares(downProj, intermediateSize).map(Math.sqrt), count),
+};

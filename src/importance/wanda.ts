@@ -1,0 +1,15 @@
+import { contributionNorms } from "../linalg/norms.ts";
+import { removeLowest } from "./by-score.ts";
+import type { Criterion } from "./criterion.ts";
+
+/**
+ * score_j = ‖z_j‖ · ‖w_j‖: the output error of removing neuron j alone.
+ *
+ * @see Sun et al. 2023, arXiv:2306.11695, with the row norm of the structured variants
+ */
+export const wanda: Criterion = {
+  name: "wanda",
+  description: "norm of the activation times norm of its column of down_proj (baseline)",
+  rank: async ({ downProj, intermediateSize }, { gram }, count) =>
+    removeLowest(contributionNorms(gram, downProj, intermediateSize), count),
+};

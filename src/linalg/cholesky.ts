@@ -1,0 +1,102 @@
+// Blocked Cholesky factorisation and solve. All large operands are whole rows, hence views without a copy.
+import { type Gemm, type Matrix, matrix } from "./gemm.ts";
+import { factorTriangle, invertTriangle } from "./triangle.ts";
+
+/** Rows of a panel: enough for the product to run at full speed, few enough for the loops over the diagonal blocks. */
+const BLOCK = 128;
+
+/** A = UᵀU. */
+export interface CholeskyFactor {
+  readonly size: number;
+  /** U in the upper triangle of [size, size]; the strict lower triangle is undefined. */
+  readonly upper: Float64Array;
+  /** U_kk⁻¹ of each diagonal block. */
+  readonly diagonalInverses: readonly Float64Array[];
+}
+
+const rowsOf = (data: Float64Array, cols: number, start: number, end: number): Matrix =>
+  matrix(end - start, cols, data.subarray(start * cols, end * cols));
+
+/** The block [rowStart, rowEnd) × [colStart, colEnd) of a matrix with `cols` columns, copied. */
+function copyBlock(
+  data: Float64Array,
+  cols: number,
+  [rowStart, rowEnd]: readonly [number, number],
+  [colStart, colEnd]: readonly [number, number],
+): Matrix {
+  const block = new Float64Array((rowEnd - rowStart) * (colEnd - colStart));
+  for (let i = rowStart; i < rowEnd; i++)
+    block.set(data.subarray(i * cols + colStart, i * cols + colEnd), (i - rowStart) * (colEnd - colStart));
+  return matrix(rowEnd - rowStart, colEnd - colStart, block);
+}
+
+/**
+ * Factors A = UᵀU in place, one panel of rows after the other (left-looking).
+ *
+ * @param square A, symmetric positive definite, f64 [size, size]; overwritten by U
+ * @throws {CompError} "numeric" when A is not positive definite
+ *
+ * Cost: size³/2 multiply-adds, three times the least possible: whole rows are multiplied so that none are copied.
+ */
+export async function cholesky(gemm: Gemm, square: Float64Array, size: number): Promise<CholeskyFactor> {
+  const diagonalInverses: Float64Array[] = [];
+  for (let start = 0; start < size; start += BLOCK) {
+    const end = Math.min(start + BLOCK, size);
+    const panel = rowsOf(square, size, start, end);
+    if (start > 0) {
+      const strip = copyBlock(square, size, [0, start], [start, end]);
+      await gemm(strip, rowsOf(square, size, 0, start), { transA: true, alpha: -1 }, panel);
+    }
+    const block = copyBlock(panel.data, size, [0, end - start], [start, end]);
+    factorTriangle(block.data, block.rows, start);
+    const inverse = invertTriangle(block.data, block.rows);
+    diagonalInverses.push(inverse);
+    const solved = end < size ? await gemm(matrix(block.rows, block.rows, inverse), panel, { transA: true }) : panel;
+    panel.data.set(solved.data);
+    for (let i = 0; i < block.rows; i++)
+      panel.data.set(block.data.subarray(i * block.rows, (i + 1) * block.rows), i * size + start);
+  }
+  return { size, upper: square, diagonalInverses };
+}
+
+/** B ← A⁻¹B in place, for the factor of A and B f64 [size, cols]. */
+export async function solveFactored(gemm: Gemm, factor: CholeskyFactor, b: Matrix): Promise<void> {
+  const { size, upper, diagonalInverses } = factor;
+  const spans = diagonalInverses.map((_, k) => [k * BLOCK, Math.min((k + 1) * BLOCK, size)] as const);
+  const finish = async (k: number, transA: boolean) => {
+    const panel = rowsOf(b.data, b.cols, ...spans[k]!);
+    panel.data.set((await gemm(matrix(panel.rows, panel.rows, diagonalInverses[k]!), panel, { transA })).data);
+  };
+  for (const [k, span] of spans.entries()) {
+    if (k > 0) {
+      const strip = copyBlock(upper, size, [0, span[0]], span);
+      await gemm(
+        strip,
+        rowsOf(b.data, b.cols, 0, span[0]),
+        { transA: true, alpha: -1 },
+        rowsOf(b.data, b.cols, ...span),
+      );
+    }
+    await finish(k, true);
+  }
+  for (const [k, span] of [...spans.entries()].reverse()) {
+    if (span[1] < size) {
+      const strip = copyBlock(upper, size, span, [span[1], size]);
+      await gemm(strip, rowsOf(b.data, b.cols, span[1], size), { alpha: -1 }, rowsOf(b.data, b.cols, ...span));
+    }
+    await finish(k, false);
+  }
+}
+
+/**
+ * Solves A X = B for a symmetric positive definite A. Both are overwritten: A by its factor, B by X.
+ *
+ * @param square A, f64 [size, size]
+ * @param b B, f64 [size, cols]
+ * @throws {CompError} "numeric" when A is not positive definite
+ *
+ * Memory: a few panels of 128 rows beyond the operands.
+ */
+export async function solveSpd(gemm: Gemm, square: Float64Array, b: Matrix): Promise<void> {
+  await solveFactored(gemm, await cholesky(gemm, square, b.rows), b);
+}

@@ -1,0 +1,9 @@
+// The recoveries by name.
+import { leastSquares } from "./least-squares.ts";
+import { mask } from "./mask.ts";
+import { none } from "./none.ts";
+import type { Recovery } from "./recovery.ts";
+
+export type RecoveryName = "none" | "mask" | "least-squares";
+
+export const recoveries: Readonly<Record<RecoveryName, Recovery>> = { none, mask, "least-squares": leastSquares };

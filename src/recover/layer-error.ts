@@ -1,0 +1,48 @@
+// How much a layer's output changed on the calibration tokens, from the Gram matrix alone.
+import { gatherBlock, gatherColumns } from "../linalg/gather.ts";
+import { type Gemm, matrix } from "../linalg/gemm.ts";
+
+/** ‖Z Vᵀ‖_F² = tr(V G Vᵀ) for V f32 [rows, size] and G = ZᵀZ f32 [size, size]. */
+export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Float32Array): Promise<number> {
+  const size = Math.sqrt(gram.length);
+  if (size === 0) return 0;
+  const rows = weights.length / size;
+  const { data } = await gemm(matrix(rows, size, weights), matrix(size, size, gram));
+  let energy = 0;
+  for (let i = 0; i < data.length; i++) energy += data[i]! * weights[i]!;
+  return Math.max(energy, 0);
+}
+
+/**
+ * Relative error of a pruned layer's output, ‖ZWᵀ − Z_K Ŵᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
+ *
+ * @param gram G = ZᵀZ, f32 [m, m]
+ * @param downProj W, f32 [hiddenSize, m]
+ * @param kept the neurons that stay, ascending [k]
+ * @param newDownProj Ŵ, f32 [hiddenSize, k]
+ * @param energy `outputEnergy` of the unpruned layer, when it is known already
+ */
+export async function layerError(
+  gemm: Gemm,
+  gram: Float32Array,
+  downProj: Float32Array,
+  kept: Int32Array,
+  newDownProj: Float32Array,
+  energy?: number,
+): Promise<number> {
+  const size = Math.sqrt(gram.length);
+  const change = downProj.slice();
+  for (let start = 0, i = 0; start < change.length; start += size)
+    for (const j of kept) change[start + j]! -= newDownProj[i++]!;
+  const touched = changedColumns(change, size);
+  const block = new Float32Array(gatherBlock(gram, size, touched, touched));
+  const lost = await outputEnergy(gemm, block, gatherColumns(change, size, touched));
+  return lost === 0 ? 0 : Math.sqrt(lost / (energy ?? (await outputEnergy(gemm, gram, downProj))));
+}
+
+/** Columns that are not zero throughout: without a recovery these are the pruned ones only, a far smaller product. */
+function changedColumns(change: Float32Array, size: number): Int32Array {
+  const changed = new Uint8Array(size);
+  for (let i = 0; i < change.length; i++) if (change[i] !== 0) changed[i % size] = 1;
+  return Int32Array.from(changed.keys()).filter((j) => changed[j] === 1);
+}

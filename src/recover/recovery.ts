@@ -1,0 +1,34 @@
+// What a recovery is: given which neurons stay, it returns the down_proj that best makes up for those that go.
+import type { Gemm } from "../linalg/gemm.ts";
+
+export interface RecoveryInput {
+  /** G = ZᵀZ over the calibration tokens, f32 [m, m]; Z [tokens, m] is the input of down_proj. */
+  readonly gram: Float32Array;
+  /** Mean of Z over the tokens, f32 [m]. */
+  readonly mean: Float32Array;
+  readonly tokenCount: number;
+  /** W, f32 [hiddenSize, m]. */
+  readonly downProj: Float32Array;
+  readonly hiddenSize: number;
+  /** Indices of the neurons that stay, ascending [k]. */
+  readonly kept: Int32Array;
+  /** Damping as a share of the mean diagonal of the system; each recovery has its default. */
+  readonly ridge?: number;
+}
+
+export interface Recovered {
+  /** Ŵ, f32 [hiddenSize, k]. */
+  readonly downProj: Float32Array;
+  /** To be added to the output, f32 [hiddenSize]. */
+  readonly bias?: Float32Array;
+  /** Figures for the report, by name. */
+  readonly diagnostics: Readonly<Record<string, number>>;
+}
+
+export interface Recovery {
+  readonly name: string;
+  /** One line for the help text. */
+  readonly description: string;
+  /** @throws {CompError} "numeric" when the statistics are not finite or their system cannot be solved */
+  recover(input: RecoveryInput, context: { readonly gemm: Gemm }): Promise<Recovered>;
+}
