@@ -5,6 +5,8 @@ import { CompError } from "../errors.ts";
 import { type OptionProperty, optionsOf, parseOptions } from "../options.ts";
 import { nearest } from "./nearest.ts";
 
+const HELP_COLUMN = 24;
+
 /** maxShardSize → --max-shard-size */
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
@@ -37,9 +39,11 @@ export function renderFlags(schema: z.ZodObject): string {
     const short = property.short === undefined ? "" : `-${property.short}, `;
     return [`${short}${flagOf(name)}${placeholderOf(property)}`, `${property.description}${defaultOf(property)}`];
   });
-  const width = Math.max(...rows.map(([flag]) => flag!.length));
-  return rows.map(([flag, meaning]) => `  ${flag!.padEnd(width)}  ${meaning}`).join("\n");
+  return rows.map(([flag, meaning]) => `  ${flag!.padEnd(HELP_COLUMN)}${gap(flag!)}${meaning}`).join("\n");
 }
+
+/** A flag too long for its column has its meaning on the next line. */
+const gap = (flag: string): string => (flag.length > HELP_COLUMN ? `\n${" ".repeat(HELP_COLUMN + 4)}` : "  ");
 
 function tokenize(argv: readonly string[], flags: readonly { name: string; property: OptionProperty }[]) {
   const definitions = flags.map(({ name, property }) => {
