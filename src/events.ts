@@ -2,6 +2,7 @@
 // renders these and nothing else.
 import type { PruneOptions } from "./options.ts";
 
+/** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
   | ({ readonly type: "plan" } & PrunePlan)
   | ({ readonly type: "calibration" } & CalibrationSummary)
@@ -92,17 +93,20 @@ export interface Quality {
   readonly topOneAgreement: number;
 }
 
+/** The options of a run without the calibration texts, whose names stand in the calibration summary. */
+export type RecordedOptions = Omit<PruneOptions, "calibration">;
+
 export interface PruneResult {
   /** Path or other name of the source. */
   readonly model: string;
   /** SHA-256 over the source's headers and sizes, hex. */
   readonly fingerprint: string;
   readonly family: string;
-  /** Name of what was written; undefined after a dry run. */
-  readonly output: string | undefined;
+  /** Name of what was written. */
+  readonly output: string;
   /** Names of the files written. */
   readonly files: readonly string[];
-  readonly options: PruneOptions;
+  readonly options: RecordedOptions;
   readonly calibration: CalibrationSummary;
   /** Indices in the source model. */
   readonly layersRemoved: readonly number[];
@@ -115,4 +119,29 @@ export interface PruneResult {
   readonly quality: Quality;
   readonly seconds: number;
   readonly peakBytes: number;
+}
+
+export type EvalEvent = StageEvent | { readonly type: "done"; readonly result: EvalResult };
+
+/** Quality of a model on a text; what compares it with a dense model is absent when none was given. */
+export interface EvalResult {
+  readonly model: string;
+  readonly text: string; // name of the text
+  readonly perplexity: number;
+  /** Targets: every token of a window but its first. */
+  readonly tokens: number;
+  readonly windows: number;
+  readonly context: number;
+  readonly densePerplexity?: number;
+  /** Mean KL(dense ‖ pruned), nats per target. */
+  readonly klDivergence?: number;
+  /** Fraction of targets for which both models rank the same token first. */
+  readonly topOneAgreement?: number;
+  readonly seconds: number;
+}
+
+/** One generated token; `text` may be empty while a character is incomplete. */
+export interface GeneratedToken {
+  readonly id: number;
+  readonly text: string;
 }

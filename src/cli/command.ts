@@ -1,0 +1,43 @@
+// A command is data: its flags, its help and one function that runs it on a library handed in.
+import type * as z from "zod";
+import type { EvalEvent, GeneratedToken, PruneEvent } from "../events.ts";
+import type { CalibrationText, EvalOptions, GenerateOptions, PruneOptions } from "../options.ts";
+import type { Inspection } from "../report/inspection.ts";
+import type { Screen } from "./screen.ts";
+
+/** What the commands need of the library; library.ts provides the real one, tests a small one. */
+export interface Library {
+  prune(model: string, output: PruneOutput, options: PruneOptions, signal: AbortSignal): AsyncIterable<PruneEvent>;
+  inspect(model: string): Promise<Inspection>;
+  /** `dense` is the path of the model to compare with. */
+  evaluate(
+    model: string,
+    text: CalibrationText,
+    dense: string | undefined,
+    options: EvalOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<EvalEvent>;
+  generate(model: string, options: GenerateOptions, signal: AbortSignal): AsyncIterable<GeneratedToken>;
+}
+
+export interface PruneOutput {
+  readonly path: string;
+  /** Replace what stands there. */
+  readonly overwrite: boolean;
+}
+
+export interface CommandContext {
+  readonly library: Library;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: z.ZodObject;
+  readonly examples: readonly string[];
+  /** `flags` have been checked by the schema above. */
+  // biome-ignore lint/suspicious/noExplicitAny: each command declares the type that its own schema yields
+  run(model: string, flags: any, context: CommandContext): Promise<void>;
+}

@@ -1,0 +1,65 @@
+// comp inspect MODEL: what a checkpoint is and what of it can be pruned.
+import * as z from "zod";
+import { formatBytes, formatCount, formatInteger, formatPercent } from "../report/format.ts";
+import type { Inspection, LayerShape } from "../report/inspection.ts";
+import type { Command, CommandContext } from "./command.ts";
+
+type InspectFlags = { json: boolean };
+
+export const inspectCommand: Command = {
+  name: "inspect",
+  summary: "show architecture, shapes, parameters, tokenizer",
+  flags: z.strictObject({
+    json: z.boolean().default(false).describe("print everything as one line of JSON"),
+    threads: z.int().min(1).max(1024).optional().describe("accepted as everywhere; headers need no arithmetic"),
+  }),
+  examples: ["comp inspect ./SmolLM2-135M", "comp inspect model.gguf --json"],
+  run: runInspect,
+};
+
+async function runInspect(model: string, { json }: InspectFlags, { library, screen }: CommandContext): Promise<void> {
+  const inspection = await library.inspect(model);
+  if (json) screen.print(JSON.stringify(inspection));
+  else for (const line of renderInspection(inspection)) screen.print(line);
+}
+
+export function renderInspection(inspection: Inspection): string[] {
+  const { parameters, tokenizer } = inspection;
+  const dtypes = Object.entries(inspection.dtypes).map(([dtype, count]) => `${count} ${dtype}`);
+  return [
+    `${inspection.model} (${inspection.family}, ${inspection.format})`,
+    `  hidden        ${inspection.hiddenSize}, heads of ${inspection.headDim}, at most ${formatInteger(inspection.maxPositionEmbeddings)} tokens`,
+    ...groupLayers(inspection.layers).map(([range, layer]) => `  ${range.padEnd(12)}  ${renderShape(layer)}`),
+    `  weights       ${formatBytes(inspection.bytes)}, tensors: ${dtypes.join(", ")}`,
+    "",
+    `  parameters    ${formatInteger(parameters.total)}`,
+    ...(["embeddings", "attention", "mlp", "norms", "head"] as const).map(
+      (part) => `    ${part.padEnd(10)}  ${renderShare(parameters[part], parameters.total)}`,
+    ),
+    "",
+    tokenizer === undefined
+      ? "  tokenizer     none found"
+      : `  tokenizer     ${tokenizer.kind}, ${formatInteger(tokenizer.vocabSize)} tokens, ${tokenizer.addsBos ? "adds BOS" : "no BOS of its own"}, ${tokenizer.chatTemplate ? "with" : "without"} chat template`,
+    `  can prune     ${inspection.layers.length} whole layers; MLP neurons, ${formatPercent(parameters.mlp / parameters.total)} of all parameters`,
+  ];
+}
+
+/** Neighbouring layers of one shape share a line: "layers 0-29". */
+function groupLayers(layers: readonly LayerShape[]): [range: string, shape: LayerShape][] {
+  const groups: { first: number; last: number; shape: LayerShape }[] = [];
+  layers.forEach((shape, index) => {
+    const group = groups.at(-1);
+    if (group !== undefined && renderShape(group.shape) === renderShape(shape)) group.last = index;
+    else groups.push({ first: index, last: index, shape });
+  });
+  return groups.map(({ first, last, shape }) => [first === last ? `layer ${first}` : `layers ${first}-${last}`, shape]);
+}
+
+function renderShape(layer: LayerShape): string {
+  const heads = `${layer.numAttentionHeads} heads, ${layer.numKeyValueHeads} for keys and values`;
+  const window = layer.slidingWindow === undefined ? "" : `, window ${layer.slidingWindow}`;
+  return `MLP ${layer.intermediateSize}, ${heads}${window}`;
+}
+
+const renderShare = (count: number, total: number): string =>
+  `${formatCount(count).padStart(8)}  ${formatPercent(count / total).padStart(6)}`;

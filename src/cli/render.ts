@@ -1,0 +1,62 @@
+// Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
+import type { CalibrationSummary, Change, LayerProgress, PrunePlan, PruneResult } from "../events.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatFigure,
+  formatInteger,
+  formatPercent,
+  formatSeconds,
+} from "../report/format.ts";
+
+/** What will be cut and what it will cost, before anything is computed. */
+export function renderPlan(plan: PrunePlan): string[] {
+  const { layers, intermediateSize } = plan;
+  const which = plan.layersRemoved.length > 0 ? ` (without ${plan.layersRemoved.join(", ")})` : "";
+  return [
+    `${plan.model} (${plan.family})`,
+    `  layers        ${layers.before} → ${layers.after}${which}`,
+    `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}`,
+    `  parameters    ${renderChange(plan.parameters, formatCount)}`,
+    `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
+    `  weights       ${renderChange(plan.bytes, formatBytes)}`,
+    `  expected      ${formatBytes(plan.expectedPeakBytes)} of memory, ${formatBytes(plan.bytes.after)} of disk, about ${formatSeconds(plan.expectedSeconds)}`,
+  ];
+}
+
+/** Which text the statistics come from. */
+export function renderCalibration({ source, names, windows, context, tokens }: CalibrationSummary): string {
+  const origin = { file: names.join(", "), "self-generated": "text of the model's own", bundled: "the bundled mix" };
+  return `  calibration   ${windows} windows × ${context} = ${formatInteger(tokens)} tokens of ${origin[source]}`;
+}
+
+export const LAYER_HEADER: string = row("layer", "neurons", "error of the MLP", "time", "memory");
+
+export function renderLayer(layer: LayerProgress): string {
+  const error = `${layer.errorBefore.toFixed(3)} → ${layer.errorAfter.toFixed(3)}`;
+  const neurons = `${layer.keptNeurons} of ${layer.totalNeurons}`;
+  return row(`${layer.index}`, neurons, error, formatSeconds(layer.elapsedSeconds), formatBytes(layer.residentBytes));
+}
+
+/** The figures of a finished run. */
+export function renderResult(result: PruneResult): string[] {
+  const { quality } = result;
+  return [
+    `parameters      ${renderChange(result.parameters, formatCount)}`,
+    `in layers       ${renderChange(result.decoderParameters, formatCount)}`,
+    `weights         ${renderChange(result.bytes, formatBytes)}`,
+    `perplexity      ${formatFigure(quality.perplexity.before)} → ${formatFigure(quality.perplexity.after)}   on ${formatInteger(quality.tokens)} tokens of ${quality.on}`,
+    `KL divergence   ${formatFigure(quality.klDivergence)} nats a token, same first choice for ${formatPercent(quality.topOneAgreement)}`,
+    `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,
+    `written         ${result.output}`,
+  ];
+}
+
+function renderChange(change: Change, format: (count: number) => string): string {
+  const removed = formatPercent(1 - change.after / change.before);
+  return `${format(change.before)} → ${format(change.after)}   ${removed} less`;
+}
+
+function row(layer: string, neurons: string, error: string, time: string, memory: string): string {
+  return `${layer.padStart(5)}  ${neurons.padStart(14)}  ${error.padStart(17)}  ${time.padStart(11)}  ${memory.padStart(9)}`;
+}

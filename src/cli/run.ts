@@ -1,0 +1,110 @@
+// One command line from argv to exit code: finds the command, checks its flags, runs it, words its failure.
+import { CompError } from "../errors.ts";
+import type { Command, CommandContext, Library } from "./command.ts";
+import { evalCommand } from "./eval.ts";
+import { parseFlags, renderFlags } from "./flags.ts";
+import { generateCommand } from "./generate.ts";
+import { inspectCommand } from "./inspect.ts";
+import { nearest } from "./nearest.ts";
+import { pruneCommand } from "./prune.ts";
+import type { Screen } from "./screen.ts";
+
+const COMMANDS: readonly Command[] = [pruneCommand, inspectCommand, evalCommand, generateCommand];
+
+export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+export interface Surroundings {
+  readonly version: string;
+  /** Loaded only when a command runs, so that help needs no arithmetic library. */
+  loadLibrary(): Promise<Library>;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+  /** Print stack traces. */
+  readonly debug: boolean;
+}
+
+/** Runs one command line and returns the exit code; never throws. */
+export async function runCommandLine(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  try {
+    await dispatch(argv, surroundings);
+    return EXIT.success;
+  } catch (error) {
+    return reportFailure(error, surroundings);
+  }
+}
+
+async function dispatch(argv: readonly string[], surroundings: Surroundings): Promise<void> {
+  const { screen, version, signal } = surroundings;
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h") return screen.print(renderHelp());
+  if (name === "--version" || name === "-v") return screen.print(version);
+  if (name === "help") return screen.print(rest[0] === undefined ? renderHelp() : renderCommandHelp(find(rest[0])));
+  const command = find(name);
+  if (rest.includes("--help") || rest.includes("-h")) return screen.print(renderCommandHelp(command));
+  const { positionals, options } = parseFlags(command.flags, rest);
+  const model = checkModel(command, positionals);
+  const context: CommandContext = { library: await surroundings.loadLibrary(), screen, signal };
+  await command.run(model, options, context);
+}
+
+function find(name: string): Command {
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const names = COMMANDS.map((candidate) => candidate.name);
+  const meant = nearest(name, names);
+  throw new CompError("option", `there is no command ${name}`, {
+    hint: meant === undefined ? `the commands are ${names.join(", ")}` : `did you mean comp ${meant}?`,
+  });
+}
+
+function checkModel(command: Command, positionals: readonly string[]): string {
+  const [model, extra] = positionals;
+  const hint = `for example: ${command.examples[0]}`;
+  if (model === undefined) throw new CompError("option", `${command.name} needs a model folder or GGUF file`, { hint });
+  if (extra !== undefined)
+    throw new CompError("option", `${command.name} takes one model, got ${model} and ${extra}`, { hint });
+  return model;
+}
+
+function reportFailure(error: unknown, { screen, signal, debug }: Surroundings): number {
+  if (debug && error instanceof Error) screen.note(error.stack ?? error.message);
+  if (signal.aborted) {
+    screen.note("comp: stopped; nothing was written");
+    return EXIT.interrupted;
+  }
+  if (!(error instanceof CompError)) {
+    screen.note(`comp: unexpected error: ${oneLine(error)}`);
+    screen.note("  this is a fault of comp; please report it with the output of COMP_DEBUG=1");
+    return EXIT.failure;
+  }
+  screen.note(`comp: ${error.message}`);
+  if (error.hint !== undefined) screen.note(`  ${error.hint}`);
+  return error.kind === "option" ? EXIT.usage : EXIT.failure;
+}
+
+const oneLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]!.trim();
+
+function renderHelp(): string {
+  const commands = COMMANDS.map(({ name, summary }) => `  ${`comp ${name} MODEL`.padEnd(20)}  ${summary}`);
+  return [
+    "comp makes a large language model smaller: structured pruning, standard checkpoints in and out.",
+    "",
+    ...commands,
+    `  ${"comp help COMMAND".padEnd(20)}  the flags of a command`,
+    "",
+    "MODEL is a Hugging Face folder with safetensors files, or a GGUF file.",
+  ].join("\n");
+}
+
+function renderCommandHelp(command: Command): string {
+  const examples = command.examples.map((example) => `  ${example}`);
+  return [
+    `comp ${command.name} MODEL: ${command.summary}`,
+    "",
+    renderFlags(command.flags),
+    "",
+    "Examples:",
+    ...examples,
+  ].join("\n");
+}

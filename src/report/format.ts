@@ -1,0 +1,38 @@
+// Figures as people read them. Units appear here and nowhere else; everything before this is a plain number.
+
+/** 134515008 → "134.5 M". */
+export function formatCount(count: number): string {
+  const [unit, size] = largestUnit(count, ["", " k", " M", " B"]);
+  return unit === "" ? String(count) : `${(count / size).toFixed(1)}${unit}`;
+}
+
+/** 812300000 → "812.3 MB"; decimal units, as disks are sold. */
+export function formatBytes(bytes: number): string {
+  const [unit, size] = largestUnit(bytes, [" B", " kB", " MB", " GB", " TB"]);
+  return unit === " B" ? `${bytes} B` : `${(bytes / size).toFixed(1)}${unit}`;
+}
+
+/** 0.2034 → "20.3 %". */
+export const formatPercent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+/** 8.43 → "8.4 s", 151 → "2 min 31 s", 3725 → "1 h 02 min". */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const pad = (part: number) => String(part).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
+}
+
+/** Four significant digits, for perplexities, divergences and errors: 0.4021, 27.31, 1.5e+6. */
+export const formatFigure = (value: number): string =>
+  value === 0 || (value >= 1e-4 && value < 1e6) ? String(Number(value.toPrecision(4))) : value.toExponential(1);
+
+/** 32768 → "32,768". */
+export const formatInteger = (count: number): string => count.toLocaleString("en-US");
+
+function largestUnit(value: number, units: readonly string[]): [unit: string, size: number] {
+  let index = 0;
+  while (index < units.length - 1 && value >= 1000 ** (index + 1)) index++;
+  return [units[index]!, 1000 ** index];
+}

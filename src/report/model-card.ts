@@ -1,0 +1,104 @@
+// README.md of a pruned folder: what was cut, what it cost, how to load it, whose licence applies.
+import type { PruneResult } from "../events.ts";
+import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { sourceName } from "./pruning-json.ts";
+
+/**
+ * Renders the model card.
+ *
+ * @param sourceCard README.md of the source, whose licence is carried over; undefined when it has none
+ */
+export function renderModelCard(result: PruneResult, sourceCard: string | undefined): string {
+  const source = sourceName(result.model);
+  const name = sourceName(result.output);
+  return [
+    ...frontMatter(licenceOf(sourceCard)),
+    `# ${name}`,
+    "",
+    `${source}, made smaller by structured pruning with [COMP](https://www.npmjs.com/package/comp-llm): ${describeCut(result)}`,
+    "",
+    ...figures(result),
+    "",
+    `Perplexity, divergence and agreement were measured on ${formatInteger(result.quality.tokens)} tokens of ${result.quality.on} (${describeCalibration(result)}). \`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
+    "",
+    ...loading(name),
+    "",
+    "## Licence",
+    "",
+    `This model is derived from ${source}; the licence of ${source} applies.`,
+    "",
+  ].join("\n");
+}
+
+/** The `license` and related fields in the front matter of a model card, line by line. */
+export function licenceOf(card: string | undefined): string[] {
+  const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card ?? "")?.[1] ?? "";
+  return front.split(/\r?\n/).filter((line) => /^license(_name|_link)?: *\S/.test(line));
+}
+
+const frontMatter = (licence: readonly string[]): string[] => [
+  "---",
+  ...licence,
+  "library_name: transformers",
+  "pipeline_tag: text-generation",
+  "tags:",
+  "- pruned",
+  "- comp",
+  "---",
+  "",
+];
+
+function describeCut({ layersRemoved, intermediateSize, options, sparsity }: PruneResult): string {
+  const layers =
+    layersRemoved.length === 0
+      ? "all layers kept"
+      : `layer${layersRemoved.length === 1 ? "" : "s"} ${layersRemoved.join(", ")} removed`;
+  const { before, after } = intermediateSize;
+  const width = before === after ? `MLP width ${before} kept` : `MLP width ${before} → ${after}`;
+  const method = `neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
+  return `${layers}, ${width}, ${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
+}
+
+function describeCalibration({ calibration }: PruneResult): string {
+  const { windows, context, names } = calibration;
+  const origin = {
+    file: `from ${names.join(", ")}`,
+    "self-generated": "of text that the model itself generated",
+    bundled: "of comp's bundled texts",
+  };
+  return `calibration: ${windows} windows of ${context} tokens ${origin[calibration.source]}`;
+}
+
+function figures(result: PruneResult): string[] {
+  const { parameters, decoderParameters, bytes, quality } = result;
+  const row = (name: string, before: string, after: string) => `| ${name} | ${before} | ${after} |`;
+  return [
+    row("", "before", "after"),
+    "|---|---|---|",
+    row("parameters", formatInteger(parameters.before), formatInteger(parameters.after)),
+    row("of them in decoder layers", formatInteger(decoderParameters.before), formatInteger(decoderParameters.after)),
+    row("weights", formatBytes(bytes.before), formatBytes(bytes.after)),
+    row("perplexity", formatFigure(quality.perplexity.before), formatFigure(quality.perplexity.after)),
+    row("KL divergence, nats a token", "0", formatFigure(quality.klDivergence)),
+    row("same most likely token", "100 %", formatPercent(quality.topOneAgreement)),
+  ];
+}
+
+const loading = (name: string): string[] => [
+  "## Use",
+  "",
+  "A standard checkpoint, no extra code:",
+  "",
+  "```python",
+  "from transformers import AutoModelForCausalLM, AutoTokenizer",
+  "",
+  `model = AutoModelForCausalLM.from_pretrained("./${name}")`,
+  `tokenizer = AutoTokenizer.from_pretrained("./${name}")`,
+  "```",
+  "",
+  "For llama.cpp, convert it first:",
+  "",
+  "```sh",
+  `python convert_hf_to_gguf.py ./${name} --outfile ${name}.gguf`,
+  "```",
+];
