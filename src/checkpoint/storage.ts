@@ -27,6 +27,8 @@ export interface ByteSink {
 /** An output that appears under its name only when complete: written beside it, then renamed. */
 export interface Output {
   readonly name: string;
+  /** What has been written and closed so far, for reading it back before the commit. */
+  readonly staged: SourceFolder;
   /** Creates one file of the output; for an output that is itself a single file, `file` is ignored. */
   create(file: string): Promise<ByteSink>;
   /** Puts the finished output under its name. */

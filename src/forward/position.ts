@@ -1,7 +1,7 @@
 // Rotary tables and attention masks as tensors.
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
-import { rotaryTable } from "../model/rope.ts";
+import { type RotaryTable, rotaryTable } from "../model/rope.ts";
 
 /** Added to the score of a key that must not be seen: its softmax weight is exactly 0 in f32. */
 const HIDDEN = -1e9;
@@ -33,10 +33,12 @@ export function cachedPosition(spec: DecoderSpec, layer: LayerSpec, start: numbe
   return { ...rotation(spec, layer, start, length), mask: mask(length, capacity + length, visible) };
 }
 
-function rotation(spec: DecoderSpec, layer: LayerSpec, start: number, length: number): { cos: Tensor; sin: Tensor } {
-  const shape = [length, spec.headDim];
-  const { cos, sin } = rotaryTable(layer.rope, spec.headDim, start, length);
-  return { cos: tensor(cos, shape), sin: tensor(sin, shape) };
+function rotation(spec: DecoderSpec, layer: LayerSpec, start: number, length: number): RotaryTable {
+  return rotaryTable(
+    layer.rope,
+    spec.headDim,
+    Array.from({ length }, (_, i) => start + i),
+  );
 }
 
 function mask(queries: number, keys: number, visible: (query: number, key: number) => boolean): Tensor {

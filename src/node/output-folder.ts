@@ -3,9 +3,10 @@ import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
-import type { ByteSink, Output } from "../checkpoint/storage.ts";
+import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
 import { unwritable } from "./disk.ts";
+import { folderSource } from "./folder-source.ts";
 
 export interface StageOptions {
   /** Replaces what stands at the path, at commit and not before. */
@@ -74,6 +75,7 @@ async function checkReplaceable(path: string, target: string): Promise<void> {
 
 class StagedOutput implements Output {
   readonly name: string;
+  readonly staged: SourceFolder;
   readonly #kind: Kind;
   readonly #overwrite: boolean;
   readonly #staged: string;
@@ -87,6 +89,7 @@ class StagedOutput implements Output {
     this.#kind = kind;
     this.#overwrite = overwrite;
     this.#staged = staged;
+    this.staged = folderSource(kind === "folder" ? staged : dirname(staged));
     this.#createdParent = createdParent;
   }
 
