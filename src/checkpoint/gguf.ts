@@ -14,7 +14,7 @@ const MAX_DIMENSIONS = 4;
 const FIRST_READ_BYTES = 2 ** 20;
 const GROWTH = 4;
 /** A vocabulary of a million tokens with its merges has some 60 MB. */
-export const MAX_HEADER_BYTES: number = 2 ** 28;
+const MAX_HEADER_BYTES = 2 ** 28;
 const DEFAULT_ALIGNMENT = 32;
 /** Alignments are 32 or 64 in practice; beyond a page of memory they would only waste space. */
 const MAX_ALIGNMENT = 65536;

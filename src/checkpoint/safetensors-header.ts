@@ -7,9 +7,9 @@ import { checkLayout, elementsOf, type ParsedFile, type StoredTensor } from "./s
 
 const LENGTH_BYTES = 8;
 /** The reference implementation's own limit; the largest real headers are a few megabytes. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 /** Weights have at most 5 dimensions (3-d convolutions); more is damage. */
-export const MAX_DIMENSIONS = 8;
+const MAX_DIMENSIONS = 8;
 
 /**
  * The tensors that one file holds.

@@ -8,7 +8,7 @@ import { type ParsedFile, storedCheckpoint } from "./stored-tensors.ts";
 const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
 /** Companion files are configurations and tokenizers; the largest tokenizer.json known has 40 MB. */
-export const MAX_TEXT_BYTES = 200_000_000;
+const MAX_TEXT_BYTES = 200_000_000;
 
 /**
  * The checkpoint of a folder whose file names are `files`: model.safetensors, or the shards of
