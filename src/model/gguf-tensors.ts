@@ -9,7 +9,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
  *
  * @param stored whole heads, [heads × headDim, rowSize]
  */
-export function unpermuteHeads(stored: Float32Array, headDim: number, rowSize: number): Float32Array {
+function unpermuteHeads(stored: Float32Array, headDim: number, rowSize: number): Float32Array {
   const out = new Float32Array(stored.length);
   const rows = stored.length / rowSize;
   for (let row = 0; row < rows; row++) {

@@ -18,8 +18,9 @@ export interface LocatedTensor {
   readonly storedOffset: 0 | 1;
 }
 
-/** Buffers that follow from the configuration, and a head that a tied model does not use. */
+/** Buffers that follow from the configuration. */
 const IGNORED = /(^|\.)rotary_emb\.inv_freq$|^rope_freqs\.weight$/;
+/** A tied model may bring a head, which transformers does not use either. */
 const HEADS: readonly string[] = ["lm_head.weight", "output.weight"];
 
 /**
