@@ -32,7 +32,7 @@ const UNSUPPORTED: readonly (readonly [key: string, what: string, hint: string |
 export function parseConfig(config: ModelConfig, source = "config.json"): DecoderSpec {
   checkFeatures(config, source);
   const family = familyOf(config, source);
-  const fields = new ConfigFields({ ...family.defaults, ...config }, source);
+  const fields = withDefaults(family, config, source);
   const hiddenSize = fields.size("hidden_size", LIMITS.hiddenSize);
   const headDim = parseHeadDim(fields, hiddenSize);
   return {
@@ -68,6 +68,10 @@ export function familyOf(config: ModelConfig, source = "config.json"): Family {
     hint: `supported: ${FAMILIES.map((row) => row.modelType).join(", ")}`,
   });
 }
+
+/** The configuration with what transformers assumes where it is silent. */
+export const withDefaults = (family: Family, config: ModelConfig, source = "config.json"): ConfigFields =>
+  new ConfigFields({ ...family.defaults, ...config }, source);
 
 function checkFeatures(config: ModelConfig, source: string): void {
   for (const [key, what, hint] of UNSUPPORTED)

@@ -1,7 +1,7 @@
 // Rotary embedding as config.json states it: `rope_theta` and `rope_scaling` (transformers 4), `rope_parameters`
 // (transformers 5, for some families one per layer type). What they mean is in rope.ts.
 import { CompError } from "../errors.ts";
-import { type ConfigFields, isObject, LIMITS } from "./config-fields.ts";
+import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { RopeSpec } from "./decoder-spec.ts";
 import type { LayerType } from "./layer-types.ts";
 
@@ -69,4 +69,22 @@ function llama3(
     highFreqFactor: parameters.positive("high_freq_factor"),
     originalMaxPositionEmbeddings: original,
   };
+}
+
+/** `rope_scaling` as transformers 4 and 5 read it; null where nothing is scaled. */
+export function ropeScaling(rope: RopeSpec): ModelConfig | null {
+  switch (rope.kind) {
+    case "default":
+      return null;
+    case "linear":
+      return { rope_type: rope.kind, factor: rope.factor };
+    case "llama3":
+      return {
+        rope_type: rope.kind,
+        factor: rope.factor,
+        low_freq_factor: rope.lowFreqFactor,
+        high_freq_factor: rope.highFreqFactor,
+        original_max_position_embeddings: rope.originalMaxPositionEmbeddings,
+      };
+  }
 }

@@ -1,0 +1,106 @@
+// config.json of the smaller model: what changes with the cut, everything else as it was.
+import type { FloatDtype } from "../checkpoint/dtype.ts";
+import type { ModelConfig } from "./config-fields.ts";
+import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
+import { familyOf, withDefaults } from "./parse-config.ts";
+import { ropeScaling } from "./rope-config.ts";
+
+/** The shape of the smaller model; all its layers have the same widths. */
+export interface PrunedShape {
+  /** Indices of the layers that stay, ascending. */
+  readonly keptLayers: readonly number[];
+  readonly intermediateSize: number;
+  /** Given when heads are cut. transformers 5 loads a Llama or Gemma only when they divide hidden_size. */
+  readonly numAttentionHeads?: number;
+  readonly numKeyValueHeads?: number;
+  /** Type of the weights as they are written; absent means that of the source. */
+  readonly dtype?: FloatDtype;
+}
+
+const DTYPE_NAMES: Readonly<Record<FloatDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+
+/** Lists whose length may equal the number of layers by chance. */
+const NO_LAYER_LIST = /^architectures$|token|words/;
+
+/** Rules from which layer types follow by position, which no longer hold once layers are gone. */
+const PATTERN_KEYS: readonly string[] = ["sliding_window_pattern", "_sliding_window_pattern"];
+
+/** Fields that are floats in Python even when their value is whole: transformers warns of "factor": 8, not of 8.0. */
+const FLOAT_FIELDS =
+  /^(\s*"(?:\w*rope_theta|rope_local_base_freq|\w*factor|rms_norm_eps|initializer_range|attention_dropout)": -?\d+)(?=,?$)/gm;
+
+/** The configuration of the pruned model, which stock transformers 4 and 5 load. `spec` is that of `config`. */
+export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: PrunedShape): ModelConfig {
+  return {
+    ...withoutPattern(config, spec),
+    architectures: [familyOf(config).architecture],
+    ...cutLists(config, spec, shape.keptLayers),
+    ...layerTypes(config, spec, shape.keptLayers),
+    num_hidden_layers: shape.keptLayers.length,
+    intermediate_size: shape.intermediateSize,
+    ...heads(spec, shape),
+    ...rope(config),
+    ...dtype(config, shape),
+  };
+}
+
+/** config.json as text, floats written as Python writes them. */
+export const renderConfig = (config: ModelConfig): string =>
+  `${JSON.stringify(config, undefined, 2).replaceAll(FLOAT_FIELDS, "$1.0")}\n`;
+
+const hasMixedLayers = ({ layers }: DecoderSpec): boolean =>
+  layers.some((layer) => layer.slidingWindow !== layers[0]?.slidingWindow);
+
+function withoutPattern(config: ModelConfig, spec: DecoderSpec): ModelConfig {
+  if (!hasMixedLayers(spec)) return config;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !PATTERN_KEYS.includes(key)));
+}
+
+/** Every list with an entry for each layer, at the layers that stay. */
+function cutLists(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly number[]): ModelConfig {
+  const lists = Object.entries(config).filter(
+    (entry): entry is [string, unknown[]] =>
+      Array.isArray(entry[1]) && entry[1].length === spec.layers.length && !NO_LAYER_LIST.test(entry[0]),
+  );
+  return Object.fromEntries(lists.map(([key, list]) => [key, keptLayers.map((index) => list[index])]));
+}
+
+/** Which layers have a window, said layer by layer where it was a rule by position. */
+function layerTypes(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly number[]): ModelConfig {
+  const typeOf = (layer: LayerSpec): string =>
+    layer.slidingWindow === undefined ? "full_attention" : "sliding_attention";
+  const first = config.max_window_layers;
+  return {
+    ...(hasMixedLayers(spec) ? { layer_types: keptLayers.map((index) => typeOf(spec.layers[index]!)) } : {}),
+    ...(typeof first === "number" ? { max_window_layers: keptLayers.filter((index) => index < first).length } : {}),
+  };
+}
+
+/** Once heads are cut, their size no longer follows from the hidden size. */
+function heads(spec: DecoderSpec, { numAttentionHeads, numKeyValueHeads }: PrunedShape): ModelConfig {
+  if (numAttentionHeads === undefined && numKeyValueHeads === undefined) return {};
+  return {
+    num_attention_heads: numAttentionHeads ?? spec.layers[0]!.numAttentionHeads,
+    num_key_value_heads: numKeyValueHeads ?? spec.layers[0]!.numKeyValueHeads,
+    head_dim: spec.headDim,
+  };
+}
+
+/** transformers 4 does not know `rope_parameters` and would silently take its defaults: say the same in its words too. */
+function rope(config: ModelConfig): ModelConfig {
+  if ((config.rope_parameters ?? undefined) === undefined) return {};
+  const family = familyOf(config);
+  const { full_attention: full, sliding_attention: sliding } = family.rope(withDefaults(family, config));
+  const local = "rope_local_base_freq" in family.defaults ? { rope_local_base_freq: sliding.theta } : {};
+  return { rope_theta: full.theta, rope_scaling: ropeScaling(full), ...local };
+}
+
+/** transformers 5 writes `dtype` and reads both; transformers 4 long knew only `torch_dtype`. */
+function dtype(config: ModelConfig, shape: PrunedShape): ModelConfig {
+  if (shape.dtype === undefined) return {};
+  const name = DTYPE_NAMES[shape.dtype];
+  return {
+    ...("dtype" in config ? { dtype: name } : {}),
+    ...("torch_dtype" in config || !("dtype" in config) ? { torch_dtype: name } : {}),
+  };
+}
