@@ -74,7 +74,7 @@ test("help names flag, choices, meaning and default", () => {
     "  --sparsity N              fraction to remove (default 0.2)
       --max-shard-size TEXT     largest file (default 5GB)
       --layers N                layers to remove (default auto)
-      --calibration FILE        texts (default )
+      --calibration FILE        texts
       -o, --output TEXT         folder (default beside)
       --mode fast|exact         how (default fast)
       --dry-run                 plan only"
