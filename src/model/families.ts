@@ -1,0 +1,151 @@
+// The model families, one row each: what distinguishes them, in config.json and in GGUF. A new family is a new row.
+import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
+import type { DecoderSpec, RopeSpec } from "./decoder-spec.ts";
+import {
+  allFull,
+  allSliding,
+  fullEveryNth,
+  type LayerType,
+  type LayerTypesRule,
+  slidingAfterFirst,
+} from "./layer-types.ts";
+import { ropeByLayerType, sharedRope } from "./rope-config.ts";
+
+export interface Family {
+  /** `model_type` of config.json. */
+  readonly modelType: string;
+  /** The class that transformers loads it with, for `architectures`. */
+  readonly architecture: string;
+  /** `general.architecture` of GGUF files that become this family; undefined when another row takes them. */
+  readonly gguf: GgufTraits | undefined;
+  /** What transformers assumes where config.json is silent; sizes without a default must be given. */
+  readonly defaults: ModelConfig;
+  readonly activationKey: "hidden_act" | "hidden_activation";
+  readonly bias: (fields: ConfigFields) => DecoderSpec["bias"];
+  readonly layerTypes: LayerTypesRule;
+  readonly rope: (fields: ConfigFields) => Record<LayerType, RopeSpec>;
+  readonly normOffset: 0 | 1;
+  readonly queryKeyNorm: boolean;
+  readonly sandwichNorms: boolean;
+  /** Embeddings are multiplied by √hiddenSize. */
+  readonly scaledEmbeddings: boolean;
+}
+
+export interface GgufTraits {
+  readonly architecture: string;
+  /** llama.cpp rotates neighbouring elements here, so that the rows of q and k are stored in another order. */
+  readonly interleavedRotary: boolean;
+  /** Fields of config.json beyond those that all families share. `header` has the architecture's keys, unprefixed. */
+  readonly config: (header: ConfigFields, sizes: HeaderSizes) => ModelConfig;
+}
+
+/** Sizes from which further fields follow. */
+export interface HeaderSizes {
+  readonly hiddenSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly headDim: number;
+}
+
+const PLAIN = { normOffset: 0, queryKeyNorm: false, sandwichNorms: false, scaledEmbeddings: false } as const;
+const COMMON_DEFAULTS = { hidden_act: "silu", rms_norm_eps: 1e-6, rope_theta: 10_000, tie_word_embeddings: false };
+
+export const FAMILIES: readonly Family[] = [
+  {
+    ...PLAIN,
+    modelType: "llama",
+    architecture: "LlamaForCausalLM",
+    // Mistral's GGUF files call themselves llama too; llama.cpp runs them without a window.
+    gguf: { architecture: "llama", interleavedRotary: true, config: () => ({}) },
+    defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 2048, attention_bias: false, mlp_bias: false },
+    activationKey: "hidden_act",
+    bias: (fields) => ({ ...attentionBias(fields), mlp: fields.flag("mlp_bias") }),
+    layerTypes: allFull,
+    rope: everywhere,
+  },
+  {
+    ...PLAIN,
+    modelType: "mistral",
+    architecture: "MistralForCausalLM",
+    gguf: undefined,
+    defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
+    activationKey: "hidden_act",
+    bias: () => ({ qkv: false, o: false, mlp: false }),
+    layerTypes: allSliding,
+    rope: everywhere,
+  },
+  {
+    ...PLAIN,
+    modelType: "qwen2",
+    architecture: "Qwen2ForCausalLM",
+    gguf: { architecture: "qwen2", interleavedRotary: false, config: () => ({ use_sliding_window: false }) },
+    defaults: {
+      ...COMMON_DEFAULTS,
+      max_position_embeddings: 32_768,
+      num_key_value_heads: 32,
+      use_sliding_window: false,
+      sliding_window: 4096,
+      max_window_layers: 28,
+    },
+    activationKey: "hidden_act",
+    bias: () => ({ qkv: true, o: false, mlp: false }),
+    layerTypes: slidingAfterFirst,
+    rope: everywhere,
+  },
+  {
+    modelType: "gemma3_text",
+    architecture: "Gemma3ForCausalLM",
+    gguf: { architecture: "gemma3", interleavedRotary: false, config: gemma3Config },
+    defaults: {
+      hidden_activation: "gelu_pytorch_tanh",
+      rms_norm_eps: 1e-6,
+      rope_theta: 1_000_000,
+      rope_local_base_freq: 10_000,
+      tie_word_embeddings: true,
+      max_position_embeddings: 131_072,
+      num_key_value_heads: 4,
+      head_dim: 256,
+      query_pre_attn_scalar: 256,
+      sliding_window: 4096,
+      sliding_window_pattern: 6,
+      attention_bias: false,
+    },
+    activationKey: "hidden_activation",
+    bias: (fields) => ({ ...attentionBias(fields), mlp: false }),
+    layerTypes: fullEveryNth,
+    rope: ropeByLayerType,
+    normOffset: 1,
+    queryKeyNorm: true,
+    sandwichNorms: true,
+    scaledEmbeddings: true,
+  },
+];
+
+function attentionBias(fields: ConfigFields): { qkv: boolean; o: boolean } {
+  const bias = fields.flag("attention_bias");
+  return { qkv: bias, o: bias };
+}
+
+function everywhere(fields: ConfigFields): Record<LayerType, RopeSpec> {
+  const rope = sharedRope(fields);
+  return { full_attention: rope, sliding_attention: rope };
+}
+
+/** Layers of the 27B model, the only one that scales its attention scores by another width than the head's. */
+const GEMMA3_27B_LAYERS = 62;
+
+/** What llama.cpp knows of Gemma 3 where the header is silent: a window in five of six layers, and the 27B's scores. */
+function gemma3Config(
+  header: ConfigFields,
+  { hiddenSize, numHiddenLayers, numAttentionHeads, headDim }: HeaderSizes,
+): ModelConfig {
+  const pattern = header.get("attention.sliding_window_pattern");
+  return {
+    query_pre_attn_scalar: numHiddenLayers === GEMMA3_27B_LAYERS ? hiddenSize / numAttentionHeads : headDim,
+    sliding_window: header.size("attention.sliding_window", LIMITS.positions),
+    ...(Array.isArray(pattern)
+      ? { layer_types: pattern.map((sliding) => (sliding ? "sliding_attention" : "full_attention")) }
+      : { sliding_window_pattern: pattern ?? 6 }),
+    rope_local_base_freq: header.get("rope.freq_base_swa") ?? 10_000,
+  };
+}
