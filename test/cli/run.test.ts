@@ -34,7 +34,7 @@ const inspection: Inspection = {
   parameters: { embeddings: 8192, attention: 36_864, mlp: 110_592, norms: 448, head: 0, total: 156_096 },
   bytes: 312_192,
   dtypes: { F16: 29 },
-  tokenizer: { kind: "BPE", vocabSize: 128, addsBos: true, chatTemplate: false },
+  tokenizer: { vocabSize: 128, addsBos: true, bosTokenId: 1, eosTokenIds: [2] },
 };
 
 const evaluation: EvalResult = {
