@@ -1,37 +1,34 @@
-// Which ids begin and end a text. The names stand in several files; the first that has one wins.
+// Which ids begin and end a text. A folder names them in several files, by text or by number.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { readJsonObject } from "./tokenizer-json.ts";
-
-export interface SpecialTokens {
-  readonly bosTokenId: number | undefined;
-  readonly eosTokenIds: readonly number[];
-}
+import { isObject, isPieceList, readJsonObject, type SpecialTokens, type TokenizerJson } from "./tokenizer-json.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** BOS from tokenizer_config.json, special_tokens_map.json, the model's configs; EOS is the union of all of them. */
+/** BOS is the first that is named; EOS is every id that any of the files names. */
 export async function readSpecialTokens(
   checkpoint: Checkpoint,
+  tokenizer: TokenizerJson,
   tokenizerConfig: JsonObject,
-  tokenToId: (token: string) => number | undefined,
 ): Promise<SpecialTokens> {
-  const map = await readJsonObject(checkpoint, "special_tokens_map.json");
-  const generation = await readJsonObject(checkpoint, "generation_config.json");
-  const model = await readJsonObject(checkpoint, "config.json");
-  const named = [tokenizerConfig, map ?? {}];
-  const numbered = [generation ?? {}, model ?? {}];
+  const read = async (file: string): Promise<JsonObject> => (await readJsonObject(checkpoint, file)) ?? {};
+  const byText = [tokenizerConfig, await read("special_tokens_map.json")];
+  const byNumber = [await read("generation_config.json"), await read("config.json")];
   const ids = (role: "bos" | "eos"): number[] => [
-    ...named.flatMap((file) => idsOfToken(file[`${role}_token`], tokenToId)),
-    ...numbered.flatMap((file) => idsOfNumber(file[`${role}_token_id`])),
+    ...byText.flatMap((file) => idsOfToken(file[`${role}_token`], tokenizer)),
+    ...byNumber.flatMap((file) => idsOfNumber(file[`${role}_token_id`])),
   ];
   return { bosTokenId: ids("bos")[0], eosTokenIds: [...new Set(ids("eos"))] };
 }
 
 /** A token is written as its text, or as an object that also says how to match it. */
-function idsOfToken(value: unknown, tokenToId: (token: string) => number | undefined): number[] {
-  const content = typeof value === "object" && value !== null ? (value as { content?: unknown }).content : value;
-  const id = typeof content === "string" ? tokenToId(content) : undefined;
-  return id === undefined ? [] : [id];
+function idsOfToken(value: unknown, { added_tokens, model }: TokenizerJson): number[] {
+  const content = isObject(value) ? value.content : value;
+  if (typeof content !== "string") return [];
+  const added = added_tokens.find((token) => token.content === content);
+  if (added !== undefined) return [added.id];
+  const { vocab } = model;
+  const id = isPieceList(vocab) ? vocab.findIndex(([piece]) => piece === content) : (vocab[content] ?? -1);
+  return id < 0 ? [] : [id];
 }
 
 function idsOfNumber(value: unknown): number[] {

@@ -1,8 +1,20 @@
-// The two JSON files every tokenizer is made from, read and checked just enough to be handed to the library.
+// tokenizer.json and its companions as data: what this project touches of them; the rest is the library's business.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 
-/** What this project touches of tokenizer.json; the rest is the library's business. */
+export interface TokenizerSource {
+  /** tokenizer.json */
+  readonly json: TokenizerJson;
+  /** tokenizer_config.json */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly specialTokens: SpecialTokens;
+}
+
+export interface SpecialTokens {
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenIds: readonly number[];
+}
+
 export interface TokenizerJson {
   readonly added_tokens: readonly AddedTokenJson[];
   readonly normalizer: object | null;
@@ -30,26 +42,14 @@ export interface PreTokenizerJson {
 export interface ModelJson {
   readonly type?: string;
   /** Piece → id of BPE; [piece, score] by id of Unigram. */
-  readonly vocab: Readonly<Record<string, number>> | readonly (readonly [string, number])[];
+  readonly vocab: Readonly<Record<string, number>> | PieceList;
   readonly [setting: string]: unknown;
 }
 
-export interface TokenizerSource {
-  readonly json: TokenizerJson;
-  readonly config: Readonly<Record<string, unknown>>;
-}
+type PieceList = readonly (readonly [string, number])[];
 
-/** @throws {CompError} "checkpoint" when tokenizer.json is absent or is not one */
-export async function readTokenizerJson(checkpoint: Checkpoint): Promise<TokenizerSource> {
-  const text = await checkpoint.readText("tokenizer.json");
-  if (text === undefined) {
-    throw new CompError("checkpoint", `${checkpoint.name} has no tokenizer.json`, {
-      hint: "load the model with transformers' AutoTokenizer and save it here with save_pretrained.",
-    });
-  }
-  const json = parseObject(text, checkpoint.name, "tokenizer.json");
-  const config = await readJsonObject(checkpoint, "tokenizer_config.json");
-  return { json: completeTokenizerJson(json, checkpoint.name), config: config ?? {} };
+export function isPieceList(vocab: ModelJson["vocab"]): vocab is PieceList {
+  return Array.isArray(vocab);
 }
 
 /** A companion file as an object; undefined when there is none. @throws {CompError} "checkpoint" when it is no object */
@@ -58,32 +58,22 @@ export async function readJsonObject(
   file: string,
 ): Promise<Record<string, unknown> | undefined> {
   const text = await checkpoint.readText(file);
-  return text === undefined ? undefined : parseObject(text, checkpoint.name, file);
+  if (text === undefined) return undefined;
+  const value = parse(text);
+  if (isObject(value)) return value;
+  throw new CompError("checkpoint", `${checkpoint.name}: ${file} is not a JSON object`, {
+    hint: "download the file again.",
+  });
 }
 
-function parseObject(text: string, name: string, file: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new CompError("checkpoint", `${name}: ${file} is not JSON`, { hint: "download the file again.", cause });
-  }
-  if (!isObject(value)) throw new CompError("checkpoint", `${name}: ${file} is not a JSON object`);
-  return value;
-}
-
-/** The library demands that every part be named, be it null. */
-function completeTokenizerJson(json: Record<string, unknown>, name: string): TokenizerJson {
-  const { model } = json;
-  if (!isObject(model) || typeof model.vocab !== "object" || model.vocab === null) {
-    throw new CompError("checkpoint", `${name}: tokenizer.json has no model with a vocabulary`, {
-      hint: "download the file again.",
-    });
-  }
-  const empty = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-  return { ...empty, ...json } as unknown as TokenizerJson;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

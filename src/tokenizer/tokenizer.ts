@@ -4,9 +4,9 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import { withExactByteLevelRegex } from "./byte-level-regex.ts";
 import { LibraryTokenizer } from "./library.ts";
-import { readSpecialTokens } from "./special-tokens.ts";
 import { cuttingSafely } from "./split-long-text.ts";
-import { type ModelJson, readTokenizerJson, type TokenizerJson, type TokenizerSource } from "./tokenizer-json.ts";
+import { isPieceList, type ModelJson, type TokenizerJson, type TokenizerSource } from "./tokenizer-json.ts";
+import { readTokenizerSource } from "./tokenizer-source.ts";
 
 export interface Tokenizer {
   /** Token ids of a text; no special token is added, those written in the text are recognised. */
@@ -28,11 +28,9 @@ export interface Tokenizer {
  * @throws {CompError} "checkpoint" when there is none, or one that the library cannot read
  */
 export async function openTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> {
-  const source = await readTokenizerJson(checkpoint);
+  const source = await readTokenizerSource(checkpoint);
   const library = createLibraryTokenizer(source, checkpoint.name);
-  const { bosTokenId, eosTokenIds } = await readSpecialTokens(checkpoint, source.config, (token) =>
-    library.token_to_id(token),
-  );
+  const { bosTokenId, eosTokenIds } = source.specialTokens;
   return {
     encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
     decode: (ids) => decode(library, ids, source.config),
@@ -50,7 +48,7 @@ function createLibraryTokenizer({ json, config }: TokenizerSource, name: string)
     return library;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CompError("checkpoint", `${name}: tokenizer.json cannot be used: ${reason}`, {
+    throw new CompError("checkpoint", `${name}: the tokenizer cannot be used: ${reason}`, {
       hint: "load the model with transformers' AutoTokenizer and save it again with save_pretrained.",
       cause,
     });
@@ -80,8 +78,6 @@ function prependsBos(library: LibraryTokenizer, bosTokenId: number, config: Reco
 
 function vocabSizeOf(json: TokenizerJson): number {
   const { vocab } = json.model;
-  let size = 0;
-  if (Array.isArray(vocab)) size = vocab.length;
-  else for (const id of Object.values(vocab)) size = Math.max(size, id + 1);
-  return json.added_tokens.reduce((largest, token) => Math.max(largest, token.id + 1), size);
+  const ids = isPieceList(vocab) ? [vocab.length - 1] : Object.values(vocab);
+  return [...ids, ...json.added_tokens.map((token) => token.id)].reduce((size, id) => Math.max(size, id + 1), 0);
 }
