@@ -8,7 +8,6 @@ import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, EvalOptions } from "./options.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
-/** Bytes of hidden states of one model at once. */
 const HIDDEN_BYTES = 64 * 2 ** 20;
 
 export interface EvaluationRequest {
@@ -19,6 +18,8 @@ export interface EvaluationRequest {
   /** The model before pruning, to compare with. */
   readonly dense?: Model | undefined;
   readonly options: EvalOptions;
+  /** Bytes of hidden states of one model at once; each group of windows reads all weights again. Default 64 MiB. */
+  readonly hiddenBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,12 +29,12 @@ export interface EvaluationRequest {
  * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
  */
 export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<EvalEvent> {
-  const { backend, model, text, dense, options, signal } = request;
+  const { backend, model, text, dense, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
   if (dense !== undefined) checkVocabulary(model, dense);
   const start = performance.now();
   const windows = cutWindows(request);
   const evaluations: Evaluation[] = [];
-  const groupSize = windowsAtOnce(model, windows);
+  const groupSize = Math.max(1, Math.floor(hiddenBytes / (4 * model.spec.hiddenSize * windows.length)));
   for (let done = 0; done < windows.count; done += groupSize) {
     yield { type: "stage", name: "evaluate", done, total: windows.count };
     const group = slice(windows, done, Math.min(groupSize, windows.count - done));
@@ -77,9 +78,6 @@ function requireBos({ bosTokenId }: Tokenizer): number {
     throw new CompError("option", "this model's tokenizer has no BOS token", { hint: "leave --bos out" });
   return bosTokenId;
 }
-
-const windowsAtOnce = ({ spec }: Model, { length }: TokenWindows): number =>
-  Math.max(1, Math.floor(HIDDEN_BYTES / (4 * spec.hiddenSize * length)));
 
 const slice = ({ ids, length }: TokenWindows, start: number, count: number): TokenWindows => ({
   ids: ids.subarray(start * length, (start + count) * length),
