@@ -84,7 +84,8 @@ function placeholderOf(property: OptionProperty): string {
 
 function defaultOf(property: OptionProperty): string {
   const value = property.fallback ?? property.default;
-  return value === undefined || value === false || value === "" ? "" : ` (default ${value})`;
+  const none = value === undefined || value === false || String(value) === "";
+  return none ? "" : ` (default ${value})`;
 }
 
 const exampleOf = (property: OptionProperty): string =>

@@ -22,11 +22,11 @@ async function runGenerate(
 ): Promise<void> {
   const tokens: number[] = [];
   let text = "";
-  if (!json) screen.printPiece(options.prompt);
   for await (const token of library.generate(model, options, signal)) {
+    // the prompt comes with the first token, so that a refusal does not follow half a text
+    if (!json) screen.printPiece(tokens.length === 0 ? options.prompt + token.text : token.text);
     tokens.push(token.id);
     text += token.text;
-    if (!json) screen.printPiece(token.text);
   }
   screen.print(json ? JSON.stringify({ prompt: options.prompt, text, tokens }) : "");
 }

@@ -1,7 +1,7 @@
 // comp inspect MODEL: what a checkpoint is and what of it can be pruned.
 import * as z from "zod";
 import { formatBytes, formatCount, formatInteger, formatPercent } from "../report/format.ts";
-import type { Inspection, LayerShape } from "../report/inspection.ts";
+import type { Inspection, LayerShape, TokenizerFacts } from "../report/inspection.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 type InspectFlags = { json: boolean };
@@ -37,11 +37,16 @@ export function renderInspection(inspection: Inspection): string[] {
       (part) => `    ${part.padEnd(10)}  ${renderShare(parameters[part], parameters.total)}`,
     ),
     "",
-    tokenizer === undefined
-      ? "  tokenizer     none found"
-      : `  tokenizer     ${tokenizer.kind}, ${formatInteger(tokenizer.vocabSize)} tokens, ${tokenizer.addsBos ? "adds BOS" : "no BOS of its own"}, ${tokenizer.chatTemplate ? "with" : "without"} chat template`,
+    `  tokenizer     ${renderTokenizer(tokenizer)}`,
     `  can prune     ${inspection.layers.length} whole layers; MLP neurons, ${formatPercent(parameters.mlp / parameters.total)} of all parameters`,
   ];
+}
+
+function renderTokenizer(tokenizer: TokenizerFacts | undefined): string {
+  if (tokenizer === undefined) return "none that can be used";
+  const { vocabSize, bosTokenId, addsBos, eosTokenIds } = tokenizer;
+  const bos = bosTokenId === undefined ? "no BOS" : `BOS ${bosTokenId}${addsBos ? ", added to every text" : ""}`;
+  return `${formatInteger(vocabSize)} tokens, ${bos}, end of text ${eosTokenIds.join(", ") || "unknown"}`;
 }
 
 /** Neighbouring layers of one shape share a line: "layers 0-29". */

@@ -1,3 +1,4 @@
+// COMP's criterion: the condition of the mask-tuning system.
 import { complement } from "../linalg/gather.ts";
 import { invertSpd } from "../linalg/invert.ts";
 import { maskSystemRows } from "../linalg/mask-system.ts";

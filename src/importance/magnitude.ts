@@ -1,3 +1,4 @@
+// Norm of the weight: blind to the activations, a baseline.
 import { columnSquares } from "../linalg/norms.ts";
 import { removeLowest } from "./by-score.ts";
 import type { Criterion } from "./criterion.ts";

@@ -1,3 +1,4 @@
+// Optimal brain surgeon: the error that remains after refitting all other neurons.
 import { type Gemm, matrix } from "../linalg/gemm.ts";
 import { invertSpd } from "../linalg/invert.ts";
 import { ridged } from "../linalg/spd.ts";

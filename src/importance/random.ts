@@ -1,3 +1,4 @@
+// By lot: the floor for every other criterion.
 import { removeLowest } from "./by-score.ts";
 import type { Criterion } from "./criterion.ts";
 

@@ -1,3 +1,4 @@
+// Norm of the activation times norm of the weight: the error of removing a neuron alone.
 import { contributionNorms } from "../linalg/norms.ts";
 import { removeLowest } from "./by-score.ts";
 import type { Criterion } from "./criterion.ts";

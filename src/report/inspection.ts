@@ -1,4 +1,10 @@
 // What a checkpoint is, seen from its headers: the answer of `comp inspect`.
+import type { Dtype } from "../checkpoint/dtype.ts";
+import type { LayerSpec } from "../model/decoder-spec.ts";
+import type { Model } from "../model/model.ts";
+import { countParameters } from "../model/parameters.ts";
+import type { Part } from "../model/tensor-names.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface Inspection {
   readonly model: string;
@@ -11,36 +17,52 @@ export interface Inspection {
   readonly maxPositionEmbeddings: number;
   readonly tiedEmbeddings: boolean;
   readonly layers: readonly LayerShape[];
-  readonly parameters: ParameterCounts;
+  /** Parameters by part; a head that is the embedding counts once, as embeddings. */
+  readonly parameters: Readonly<Record<Part | "total", number>>;
   /** Bytes of all weights in the files. */
   readonly bytes: number;
   /** Tensors by element type, such as { F16: 272 }. */
-  readonly dtypes: Readonly<Record<string, number>>;
+  readonly dtypes: Readonly<Partial<Record<Dtype, number>>>;
+  /** Undefined when the checkpoint has no tokenizer that can be used. */
   readonly tokenizer: TokenizerFacts | undefined;
 }
 
-export interface LayerShape {
-  readonly intermediateSize: number;
-  readonly numAttentionHeads: number;
-  readonly numKeyValueHeads: number;
-  /** Tokens a query may look back on; undefined = all. */
-  readonly slidingWindow: number | undefined;
-}
-
-export interface ParameterCounts {
-  readonly embeddings: number;
-  readonly attention: number;
-  readonly mlp: number;
-  readonly norms: number;
-  /** 0 when the head is the embedding. */
-  readonly head: number;
-  readonly total: number;
-}
+export type LayerShape = Omit<LayerSpec, "rope">;
 
 export interface TokenizerFacts {
-  /** Such as "BPE" or "Unigram". */
-  readonly kind: string;
   readonly vocabSize: number;
   readonly addsBos: boolean;
-  readonly chatTemplate: boolean;
+  readonly bosTokenId: number | undefined;
+  readonly eosTokenIds: readonly number[];
 }
+
+/** Describes a model; reads no tensor data. */
+export function inspectModel(model: Model, tokenizer: Tokenizer | undefined): Inspection {
+  const { checkpoint, spec } = model;
+  const tensors = [...model.tensors.values()];
+  const { parts, total } = countParameters(spec);
+  const dtypes: Partial<Record<Dtype, number>> = {};
+  for (const { dtype } of tensors) dtypes[dtype] = (dtypes[dtype] ?? 0) + 1;
+  return {
+    model: checkpoint.name,
+    format: checkpoint.format,
+    family: spec.family,
+    hiddenSize: spec.hiddenSize,
+    headDim: spec.headDim,
+    vocabSize: spec.vocabSize,
+    maxPositionEmbeddings: spec.maxPositionEmbeddings,
+    tiedEmbeddings: spec.tiedEmbeddings,
+    layers: spec.layers.map(({ rope: _, ...shape }) => shape),
+    parameters: { ...parts, total },
+    bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    dtypes,
+    tokenizer: tokenizer && factsOf(tokenizer),
+  };
+}
+
+const factsOf = ({ vocabSize, addsBos, bosTokenId, eosTokenIds }: Tokenizer): TokenizerFacts => ({
+  vocabSize,
+  addsBos,
+  bosTokenId,
+  eosTokenIds,
+});

@@ -15,7 +15,7 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
     ...frontMatter(licenceOf(sourceCard)),
     `# ${name}`,
     "",
-    `${source}, made smaller by structured pruning with [COMP](https://www.npmjs.com/package/comp-llm): ${describeCut(result)}`,
+    `${source}, made smaller by structured pruning with COMP (\`comp-llm\`): ${describeCut(result)}`,
     "",
     ...figures(result),
     "",

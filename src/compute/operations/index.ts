@@ -1,3 +1,4 @@
+// All operations.
 export * from "./elementwise.ts";
 export * from "./linear.ts";
 export * from "./normalize.ts";

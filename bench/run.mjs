@@ -1,0 +1,42 @@
+// Prunes models by a fifth and prints a table row each: time and peak memory, as they stand in the README.
+//   npm run bench -- [MODEL ...]      default: the bundled model
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+
+const models = process.argv.length > 2 ? process.argv.slice(2) : ["models/demo"];
+const folder = mkdtempSync(join(tmpdir(), "comp-bench-"));
+
+console.log(`${cpus().length} × ${cpus()[0].model}, node ${process.version}\n`);
+console.log("| model | parameters | perplexity | KL, nats | seconds | peak memory |");
+console.log("|---|---|---|---|---|---|");
+try {
+  for (const model of models) console.log(renderRow(model, await prune(model)));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/** Runs the command line, as a person would, and returns its result. */
+async function prune(model) {
+  const args = ["dist/cli/main.js", "prune", model, "--json", "--overwrite", "-o", join(folder, "out")];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  for await (const text of child.stdout.setEncoding("utf8")) out += text;
+  const last = JSON.parse(out.trim().split("\n").at(-1) || "{}");
+  if (last.type !== "done") throw new Error(`${model} was not pruned`);
+  return last.result;
+}
+
+function renderRow(model, { parameters, quality, seconds, peakBytes }) {
+  const millions = (count) => `${(count / 1e6).toFixed(1)} M`;
+  const cells = [
+    basename(model),
+    `${millions(parameters.before)} → ${millions(parameters.after)}`,
+    `${quality.perplexity.before.toFixed(2)} → ${quality.perplexity.after.toFixed(2)}`,
+    quality.klDivergence.toFixed(3),
+    seconds.toFixed(0),
+    `${(peakBytes / 1e9).toFixed(2)} GB`,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}

@@ -1,0 +1,241 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { Library } from "../../src/cli/command.ts";
+import { defaultOutput } from "../../src/cli/prune.ts";
+import { runCommandLine } from "../../src/cli/run.ts";
+import { CompError } from "../../src/errors.ts";
+import type { EvalResult, PruneEvent } from "../../src/events.ts";
+import type { Inspection } from "../../src/report/inspection.ts";
+import { captureScreen } from "../helpers/captured-screen.ts";
+import { pruneEvents } from "../helpers/prune-result.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "comp-cli-"));
+const notes = join(folder, "notes.txt");
+writeFileSync(notes, "Some text.");
+writeFileSync(join(folder, "latin1.txt"), Buffer.from([0x66, 0xfc, 0x72]));
+
+const inspection: Inspection = {
+  model: "tiny",
+  format: "safetensors",
+  family: "llama",
+  hiddenSize: 64,
+  headDim: 16,
+  vocabSize: 128,
+  maxPositionEmbeddings: 2048,
+  tiedEmbeddings: true,
+  layers: [0, 1, 2].map((i) => ({
+    intermediateSize: 192,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    slidingWindow: i === 2 ? 32 : undefined,
+  })),
+  parameters: { embeddings: 8192, attention: 36_864, mlp: 110_592, norms: 448, head: 0, total: 156_096 },
+  bytes: 312_192,
+  dtypes: { F16: 29 },
+  tokenizer: { vocabSize: 128, addsBos: true, bosTokenId: 1, eosTokenIds: [2] },
+};
+
+const evaluation: EvalResult = {
+  model: "m",
+  text: "notes.txt",
+  perplexity: 30.4444,
+  tokens: 8176,
+  windows: 16,
+  context: 512,
+  densePerplexity: 27.2,
+  klDivergence: 0.1234567,
+  topOneAgreement: 0.8,
+  seconds: 3,
+};
+
+type Call = { name: string; arguments: unknown[] };
+
+function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents): Library {
+  return {
+    async *prune(...args) {
+      calls.push({ name: "prune", arguments: args });
+      yield* events;
+    },
+    async inspect() {
+      return inspection;
+    },
+    async *evaluate(...args) {
+      calls.push({ name: "evaluate", arguments: args });
+      yield { type: "done", result: evaluation };
+    },
+    async *generate() {
+      yield { id: 7, text: " there" };
+      yield { id: 8, text: " was" };
+    },
+  };
+}
+
+async function run(
+  argv: string[],
+  {
+    library,
+    signal = new AbortController().signal,
+    terminal = false,
+    debug = false,
+  }: { library?: Library; signal?: AbortSignal; terminal?: boolean; debug?: boolean } = {},
+) {
+  const { screen, out, err } = captureScreen({ terminal });
+  const calls: Call[] = [];
+  const loadLibrary = async () => library ?? fakeLibrary(calls);
+  const code = await runCommandLine(argv, { version: "1.2.3", loadLibrary, screen, signal, debug });
+  return { code, out: out(), err: err(), calls };
+}
+
+function failing(error: unknown): Library {
+  return {
+    ...fakeLibrary([]),
+    // biome-ignore lint/correctness/useYield: it fails before the first event
+    async *prune() {
+      throw error;
+    },
+  };
+}
+
+describe("help", () => {
+  test.each([[[]], [["--help"]], [["help"]]])("%j lists the commands", async (argv) => {
+    const { code, out, err } = await run(argv);
+    expect(code).toBe(0);
+    expect(err).toBe("");
+    for (const command of ["prune", "inspect", "eval", "generate"]) expect(out).toContain(`comp ${command} MODEL`);
+  });
+
+  test("every command explains its flags, two ways", async () => {
+    for (const command of ["prune", "inspect", "eval", "generate"]) {
+      const { out } = await run(["help", command]);
+      expect(out).toContain("--threads");
+      expect((await run([command, "model", "--help"])).out).toBe(out);
+    }
+  });
+
+  test("prune's help", async () => expect((await run(["help", "prune"])).out).toMatchSnapshot());
+
+  test("--version prints the version", async () => expect((await run(["--version"])).out).toBe("1.2.3\n"));
+});
+
+describe("refusals", () => {
+  test.each([
+    [["prun", "m"], 2, "comp: there is no command prun\n  did you mean comp prune?\n"],
+    [["dance"], 2, "comp: there is no command dance\n  the commands are prune, inspect, eval, generate\n"],
+    [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
+    [["prune", "m", "--sparsity", "1.5"], 2, "comp: --sparsity must be between 0 and 0.95, got 1.5\n"],
+    [["eval", "m"], 2, "comp: --text is missing\n"],
+    [["prune", "m", "--calibration", join(folder, "no.txt")], 1, `comp: there is no text file ${folder}/no.txt\n`],
+    [["prune", "m", "--calibration", folder], 1, `comp: ${folder} is not a text file\n`],
+    [
+      ["eval", "m", "--text", join(folder, "latin1.txt")],
+      1,
+      `comp: ${folder}/latin1.txt cannot be read as UTF-8 text\n`,
+    ],
+  ])("%j", async (argv, code, err) => expect(await run(argv)).toMatchObject({ code, err, out: "" }));
+
+  test.each([[["prune"]], [["prune", "a", "b"]]])("%j shows an example", async (argv) => {
+    const { code, err } = await run(argv);
+    expect(code).toBe(2);
+    expect(err.split("\n")[1]).toMatch(/^ {2}for example: comp prune /);
+  });
+
+  test("an expected failure is its message and its hint", async () => {
+    const error = new CompError("budget", "too much", { hint: "ask for less" });
+    const { code, err } = await run(["prune", "m"], { library: failing(error) });
+    expect([code, err]).toEqual([1, "comp: too much\n  ask for less\n"]);
+  });
+
+  test("an unexpected failure is one line and a request to report it, its stack only in debug mode", async () => {
+    const library = failing(new TypeError("x is undefined\nat y"));
+    const { code, err } = await run(["prune", "m"], { library });
+    expect(code).toBe(1);
+    expect(err).toMatch(/^comp: unexpected error: x is undefined\n.*please report.*\n$/);
+    expect((await run(["prune", "m"], { library, debug: true })).err).toContain("run.test.ts");
+  });
+
+  test("a stopped run says that nothing was written", async () => {
+    const controller = new AbortController();
+    controller.abort();
+    const library = failing(new CompError("aborted", "stopped"));
+    const { code, err } = await run(["prune", "m"], { library, signal: controller.signal });
+    expect([code, err]).toEqual([130, "comp: stopped; nothing was written\n"]);
+  });
+});
+
+describe("prune", () => {
+  test("hands texts, options and output to the library", async () => {
+    const argv = ["prune", "models/tiny", "--calibration", notes, "--sparsity", "0.3", "--overwrite"];
+    const [call] = (await run(argv)).calls;
+    expect(call!.arguments.slice(0, 3)).toMatchObject([
+      "models/tiny",
+      { path: join(process.cwd(), "models/tiny-pruned"), overwrite: true },
+      { sparsity: 0.3, calibration: [{ name: "notes.txt", text: "Some text." }], criterion: "obs" },
+    ]);
+    expect(call!.arguments[2]).not.toHaveProperty("json");
+  });
+
+  test.each([
+    ["/m/tiny", "/m/tiny-pruned"],
+    ["/m/tiny/", "/m/tiny-pruned"],
+    ["/m/tiny.gguf", "/m/tiny-pruned"],
+  ])("the default output of %s is %s", (model, output) => expect(defaultOutput(model)).toBe(output));
+
+  test("prints plan, table and figures on stdout, warnings alone on stderr", async () => {
+    const { code, out, err } = await run(["prune", "m"]);
+    expect(code).toBe(0);
+    expect(err).toBe("comp: warning: the text is short\n");
+    expect(out).toMatchSnapshot();
+  });
+
+  test("on a terminal the results are the same, the live line goes to stderr", async () => {
+    const { out, err } = await run(["prune", "m"], { terminal: true });
+    expect(out).toBe((await run(["prune", "m"])).out);
+    expect(err).toContain("pruning 0/1");
+  });
+
+  test("--json prints one event a line, without the kept indices", async () => {
+    const { out } = await run(["prune", "m", "--json"]);
+    const events = out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ type }) => type)).toEqual(pruneEvents.map(({ type }) => type));
+    expect(out).not.toContain('"kept"');
+  });
+});
+
+describe("eval", () => {
+  test("prints the figures", async () => {
+    expect((await run(["eval", "m", "--text", notes, "--dense", "d"])).out).toMatchSnapshot();
+  });
+
+  test("--json prints one object on one line", async () => {
+    const { out, calls } = await run(["eval", "m", "--text", notes, "--dense", "d", "--json", "--windows", "0"]);
+    expect(JSON.parse(out)).toEqual(evaluation);
+    expect(out.trim()).not.toContain("\n");
+    expect(calls[0]!.arguments.slice(0, 4)).toEqual([
+      "m",
+      { name: "notes.txt", text: "Some text." },
+      "d",
+      { context: 512, windows: 0, bos: false },
+    ]);
+  });
+});
+
+test("generate prints prompt and continuation as one text", async () => {
+  expect((await run(["generate", "m", "--prompt", "Once"])).out).toBe("Once there was\n");
+  const { out } = await run(["generate", "m", "--prompt", "Once", "--json"]);
+  expect(JSON.parse(out)).toEqual({ prompt: "Once", text: " there was", tokens: [7, 8] });
+});
+
+describe("inspect", () => {
+  test("prints shapes, parameters by part, tokenizer and what can be pruned", async () => {
+    expect((await run(["inspect", "m"])).out).toMatchSnapshot();
+  });
+
+  test("--json prints everything", async () => {
+    expect(JSON.parse((await run(["inspect", "m", "--json"])).out)).toEqual(JSON.parse(JSON.stringify(inspection)));
+  });
+});

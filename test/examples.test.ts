@@ -1,0 +1,28 @@
+import { mkdtempSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { DEMO_MODEL, ROOT, runNode, whyNotBuilt } from "./helpers/built.ts";
+
+const reason = whyNotBuilt();
+const README = join(ROOT, "README.md");
+
+/** Arguments after the model, and what the example must print. */
+const EXAMPLES: Record<string, { args: string[]; prints: RegExp }> = {
+  "prune.mjs": { args: [], prints: /layer \d+: \d+ neurons[\s\S]*perplexity/ },
+  "compare-methods.mjs": { args: [README], prints: /obs \+ least-squares: KL [\d.]+[\s\S]*wanda/ },
+  "plan-and-stop.mjs": { args: [], prints: /width \d+ → \d+\nstopped after the first layer\n$/ },
+};
+
+test("every example is run", () => {
+  expect(readdirSync(join(ROOT, "examples")).sort()).toEqual(Object.keys(EXAMPLES).sort());
+});
+
+describe.skipIf(reason)(`examples${reason ? ` (${reason})` : ""}`, () => {
+  test.each(Object.entries(EXAMPLES))("%s", async (name, { args, prints }) => {
+    const output = join(mkdtempSync(join(tmpdir(), "comp-example-")), "out");
+    const { code, out, err } = await runNode(`examples/${name}`, [DEMO_MODEL, ...args, output]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(prints);
+  });
+});

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { licenceOf, renderModelCard } from "../../src/report/model-card.ts";
+import { pruneResult } from "../helpers/prune-result.ts";
+
+const sourceCard = "---\nlicense: apache-2.0\nlanguage: en\n---\n# Tiny\nlicense: not this one\n";
+
+test("the card says what was cut, what it cost and how to load it", () => {
+  expect(renderModelCard(pruneResult, sourceCard)).toMatchSnapshot();
+});
+
+test("the licence is carried over from the front matter alone", () => {
+  expect(licenceOf(sourceCard)).toEqual(["license: apache-2.0"]);
+  expect(licenceOf("---\r\nlicense: other\r\nlicense_name: mine\r\n---\r\n")).toEqual([
+    "license: other",
+    "license_name: mine",
+  ]);
+  expect(licenceOf("# No front matter\nlicense: mit")).toEqual([]);
+  expect(licenceOf(undefined)).toEqual([]);
+});
+
+test("no path of the machine stands in the card", () => {
+  expect(renderModelCard(pruneResult, undefined)).not.toContain("/home/");
+});
