@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "../options.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { readTexts } from "./read-texts.ts";
+import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";
 import { sampleWindows, splitWindows } from "./windows.ts";
 
@@ -75,7 +75,7 @@ async function* generate({ backend, model, options, budgetBytes, signal }: Calib
 }
 
 function encodeTexts(source: CalibrationSummary["source"], texts: readonly CalibrationText[], tokenizer: Tokenizer): TokenStreams {
-  const streams = texts.map((text) => tokenizer.encode(readTexts(text).join("\n\n")));
+  const streams = texts.map((text) => tokenizer.encode(readDocuments(text).join("\n\n")));
   if (streams.every((stream) => stream.length === 0)) {
     throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, { hint: "give other text with --calibration" });
   }

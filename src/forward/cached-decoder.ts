@@ -3,7 +3,7 @@ import type { Backend } from "../compute/backend.ts";
 import { Graph } from "../compute/graph.ts";
 import { linear } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
-import type { LayerWeights } from "../model/layer-weights.ts";
+import type { LayerWeights } from "../model/read-layer.ts";
 import type { Model } from "../model/model.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf, norm } from "./decoder-layer.ts";
 import { readFinalNorm } from "./head-tiles.ts";

@@ -3,7 +3,7 @@
 import type { Graph, Value } from "../compute/graph.ts";
 import { add, concat, gelu, linear, matmul, mul, reshape, rmsNorm, rotary, scale, shift, silu, softmax, swapLast, transpose } from "../compute/operations/index.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
-import type { LayerWeights } from "../model/layer-weights.ts";
+import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
 
 /** The weights of a layer as values of the graph, by role; a role that the layer does not have is absent. */

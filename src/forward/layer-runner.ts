@@ -4,7 +4,7 @@ import { Graph, type Value } from "../compute/graph.ts";
 import { add, gemm, reshape, sum } from "../compute/operations/index.ts";
 import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
-import type { LayerWeights } from "../model/layer-weights.ts";
+import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
 import { attentionHalf, declareWeights, type LayerContext, type LayerValues, mlpHalf, type Position } from "./decoder-layer.ts";
 import type { HiddenBatch } from "./hidden-states.ts";

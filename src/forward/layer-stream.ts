@@ -1,7 +1,7 @@
 // Decoder layers one at a time: only the weights of the layer at hand are in memory.
 import type { LayerSpec } from "../model/decoder-spec.ts";
-import type { LayerWeights } from "../model/layer-weights.ts";
-import { readLayer } from "../model/layer-weights.ts";
+import type { LayerWeights } from "../model/read-layer.ts";
+import { readLayer } from "../model/read-layer.ts";
 import type { Model } from "../model/model.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import type { LayerRunner } from "./layer-runner.ts";

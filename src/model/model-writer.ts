@@ -4,7 +4,7 @@ import { planShards } from "../checkpoint/plan-shards.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import { type SafetensorsWriter, writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
-import type { LayerWeights } from "./layer-weights.ts";
+import type { LayerWeights } from "./read-layer.ts";
 import type { Model } from "./model.ts";
 import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "./tensor-names.ts";
 

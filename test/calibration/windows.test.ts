@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { sampleWindows, splitWindows, type Windows } from "../../src/calibration/windows.ts";
+import { sampleWindows, splitWindows } from "../../src/calibration/windows.ts";
+import type { TokenWindows } from "../../src/model/token-windows.ts";
 
 /** Token ids that say where they stand: `from`, `from` + 1, … */
 const count = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);
-const rows = ({ ids, count: n, length }: Windows): number[][] =>
+const rows = ({ ids, count: n, length }: TokenWindows): number[][] =>
   Array.from({ length: n }, (_, row) => [...ids.subarray(row * length, (row + 1) * length)]);
 
 test("every window is a stretch of one stream", () => {
@@ -57,7 +58,7 @@ test("each file gives as many windows as the others, and a short one as many as 
 });
 
 test("too little text is refused with the tokens there are and the tokens needed", () => {
-  const sample = (): Windows => sampleWindows([[1, 2, 3]], { count: 128, length: 512, seed: 0 });
+  const sample = (): TokenWindows => sampleWindows([[1, 2, 3]], { count: 128, length: 512, seed: 0 });
   expect(sample).toThrow("has 3 tokens; 128 windows of 512 need 16384");
 });
 

@@ -60,6 +60,7 @@ export function memoryOutput(name = "out"): MemoryOutput {
   return {
     name,
     files,
+    staged: memoryFolder(files, [], name),
     create: async (file) => memorySink(files, file),
     commit: async () => {},
     discard: async () => {

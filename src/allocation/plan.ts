@@ -1,0 +1,102 @@
+// What will be cut, and what the work will cost, from the headers alone.
+import { byteLength, type FloatDtype } from "../checkpoint/dtype.ts";
+import type { PrunePlan } from "../events.ts";
+import type { DecoderSpec } from "../model/decoder-spec.ts";
+import type { Model } from "../model/model.ts";
+import { countParameters } from "../model/parameters.ts";
+import { modelTensors } from "../model/tensor-names.ts";
+import { CompError } from "../errors.ts";
+import type { PruneOptions } from "../options.ts";
+import { reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+
+/** "auto" removes whole layers only when the neurons alone would fall below this share of the width. */
+const LEAST_WIDTH_SHARE = 0.4;
+
+/** Figures for the estimates: measured on 2 cores; a rough guide, told as such. */
+const FLOPS_PER_SECOND = 8e10;
+const BASE_BYTES = 300 * 2 ** 20; // the runtime itself
+const ACTIVATION_TOKENS = 2048;
+
+/** How many layers go, and which when that is known before calibration. */
+export interface LayerCut {
+  readonly count: number;
+  readonly removed: readonly number[] | undefined;
+}
+
+/** Settles the option `layers`. @throws {CompError} "option" for indices that do not exist, "budget" when all would go */
+export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
+  const total = spec.layers.length;
+  const { layers } = options;
+  if (layers === "auto") return { count: fewestLayers(spec, targetOf(options)), removed: undefined };
+  if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
+  const removed = [...new Set(layers)].sort((a, b) => a - b);
+  const missing = removed.find((index) => index >= total);
+  if (missing !== undefined) throw new CompError("option", `--layers names layer ${missing}; the model has layers 0 to ${total - 1}`);
+  return checkedCut(total, { count: removed.length, removed });
+}
+
+function checkedCut(total: number, cut: LayerCut): LayerCut {
+  if (cut.count < total) return cut;
+  throw new CompError("budget", `--layers removes ${cut.count} layers of ${total}; at least one has to stay`);
+}
+
+/** The fewest removed layers that leave the others a width worth having. */
+function fewestLayers(spec: DecoderSpec, target: Target): number {
+  for (let count = 0; count < spec.layers.length - 1; count++) {
+    const kept = [...spec.layers.keys()].slice(count);
+    const floor = withWidth(spec, kept, Math.ceil(LEAST_WIDTH_SHARE * spec.layers[0]!.intermediateSize));
+    if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
+  }
+  return 0;
+}
+
+export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({ sparsity, of: sparsityOf, multipleOf });
+
+/** The layers that stay when it does not matter which: all have the same shape. */
+export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): number[] {
+  return [...spec.layers.keys()].filter((index) => (removed ? !removed.includes(index) : index >= count));
+}
+
+/** The plan as a person reads it. @throws {CompError} "budget" when the sparsity is out of reach */
+export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype): PrunePlan {
+  const { spec } = model;
+  const cut = planLayers(spec, options);
+  const kept = anyLayers(spec, cut);
+  const width = uniformWidth(spec, kept, targetOf(options));
+  const after = withWidth(spec, kept, width);
+  const [old, now] = [countParameters(spec), countParameters(after)];
+  return {
+    model: model.checkpoint.name,
+    family: spec.family,
+    parameters: { before: old.total, after: now.total },
+    decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
+    bytes: { before: sourceBytes(model), after: byteLength(dtype, 1) * now.total },
+    layers: { before: spec.layers.length, after: kept.length },
+    layersRemoved: cut.removed ?? [],
+    intermediateSize: { before: spec.layers[0]!.intermediateSize, after: width },
+    sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
+    expectedPeakBytes: expectedPeakBytes(spec, options),
+    expectedSeconds: expectedSeconds(spec, options),
+  };
+}
+
+const sourceBytes = (model: Model): number => [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
+
+/** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
+function expectedPeakBytes(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+  const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
+  const width = Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));
+  const hidden = 4 * samples * context * spec.hiddenSize;
+  const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
+  const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
+  return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
+}
+
+/** Two passes of the calibration tokens, Gram matrices and inverses. */
+function expectedSeconds(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+  const tokens = samples * context;
+  const passes = 2 * 2 * tokens * countParameters(spec).decoderMatrices;
+  const neurons = spec.layers.reduce((total, { intermediateSize: m }) => total + 2 * tokens * m ** 2 + 12 * m ** 3, 0);
+  const head = 4 * 2 * 8 * context * modelTensors(spec)[0]!.shape.reduce((a, b) => a * b, 1);
+  return (passes + neurons + head) / FLOPS_PER_SECOND;
+}

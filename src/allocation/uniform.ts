@@ -1,0 +1,51 @@
+// Equal widths: how many neurons every kept layer keeps, so that a given fraction of the parameters goes.
+import { CompError } from "../errors.ts";
+import { countParameters } from "../model/parameters.ts";
+import type { DecoderSpec } from "../model/decoder-spec.ts";
+
+/** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
+const PREFERRED_MULTIPLE = 32;
+
+export interface Target {
+  readonly sparsity: number;
+  /** Which parameters the fraction counts. `decoder`: the matrices of the decoder layers. */
+  readonly of: "all" | "decoder";
+  readonly multipleOf?: number | undefined;
+}
+
+/**
+ * The largest width, equal in all kept layers and a multiple of `multipleOf`, that reaches the sparsity.
+ *
+ * @param keptLayers indices of the layers that stay; the others count as removed parameters
+ * @throws {CompError} "budget" when even one step of width in each layer is too much
+ */
+export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], target: Target): number {
+  const full = Math.min(...keptLayers.map((index) => spec.layers[index]!.intermediateSize));
+  const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
+  for (const step of steps) {
+    const width = widthInSteps(spec, keptLayers, target, full, step);
+    if (width !== undefined) return width;
+  }
+  const most = reachedSparsity(spec, withWidth(spec, keptLayers, steps.at(-1)!), target.of);
+  const hint = target.multipleOf === undefined ? "ask for less, or remove layers with --layers" : "ask for less, remove layers with --layers, or lower --multiple-of";
+  throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`, { hint });
+}
+
+/** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
+function widthInSteps(spec: DecoderSpec, keptLayers: readonly number[], target: Target, full: number, step: number): number | undefined {
+  const reaches = (width: number): boolean => reachedSparsity(spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
+  if (reaches(full)) return full;
+  for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (reaches(width)) return width;
+  return undefined;
+}
+
+/** The spec of the pruned model: the kept layers at a width, which may not exceed what they have. */
+export function withWidth(spec: DecoderSpec, keptLayers: readonly number[], width: number): DecoderSpec {
+  return { ...spec, layers: keptLayers.map((index) => ({ ...spec.layers[index]!, intermediateSize: width })) };
+}
+
+/** Fraction of the parameters that are gone. */
+export function reachedSparsity(before: DecoderSpec, after: DecoderSpec, of: "all" | "decoder"): number {
+  const [old, now] = [countParameters(before), countParameters(after)];
+  return of === "all" ? 1 - now.total / old.total : 1 - now.decoderMatrices / old.decoderMatrices;
+}

@@ -1,0 +1,71 @@
+// Pruning on this machine: paths in, a folder out.
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { freemem } from "node:os";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CompError } from "../errors.ts";
+import type { PruneEvent } from "../events.ts";
+import { parseOptions, PruneOptions } from "../options.ts";
+import { type Host, pruneCheckpoint } from "../prune-checkpoint.ts";
+import { nodeBackend } from "./backend.ts";
+import { freeBytes } from "./disk.ts";
+import { openPath } from "./open-path.ts";
+import { stageFolder } from "./output-folder.ts";
+
+/** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
+const RESIDENT_BUDGET_BYTES = 2 ** 30;
+
+const BUNDLED_TEXT = new URL("../../data/calibration-mix.txt", import.meta.url);
+
+export interface PruneRequest extends Partial<PruneOptions> {
+  /** A Hugging Face folder or a GGUF file. */
+  readonly model: string;
+  /** The folder to write. */
+  readonly output: string;
+  /** Replace what stands at `output`; default false. */
+  readonly overwrite?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Prunes a model on this machine.
+ *
+ * @returns events of the progress; the last is "done" with the result, unless the run is dry
+ * @throws {CompError} whose message says what went wrong and whose hint says how to go on; kind "aborted" after the signal
+ */
+export async function* prune(request: PruneRequest): AsyncGenerator<PruneEvent> {
+  const { model, output, overwrite = false, signal, ...rest } = request;
+  const options = parseOptions<PruneOptions>(PruneOptions, rest);
+  if (existsSync(output) && !overwrite && !options.dryRun) {
+    throw new CompError("output", `${output} exists already`, { hint: "name another output, or add --overwrite" });
+  }
+  const checkpoint = await openPath(model);
+  try {
+    yield* pruneCheckpoint(checkpoint, options, nodeHost(output, overwrite, options.threads, signal));
+  } catch (error) {
+    if (signal?.aborted && !(error instanceof CompError)) throw new CompError("aborted", "stopped; nothing was written", { cause: error });
+    throw error;
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function nodeHost(output: string, overwrite: boolean, threads: number | undefined, signal: AbortSignal | undefined): Host {
+  return {
+    backend: nodeBackend(threads),
+    createOutput: () => stageFolder(output, { overwrite }),
+    freeBytes: () => freeBytes(existingParent(output)).catch(() => undefined),
+    bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
+    residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
+    residentBytes: () => process.memoryUsage.rss(),
+    peakBytes: () => process.resourceUsage().maxRSS * 1024,
+    now: () => performance.now() / 1000,
+    signal,
+  };
+}
+
+function existingParent(path: string): string {
+  const absolute = resolve(path);
+  return existsSync(absolute) ? absolute : existingParent(dirname(absolute));
+}
