@@ -1,5 +1,5 @@
 // The public library: everything that may be imported from "comp-llm", and nothing else.
 export { CompError, type ErrorKind } from "./errors.ts";
 export type * from "./events.ts";
-export { prune as pruneCheckpoint, type PruneRequest } from "./node/prune.ts";
+export { type PruneRequest, prune as pruneCheckpoint } from "./node/prune.ts";
 export type { CalibrationText, PruneOptions } from "./options.ts";

@@ -25,7 +25,7 @@ import { ModelWriter } from "./model/model-writer.ts";
 import { prunedConfig, renderConfig } from "./model/pruned-config.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import { type CalibrationText, parseByteSize, type PruneOptions } from "./options.ts";
+import { type CalibrationText, type PruneOptions, parseByteSize } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
@@ -51,7 +51,11 @@ export interface Host {
 }
 
 /** Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan. */
-export async function* pruneCheckpoint(source: Checkpoint, options: PruneOptions, host: Host): AsyncGenerator<PruneEvent> {
+export async function* pruneCheckpoint(
+  source: Checkpoint,
+  options: PruneOptions,
+  host: Host,
+): AsyncGenerator<PruneEvent> {
   const start = host.now();
   const model = await openModel(source);
   const dtype = outputDtype(model, options);
@@ -62,7 +66,15 @@ export async function* pruneCheckpoint(source: Checkpoint, options: PruneOptions
 
   const tokenizer = await openTokenizer(source);
   const { backend, signal } = host;
-  const request = { backend, model, tokenizer, options, bundledText: host.bundledText, budgetBytes: host.residentBudgetBytes, signal };
+  const request = {
+    backend,
+    model,
+    tokenizer,
+    options,
+    bundledText: host.bundledText,
+    budgetBytes: host.residentBudgetBytes,
+    signal,
+  };
   const calibration = yield* prepareCalibration(request);
   yield { type: "calibration", ...calibration.summary };
 
@@ -73,7 +85,17 @@ export async function* pruneCheckpoint(source: Checkpoint, options: PruneOptions
   try {
     const spec = withWidth(model.spec, keptLayers, intermediateSize);
     const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
-    const sweep: Sweep = { runner, model, keptLayers, intermediateSize, calibration, options, host, gemm: backendGemm(backend), writer };
+    const sweep: Sweep = {
+      runner,
+      model,
+      keptLayers,
+      intermediateSize,
+      calibration,
+      options,
+      host,
+      gemm: backendGemm(backend),
+      writer,
+    };
     const { results, quality } = yield* pruneLayers(sweep);
     yield { type: "stage", name: "write", done: 0, total: 1 };
     await writer.copyGlobals(model);
@@ -128,7 +150,10 @@ async function* chooseLayers(
     yield { type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length };
     const before = states.map(({ hidden }) => hidden.data.slice());
     await runner.forward(layer, weights, states);
-    const influence = states.reduce((sum, { hidden }, i) => addInfluence(sum, before[i]!, hidden.data, model.spec.hiddenSize), noInfluence);
+    const influence = states.reduce(
+      (sum, { hidden }, i) => addInfluence(sum, before[i]!, hidden.data, model.spec.hiddenSize),
+      noInfluence,
+    );
     influences.push(meanInfluence(influence));
   }
   return keepInfluential(influences, cut.count);
@@ -179,7 +204,11 @@ interface LayerCut extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeur
 }
 
 /** Statistics → ranking → kept neurons → recovered weights, of one layer's MLP. */
-async function pruneLayer({ runner, model, intermediateSize, options, gemm }: Sweep, streamed: StreamedLayer, states: readonly HiddenBatch[]): Promise<LayerCut> {
+async function pruneLayer(
+  { runner, model, intermediateSize, options, gemm }: Sweep,
+  streamed: StreamedLayer,
+  states: readonly HiddenBatch[],
+): Promise<LayerCut> {
   const { index, layer, weights } = streamed;
   const { hiddenSize } = model.spec;
   const totalNeurons = layer.intermediateSize;
@@ -191,12 +220,24 @@ async function pruneLayer({ runner, model, intermediateSize, options, gemm }: Sw
   const tokenCount = states.reduce((total, { batch, length }) => total + batch * length, 0);
   const statistics = { gram: sums.gram.data, mean: sums.total.data.map((total) => total / tokenCount), tokenCount };
   const downProj = weights.downProj!.data;
-  const mlp = { gateProj: weights.gateProj!.data, upProj: weights.upProj!.data, downProj, hiddenSize, intermediateSize: totalNeurons };
+  const mlp = {
+    gateProj: weights.gateProj!.data,
+    upProj: weights.upProj!.data,
+    downProj,
+    hiddenSize,
+    intermediateSize: totalNeurons,
+  };
   const random = createRandom(options.seed + index);
-  const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - intermediateSize, { gemm, random: random.nextFloat });
+  const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - intermediateSize, {
+    gemm,
+    random: random.nextFloat,
+  });
   const removed = new Set(order);
   const kept = Int32Array.from(new Array(totalNeurons).keys()).filter((neuron) => !removed.has(neuron));
-  const recovered = await recoveries[options.recovery].recover({ ...statistics, downProj, hiddenSize, kept, ridge: options.ridge }, { gemm });
+  const recovered = await recoveries[options.recovery].recover(
+    { ...statistics, downProj, hiddenSize, kept, ridge: options.ridge },
+    { gemm },
+  );
   const cutOnly = await recoveries.none.recover({ ...statistics, downProj, hiddenSize, kept }, { gemm });
   return {
     pruned: pruneNeurons(weights, kept, recovered.downProj),
@@ -207,10 +248,26 @@ async function pruneLayer({ runner, model, intermediateSize, options, gemm }: Sw
   };
 }
 
-async function measureQuality({ runner, model, calibration }: Sweep, states: readonly HiddenBatch[], denseStates: readonly HiddenBatch[]): Promise<Quality> {
-  const { perplexity, tokens, comparison } = await evaluateHidden(runner.programs, model, calibration.heldOut, states, denseStates);
+async function measureQuality(
+  { runner, model, calibration }: Sweep,
+  states: readonly HiddenBatch[],
+  denseStates: readonly HiddenBatch[],
+): Promise<Quality> {
+  const { perplexity, tokens, comparison } = await evaluateHidden(
+    runner.programs,
+    model,
+    calibration.heldOut,
+    states,
+    denseStates,
+  );
   const { densePerplexity, klDivergence, topOneAgreement } = comparison!;
-  return { on: "held-out calibration windows", tokens, perplexity: { before: densePerplexity, after: perplexity }, klDivergence, topOneAgreement };
+  return {
+    on: "held-out calibration windows",
+    tokens,
+    perplexity: { before: densePerplexity, after: perplexity },
+    klDivergence,
+    topOneAgreement,
+  };
 }
 
 /** The type to write: as asked, else the source's; a quantized source becomes f16. */
@@ -225,5 +282,7 @@ async function checkSpace(needed: number, host: Host): Promise<void> {
   const free = await host.freeBytes();
   if (free === undefined || free > needed) return;
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
-  throw new CompError("output", `the result takes ${gigabytes(needed)}, the disk has ${gigabytes(free)} left`, { hint: "free some space, or choose another disk with --output" });
+  throw new CompError("output", `the result takes ${gigabytes(needed)}, the disk has ${gigabytes(free)} left`, {
+    hint: "free some space, or choose another disk with --output",
+  });
 }

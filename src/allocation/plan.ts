@@ -1,11 +1,11 @@
 // What will be cut, and what the work will cost, from the headers alone.
 import { byteLength, type FloatDtype } from "../checkpoint/dtype.ts";
+import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
-import { CompError } from "../errors.ts";
 import type { PruneOptions } from "../options.ts";
 import { reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
 
@@ -31,7 +31,8 @@ export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
   const missing = removed.find((index) => index >= total);
-  if (missing !== undefined) throw new CompError("option", `--layers names layer ${missing}; the model has layers 0 to ${total - 1}`);
+  if (missing !== undefined)
+    throw new CompError("option", `--layers names layer ${missing}; the model has layers 0 to ${total - 1}`);
   return checkedCut(total, { count: removed.length, removed });
 }
 
@@ -50,7 +51,11 @@ function fewestLayers(spec: DecoderSpec, target: Target): number {
   return 0;
 }
 
-export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({ sparsity, of: sparsityOf, multipleOf });
+export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({
+  sparsity,
+  of: sparsityOf,
+  multipleOf,
+});
 
 /** The layers that stay when it does not matter which: all have the same shape. */
 export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): number[] {
@@ -80,7 +85,8 @@ export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype
   };
 }
 
-const sourceBytes = (model: Model): number => [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
+const sourceBytes = (model: Model): number =>
+  [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
 
 /** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
 function expectedPeakBytes(spec: DecoderSpec, { samples, context }: PruneOptions): number {

@@ -1,7 +1,7 @@
 // Equal widths: how many neurons every kept layer keeps, so that a given fraction of the parameters goes.
 import { CompError } from "../errors.ts";
-import { countParameters } from "../model/parameters.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
+import { countParameters } from "../model/parameters.ts";
 
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
 const PREFERRED_MULTIPLE = 32;
@@ -27,13 +27,27 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], t
     if (width !== undefined) return width;
   }
   const most = reachedSparsity(spec, withWidth(spec, keptLayers, steps.at(-1)!), target.of);
-  const hint = target.multipleOf === undefined ? "ask for less, or remove layers with --layers" : "ask for less, remove layers with --layers, or lower --multiple-of";
-  throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`, { hint });
+  const hint =
+    target.multipleOf === undefined
+      ? "ask for less, or remove layers with --layers"
+      : "ask for less, remove layers with --layers, or lower --multiple-of";
+  throw new CompError(
+    "budget",
+    `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`,
+    { hint },
+  );
 }
 
 /** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
-function widthInSteps(spec: DecoderSpec, keptLayers: readonly number[], target: Target, full: number, step: number): number | undefined {
-  const reaches = (width: number): boolean => reachedSparsity(spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
+function widthInSteps(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  target: Target,
+  full: number,
+  step: number,
+): number | undefined {
+  const reaches = (width: number): boolean =>
+    reachedSparsity(spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
   if (reaches(full)) return full;
   for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (reaches(width)) return width;
   return undefined;

@@ -43,7 +43,13 @@ export async function* prepareCalibration(request: CalibrationRequest): AsyncGen
     bos,
   });
   const { development, heldOut } = splitWindows(sampled, HELD_OUT);
-  const summary = { source, names, windows: options.samples, context: options.context, tokens: options.samples * options.context };
+  const summary = {
+    source,
+    names,
+    windows: options.samples,
+    context: options.context,
+    tokens: options.samples * options.context,
+  };
   return { summary, windows: development, heldOut };
 }
 
@@ -63,7 +69,10 @@ async function* tokenStreams(request: CalibrationRequest): AsyncGenerator<StageE
   return { source: "self-generated", names: [], streams: yield* generate(request, first) };
 }
 
-async function* generate({ backend, model, options, budgetBytes, signal }: CalibrationRequest, firstToken: number): AsyncGenerator<StageEvent, number[][]> {
+async function* generate(
+  { backend, model, options, budgetBytes, signal }: CalibrationRequest,
+  firstToken: number,
+): AsyncGenerator<StageEvent, number[][]> {
   const { context, seed } = options;
   const count = options.samples + HELD_OUT;
   const samples = generateSamples(backend, model, { count, length: context, firstToken, seed, budgetBytes, signal });
@@ -74,10 +83,16 @@ async function* generate({ backend, model, options, budgetBytes, signal }: Calib
   }
 }
 
-function encodeTexts(source: CalibrationSummary["source"], texts: readonly CalibrationText[], tokenizer: Tokenizer): TokenStreams {
+function encodeTexts(
+  source: CalibrationSummary["source"],
+  texts: readonly CalibrationText[],
+  tokenizer: Tokenizer,
+): TokenStreams {
   const streams = texts.map((text) => tokenizer.encode(readDocuments(text).join("\n\n")));
   if (streams.every((stream) => stream.length === 0)) {
-    throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, { hint: "give other text with --calibration" });
+    throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, {
+      hint: "give other text with --calibration",
+    });
   }
   return { source, names: texts.map(({ name }) => name), streams };
 }

@@ -5,7 +5,9 @@ import type { CalibrationText } from "../options.ts";
 /** The documents of a text: lines of a `.jsonl`, else the whole text. @throws {CompError} "calibration" naming the bad line */
 export function readDocuments({ name, text }: CalibrationText): string[] {
   if (!name.toLowerCase().endsWith(".jsonl")) return [text];
-  return text.split(/\r?\n/).flatMap((line, i) => (line.trim() === "" ? [] : [readRow(line, `${name}, line ${i + 1}`)]));
+  return text
+    .split(/\r?\n/)
+    .flatMap((line, i) => (line.trim() === "" ? [] : [readRow(line, `${name}, line ${i + 1}`)]));
 }
 
 interface Message {
@@ -16,7 +18,8 @@ interface Message {
 function readRow(line: string, place: string): string {
   const row = parseRow(line, place);
   if (typeof row.text === "string") return row.text;
-  if (Array.isArray(row.messages)) return row.messages.map((message: Message) => renderMessage(message, place)).join("\n\n");
+  if (Array.isArray(row.messages))
+    return row.messages.map((message: Message) => renderMessage(message, place)).join("\n\n");
   throw badRow(place, "has neither text nor messages");
 }
 
@@ -37,4 +40,6 @@ function renderMessage({ role, content }: Message, place: string): string {
 }
 
 const badRow = (place: string, what: string): CompError =>
-  new CompError("calibration", `${place} ${what}`, { hint: 'each line should be {"text": "..."} or {"messages": [{"role": "...", "content": "..."}]}' });
+  new CompError("calibration", `${place} ${what}`, {
+    hint: 'each line should be {"text": "..."} or {"messages": [{"role": "...", "content": "..."}]}',
+  });

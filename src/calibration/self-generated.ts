@@ -22,7 +22,11 @@ export interface SelfGeneration {
 }
 
 /** Samples of the model's own text; reports tokens done. Each sample is [length] token ids, its first token left out. */
-export async function* generateSamples(backend: Backend, model: Model, request: SelfGeneration): AsyncGenerator<number, number[][]> {
+export async function* generateSamples(
+  backend: Backend,
+  model: Model,
+  request: SelfGeneration,
+): AsyncGenerator<number, number[][]> {
   const samples: number[][] = [];
   const together = samplesTogether(model, request.length);
   while (samples.length < request.count) {
@@ -50,9 +54,11 @@ async function* generateBatch(
       const logits = await decoder.step(last, 1);
       last = last.map((_, i) => {
         const temperature = TEMPERATURES[(offset + i) % TEMPERATURES.length]!;
-        return sampleToken(logits.subarray(i * vocabSize, (i + 1) * vocabSize), temperature, () => sources[i]!.nextFloat());
+        return sampleToken(logits.subarray(i * vocabSize, (i + 1) * vocabSize), temperature, () =>
+          sources[i]!.nextFloat(),
+        );
       });
-      samples.forEach((sample, i) => sample.push(last[i]!));
+      for (const [i, sample] of samples.entries()) sample.push(last[i]!);
       yield offset * request.length + (position + 1) * batch;
     }
   } finally {

@@ -40,7 +40,10 @@ export function sampleWindows(streams: readonly ArrayLike<number>[], options: Wi
 }
 
 /** Takes the last `heldOutCount` windows away from the others, for measuring what was not fitted to. */
-export function splitWindows(windows: TokenWindows, heldOutCount: number): { development: TokenWindows; heldOut: TokenWindows } {
+export function splitWindows(
+  windows: TokenWindows,
+  heldOutCount: number,
+): { development: TokenWindows; heldOut: TokenWindows } {
   if (!Number.isInteger(heldOutCount) || heldOutCount < 0 || heldOutCount >= windows.count) {
     throw new CompError("calibration", `cannot hold out ${heldOutCount} of ${windows.count} calibration windows`, {
       hint: "ask for more windows with --samples.",

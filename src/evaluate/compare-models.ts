@@ -43,7 +43,12 @@ export async function evaluateModel(
   const denseHidden = await hiddenAfterLayers(denseRunner, options.dense, windows, options.signal);
   await denseRunner.release();
   const states = { model, hidden };
-  const comparison = await compareHeads(runner.programs, states, { model: options.dense, hidden: denseHidden }, targetsOf(windows));
+  const comparison = await compareHeads(
+    runner.programs,
+    states,
+    { model: options.dense, hidden: denseHidden },
+    targetsOf(windows),
+  );
   await runner.release();
   return summarizeComparison(comparison, windows);
 }
@@ -60,7 +65,12 @@ export async function evaluateHidden(
   return summarizeComparison(await compareHeads(programs, own!, dense!, targetsOf(windows)), windows);
 }
 
-async function hiddenAfterLayers(runner: LayerRunner, model: Model, windows: TokenWindows, signal?: AbortSignal): Promise<Float32Array> {
+async function hiddenAfterLayers(
+  runner: LayerRunner,
+  model: Model,
+  windows: TokenWindows,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   const states = await embed(model, windows);
   await runLayers(runner, model, states, signal);
   return joined(states);
@@ -83,7 +93,10 @@ const isTarget = (windows: TokenWindows, position: number): boolean => position 
 function summarize(statistics: HeadStatistics, windows: TokenWindows): Evaluation {
   const { logSumExp, targetLogit } = statistics;
   const tokens = windows.count * (windows.length - 1);
-  const loss = logSumExp.reduce((total, value, i) => (isTarget(windows, i) ? total + value - targetLogit[i]! : total), 0);
+  const loss = logSumExp.reduce(
+    (total, value, i) => (isTarget(windows, i) ? total + value - targetLogit[i]! : total),
+    0,
+  );
   return { perplexity: Math.exp(loss / tokens), tokens, comparison: undefined };
 }
 

@@ -1,6 +1,7 @@
 // Reads a finished output back before it gets its name: what was written must be the model that was measured.
-import { openFolder } from "../checkpoint/open-checkpoint.ts";
+
 import type { FloatDtype } from "../checkpoint/dtype.ts";
+import { openFolder } from "../checkpoint/open-checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
@@ -12,15 +13,25 @@ import { evaluateModel } from "./compare-models.ts";
 const TOLERANCE: Record<FloatDtype, number> = { F32: 1e-3, F16: 0.02, BF16: 0.1 };
 
 /** Opens the output (which checks every shape against its config.json), runs it, and compares its perplexity. */
-export async function verifyOutput(backend: Backend, output: Output, windows: TokenWindows, perplexity: number, dtype: FloatDtype): Promise<void> {
+export async function verifyOutput(
+  backend: Backend,
+  output: Output,
+  windows: TokenWindows,
+  perplexity: number,
+  dtype: FloatDtype,
+): Promise<void> {
   const checkpoint = await openFolder(output.staged);
   try {
     const model = await openModel(checkpoint);
     const written = await evaluateModel(backend, model, windows);
     if (Math.abs(written.perplexity / perplexity - 1) <= TOLERANCE[dtype]) return;
-    throw new CompError("output", `the written model has perplexity ${written.perplexity.toFixed(2)} instead of ${perplexity.toFixed(2)}`, {
-      hint: "write with --dtype f32, and please report this",
-    });
+    throw new CompError(
+      "output",
+      `the written model has perplexity ${written.perplexity.toFixed(2)} instead of ${perplexity.toFixed(2)}`,
+      {
+        hint: "write with --dtype f32, and please report this",
+      },
+    );
   } finally {
     await checkpoint.close();
   }

@@ -3,8 +3,8 @@ import type { Backend } from "../compute/backend.ts";
 import { Graph } from "../compute/graph.ts";
 import { linear } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
-import type { LayerWeights } from "../model/read-layer.ts";
 import type { Model } from "../model/model.ts";
+import type { LayerWeights } from "../model/read-layer.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf, norm } from "./decoder-layer.ts";
 import { readFinalNorm } from "./head-tiles.ts";
 import { embed } from "./hidden-states.ts";
@@ -26,7 +26,9 @@ export class CachedDecoder {
     this.#weights = new ResidentWeights(model, budgetBytes);
     this.#programs = new ProgramCache(backend);
     this.#batch = batch;
-    this.#caches = model.spec.layers.map((layer) => new KeyValueCache(batch, layer.numKeyValueHeads, model.spec.headDim));
+    this.#caches = model.spec.layers.map(
+      (layer) => new KeyValueCache(batch, layer.numKeyValueHeads, model.spec.headDim),
+    );
   }
 
   /**
@@ -55,9 +57,17 @@ export class CachedDecoder {
     const context: LayerContext = { spec, layer, batch: this.#batch, length };
     const weights = await this.#weights.layer(index);
     const sizes = [layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
-    const program = await this.#programs.get(`layer ${length} ${cache.capacity} ${sizes}`, () => stepGraph(context, weights, cache.capacity));
+    const program = await this.#programs.get(`layer ${length} ${cache.capacity} ${sizes}`, () =>
+      stepGraph(context, weights, cache.capacity),
+    );
     const position = cachedPosition(spec, layer, this.#length, length, cache.capacity);
-    const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...position, keys: cache.keys, values: cache.values });
+    const { hidden, newKeys, newValues } = await program.run({
+      x,
+      ...weights,
+      ...position,
+      keys: cache.keys,
+      values: cache.values,
+    });
     cache.append(newKeys!.data as Float32Array, newValues!.data as Float32Array, length);
     return hidden!;
   }
@@ -69,9 +79,12 @@ export class CachedDecoder {
     const finalNorm = await readFinalNorm(this.#weights.model);
     for await (const { start, weight } of this.#weights.tiles()) {
       const rows = weight.shape[0]!;
-      const program = await this.#programs.get(`head ${rows}`, () => logitsGraph(this.#weights.model, this.#batch, rows));
+      const program = await this.#programs.get(`head ${rows}`, () =>
+        logitsGraph(this.#weights.model, this.#batch, rows),
+      );
       const tile = (await program.run({ hidden, finalNorm, head: weight })).logits!.data as Float32Array;
-      for (let i = 0; i < this.#batch; i++) logits.set(tile.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
+      for (let i = 0; i < this.#batch; i++)
+        logits.set(tile.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
     }
     return logits;
   }
@@ -81,7 +94,8 @@ export class CachedDecoder {
 function lastRows(hidden: Float32Array, batch: number, count: number): Float32Array {
   const size = hidden.length / (batch * count);
   const last = new Float32Array(batch * size);
-  for (let i = 0; i < batch; i++) last.set(hidden.subarray(((i + 1) * count - 1) * size, (i + 1) * count * size), i * size);
+  for (let i = 0; i < batch; i++)
+    last.set(hidden.subarray(((i + 1) * count - 1) * size, (i + 1) * count * size), i * size);
   return last;
 }
 

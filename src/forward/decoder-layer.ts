@@ -1,7 +1,23 @@
 // One decoder layer as a graph, in two halves: attention with its residual, MLP with its residual. Everything that differs
 // between families is read from the DecoderSpec; nothing here knows a family by name.
 import type { Graph, Value } from "../compute/graph.ts";
-import { add, concat, gelu, linear, matmul, mul, reshape, rmsNorm, rotary, scale, shift, silu, softmax, swapLast, transpose } from "../compute/operations/index.ts";
+import {
+  add,
+  concat,
+  gelu,
+  linear,
+  matmul,
+  mul,
+  reshape,
+  rmsNorm,
+  rotary,
+  scale,
+  shift,
+  silu,
+  softmax,
+  swapLast,
+  transpose,
+} from "../compute/operations/index.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
@@ -60,7 +76,13 @@ export function declareWeights(graph: Graph, weights: LayerWeights): LayerValues
  * Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are stacked along the token axis,
  * so that keys and values are never repeated.
  */
-export function attentionHalf(context: LayerContext, x: Value, weights: LayerValues, position: Position, past?: Past): AttentionHalf {
+export function attentionHalf(
+  context: LayerContext,
+  x: Value,
+  weights: LayerValues,
+  position: Position,
+  past?: Past,
+): AttentionHalf {
   const { spec, layer, batch, length } = context;
   const { numAttentionHeads, numKeyValueHeads } = layer;
   const group = numAttentionHeads / numKeyValueHeads;
@@ -78,7 +100,12 @@ export function attentionHalf(context: LayerContext, x: Value, weights: LayerVal
   const keyCount = allKeys.shape[2]!;
   const stacked = reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group * length, spec.headDim]);
   const scores = reshape(matmul(stacked, swapLast(allKeys)), [batch, numKeyValueHeads, group, length, keyCount]);
-  const weightsOfKeys = reshape(softmax(add(scores, position.mask)), [batch, numKeyValueHeads, group * length, keyCount]);
+  const weightsOfKeys = reshape(softmax(add(scores, position.mask)), [
+    batch,
+    numKeyValueHeads,
+    group * length,
+    keyCount,
+  ]);
   const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
   const heads = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
   const written = biased(linear(heads, weights.oProj!), weights.oBias);
@@ -98,7 +125,8 @@ export function mlpHalf(context: LayerContext, h: Value, weights: LayerValues): 
 }
 
 /** RMSNorm with the family's convention of the weight. */
-export const norm = (spec: DecoderSpec, x: Value, weight: Value): Value => rmsNorm(x, shift(weight, spec.normOffset), spec.normEpsilon);
+export const norm = (spec: DecoderSpec, x: Value, weight: Value): Value =>
+  rmsNorm(x, shift(weight, spec.normOffset), spec.normEpsilon);
 
 const biased = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
 

@@ -20,7 +20,11 @@ export interface GenerateRequest {
 }
 
 /** Yields token ids as they are decided. */
-export async function* generateTokens(backend: Backend, model: Model, request: GenerateRequest): AsyncGenerator<number> {
+export async function* generateTokens(
+  backend: Backend,
+  model: Model,
+  request: GenerateRequest,
+): AsyncGenerator<number> {
   const decoder = new CachedDecoder(backend, model, 1, request.budgetBytes);
   try {
     let next = Int32Array.from(request.prompt);

@@ -47,7 +47,12 @@ export async function runHead(programs: ProgramCache, input: HeadInput, targets:
 }
 
 /** Statistics of two heads on the same tokens, and the divergence of the first from the second, the dense one. */
-export async function compareHeads(programs: ProgramCache, input: HeadInput, dense: HeadInput, targets: Int32Array): Promise<HeadComparison> {
+export async function compareHeads(
+  programs: ProgramCache,
+  input: HeadInput,
+  dense: HeadInput,
+  targets: Int32Array,
+): Promise<HeadComparison> {
   const statistics = new Accumulator(targets);
   const reference = new Accumulator(targets);
   const finalNorm = await readFinalNorm(input.model);
@@ -81,7 +86,9 @@ function* chunks(input: HeadInput, targets: Int32Array, tile: HeadTile): Generat
 function chunkOf({ model, hidden }: HeadInput, targets: Int32Array, { start, weight }: HeadTile, first: number): Chunk {
   const { hiddenSize } = model.spec;
   const count = Math.min(TOKENS_PER_RUN, targets.length - first);
-  const inTile = targets.slice(first, first + count).map((id) => (id >= start && id < start + weight.shape[0]! ? id - start : 0));
+  const inTile = targets
+    .slice(first, first + count)
+    .map((id) => (id >= start && id < start + weight.shape[0]! ? id - start : 0));
   return {
     first,
     count,
@@ -90,7 +97,13 @@ function chunkOf({ model, hidden }: HeadInput, targets: Int32Array, { start, wei
   };
 }
 
-function tileProgram(programs: ProgramCache, spec: DecoderSpec, count: number, tile: HeadTile, compare: boolean): Promise<Program> {
+function tileProgram(
+  programs: ProgramCache,
+  spec: DecoderSpec,
+  count: number,
+  tile: HeadTile,
+  compare: boolean,
+): Promise<Program> {
   const rows = tile.weight.shape[0]!;
   return programs.get(`head ${count} ${rows} ${compare}`, () => {
     const graph = new Graph();
@@ -106,7 +119,13 @@ function tileProgram(programs: ProgramCache, spec: DecoderSpec, count: number, t
   });
 }
 
-function addLogits(graph: Graph, spec: DecoderSpec, count: number, rows: number, [hidden, finalNorm, head]: [string, string, string]): Value {
+function addLogits(
+  graph: Graph,
+  spec: DecoderSpec,
+  count: number,
+  rows: number,
+  [hidden, finalNorm, head]: [string, string, string],
+): Value {
   const x = graph.input(hidden, [count, spec.hiddenSize]);
   return linear(norm(spec, x, graph.input(finalNorm, [spec.hiddenSize])), graph.input(head, [rows, spec.hiddenSize]));
 }

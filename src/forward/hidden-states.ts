@@ -1,7 +1,7 @@
 // The residual stream of a set of token windows, in batches that fit through one run of a layer.
 import { type Tensor, tensor } from "../compute/tensor.ts";
-import type { TokenWindows } from "../model/token-windows.ts";
 import type { Model } from "../model/model.ts";
+import type { TokenWindows } from "../model/token-windows.ts";
 
 /** Tokens that go through a layer at once: enough to keep the processor busy, few enough to keep activations small. */
 const TOKENS_PER_BATCH = 2048;
@@ -21,7 +21,10 @@ export interface HiddenBatch {
 /** Splits windows into batches of about TOKENS_PER_BATCH tokens. */
 export function batchesOf({ count, length }: TokenWindows): { start: number; batch: number }[] {
   const size = Math.max(1, Math.floor(TOKENS_PER_BATCH / length));
-  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({ start: i * size, batch: Math.min(size, count - i * size) }));
+  return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
+    start: i * size,
+    batch: Math.min(size, count - i * size),
+  }));
 }
 
 /** Embeddings of all tokens, scaled as the family does. The embedding matrix passes through memory in tiles. */

@@ -6,7 +6,14 @@ import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
-import { attentionHalf, declareWeights, type LayerContext, type LayerValues, mlpHalf, type Position } from "./decoder-layer.ts";
+import {
+  attentionHalf,
+  declareWeights,
+  type LayerContext,
+  type LayerValues,
+  mlpHalf,
+  type Position,
+} from "./decoder-layer.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
@@ -65,7 +72,8 @@ export class LayerRunner {
     const m = layer.intermediateSize;
     const gram = { data: new Float32Array(m * m), shape: [m, m] };
     const total = { data: new Float32Array(m), shape: [1, m] };
-    for (const state of states) await this.#run("neurons", layer, weights, state, { gramBefore: gram, totalBefore: total }, { gram, total });
+    for (const state of states)
+      await this.#run("neurons", layer, weights, state, { gramBefore: gram, totalBefore: total }, { gram, total });
     return { gram, total };
   }
 
@@ -87,7 +95,9 @@ export class LayerRunner {
     into: Record<string, Tensor>,
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
-    const key = [part, batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
+    const key = [part, batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(
+      " ",
+    );
     const used = partWeights(part, weights);
     const program = await this.programs.get(key, () => partGraph(part, context, used));
     const position = part === "attention" || part === "layer" ? this.#position(layer, length) : {};
@@ -113,7 +123,8 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
   const graph = new Graph();
   const x = graph.input("x", [context.batch * context.length, context.spec.hiddenSize]);
   const values = declareWeights(graph, weights);
-  if (part === "attention") graph.output("hidden", attentionHalf(context, x, values, declarePosition(graph, context)).hidden);
+  if (part === "attention")
+    graph.output("hidden", attentionHalf(context, x, values, declarePosition(graph, context)).hidden);
   if (part === "mlp") graph.output("hidden", mlpHalf(context, x, values).hidden);
   if (part === "layer") {
     const { hidden } = attentionHalf(context, x, values, declarePosition(graph, context));

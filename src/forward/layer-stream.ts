@@ -1,8 +1,8 @@
 // Decoder layers one at a time: only the weights of the layer at hand are in memory.
 import type { LayerSpec } from "../model/decoder-spec.ts";
+import type { Model } from "../model/model.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import { readLayer } from "../model/read-layer.ts";
-import type { Model } from "../model/model.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 
@@ -21,6 +21,11 @@ export async function* layers(model: Model, signal?: AbortSignal): AsyncGenerato
 }
 
 /** Sends hidden states through all layers, in place. */
-export async function runLayers(runner: LayerRunner, model: Model, states: readonly HiddenBatch[], signal?: AbortSignal): Promise<void> {
+export async function runLayers(
+  runner: LayerRunner,
+  model: Model,
+  states: readonly HiddenBatch[],
+  signal?: AbortSignal,
+): Promise<void> {
   for await (const { layer, weights } of layers(model, signal)) await runner.forward(layer, weights, states);
 }

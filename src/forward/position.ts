@@ -16,7 +16,11 @@ export interface PositionTensors {
 export function windowPosition(spec: DecoderSpec, layer: LayerSpec, length: number): PositionTensors {
   return {
     ...rotation(spec, layer, 0, length),
-    mask: mask(length, length, (query, key) => key <= query && query - key < (layer.slidingWindow ?? Number.POSITIVE_INFINITY)),
+    mask: mask(
+      length,
+      length,
+      (query, key) => key <= query && query - key < (layer.slidingWindow ?? Number.POSITIVE_INFINITY),
+    ),
   };
 }
 
@@ -24,7 +28,13 @@ export function windowPosition(spec: DecoderSpec, layer: LayerSpec, length: numb
  * Tokens `start` to `start + length − 1` after a cache of `capacity` slots, of which the first `start` are filled.
  * Keys are the cache's slots followed by the new tokens.
  */
-export function cachedPosition(spec: DecoderSpec, layer: LayerSpec, start: number, length: number, capacity: number): PositionTensors {
+export function cachedPosition(
+  spec: DecoderSpec,
+  layer: LayerSpec,
+  start: number,
+  length: number,
+  capacity: number,
+): PositionTensors {
   const reach = layer.slidingWindow ?? Number.POSITIVE_INFINITY;
   const visible = (query: number, key: number): boolean => {
     if (key >= capacity) return key - capacity <= query && query - (key - capacity) < reach;

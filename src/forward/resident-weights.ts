@@ -1,8 +1,8 @@
 // Weights for decoding token by token, where every token passes through the whole model: held in memory when they fit,
 // read again for each token when they do not.
 import { elementCount } from "../compute/tensor.ts";
-import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import type { Model } from "../model/model.ts";
+import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import { type HeadTile, headTiles } from "./head-tiles.ts";
 
 /** Bytes of all weights as f32: what decoding holds in memory. */

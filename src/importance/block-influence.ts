@@ -17,9 +17,15 @@ export const noInfluence: Influence = { sum: 0, tokens: 0 };
  * @param after  y, f32 [tokens, hiddenSize]
  * @see Men et al. 2024 (ShortGPT), arXiv:2403.03853, eq. 1
  */
-export function addInfluence(influence: Influence, before: Float32Array, after: Float32Array, hiddenSize: number): Influence {
+export function addInfluence(
+  influence: Influence,
+  before: Float32Array,
+  after: Float32Array,
+  hiddenSize: number,
+): Influence {
   let sum = influence.sum;
-  for (let start = 0; start < before.length; start += hiddenSize) sum += 1 - cosine(before, after, start, start + hiddenSize);
+  for (let start = 0; start < before.length; start += hiddenSize)
+    sum += 1 - cosine(before, after, start, start + hiddenSize);
   return { sum, tokens: influence.tokens + before.length / hiddenSize };
 }
 

@@ -4,8 +4,8 @@ import { planShards } from "../checkpoint/plan-shards.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import { type SafetensorsWriter, writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
-import type { LayerWeights } from "./read-layer.ts";
 import type { Model } from "./model.ts";
+import type { LayerWeights } from "./read-layer.ts";
 import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "./tensor-names.ts";
 
 /** Bytes of an embedding matrix in memory at once. */
@@ -24,7 +24,12 @@ export class ModelWriter {
     this.files = files;
   }
 
-  static async create(output: Output, spec: DecoderSpec, dtype: FloatDtype, maxShardBytes: number): Promise<ModelWriter> {
+  static async create(
+    output: Output,
+    spec: DecoderSpec,
+    dtype: FloatDtype,
+    maxShardBytes: number,
+  ): Promise<ModelWriter> {
     const tensors = modelTensors(spec).map(({ name, shape }) => ({ name, shape, dtype }));
     const shards = planShards(tensors, maxShardBytes);
     const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];

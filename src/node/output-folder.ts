@@ -7,6 +7,7 @@ import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
 import { unwritable } from "./disk.ts";
 import { folderSource } from "./folder-source.ts";
+import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
 
 export interface StageOptions {
   /** Replaces what stands at the path, at commit and not before. */
@@ -91,6 +92,7 @@ class StagedOutput implements Output {
     this.#staged = staged;
     this.staged = folderSource(kind === "folder" ? staged : dirname(staged));
     this.#createdParent = createdParent;
+    rememberUnfinished(staged);
   }
 
   async create(file: string): Promise<ByteSink> {
@@ -122,6 +124,7 @@ class StagedOutput implements Output {
     await Promise.allSettled([...this.#sinks].map((sink) => sink.abandon()));
     // A file that was just being created can make the folder non-empty again: try once more.
     await rm(this.#staged, { recursive: true, force: true, maxRetries: 3 });
+    forgetUnfinished(this.#staged);
     await this.#removeCreatedParents();
   }
 
@@ -139,6 +142,7 @@ class StagedOutput implements Output {
       if (present?.isDirectory()) await replaceFolder(this.#staged, target);
       else await rename(this.#staged, target);
       this.#state = "committed";
+      forgetUnfinished(this.#staged);
     } catch (cause) {
       throw unwritable(this.name, cause);
     }

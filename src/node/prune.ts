@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CompError } from "../errors.ts";
 import type { PruneEvent } from "../events.ts";
-import { parseOptions, PruneOptions } from "../options.ts";
+import { PruneOptions, parseOptions } from "../options.ts";
 import { type Host, pruneCheckpoint } from "../prune-checkpoint.ts";
 import { nodeBackend } from "./backend.ts";
 import { freeBytes } from "./disk.ts";
@@ -44,14 +44,20 @@ export async function* prune(request: PruneRequest): AsyncGenerator<PruneEvent> 
   try {
     yield* pruneCheckpoint(checkpoint, options, nodeHost(output, overwrite, options.threads, signal));
   } catch (error) {
-    if (signal?.aborted && !(error instanceof CompError)) throw new CompError("aborted", "stopped; nothing was written", { cause: error });
+    if (signal?.aborted && !(error instanceof CompError))
+      throw new CompError("aborted", "stopped; nothing was written", { cause: error });
     throw error;
   } finally {
     await checkpoint.close();
   }
 }
 
-function nodeHost(output: string, overwrite: boolean, threads: number | undefined, signal: AbortSignal | undefined): Host {
+function nodeHost(
+  output: string,
+  overwrite: boolean,
+  threads: number | undefined,
+  signal: AbortSignal | undefined,
+): Host {
   return {
     backend: nodeBackend(threads),
     createOutput: () => stageFolder(output, { overwrite }),

@@ -1,5 +1,6 @@
 // Kept neurons → smaller MLP matrices.
 import { type Tensor, tensor } from "../compute/tensor.ts";
+import { gatherRows } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
 
@@ -19,8 +20,5 @@ export function pruneNeurons(weights: LayerWeights, kept: Int32Array, downProj: 
 }
 
 function takeRows({ data, shape }: Tensor<Float32Array>, kept: Int32Array): Tensor<Float32Array> {
-  const size = data.length / shape[0]!;
-  const taken = new Float32Array(kept.length * size);
-  kept.forEach((row, i) => taken.set(data.subarray(row * size, (row + 1) * size), i * size));
-  return tensor(taken, shape.with(0, kept.length));
+  return tensor(gatherRows(data, data.length / shape[0]!, kept), shape.with(0, kept.length));
 }

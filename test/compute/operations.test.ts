@@ -204,7 +204,7 @@ describe("gradients agree with central differences", () => {
     const values = inputs.map(({ shape }, i) => graph.input(`x${i}`, shape));
     const y = build(values);
     const seed = graph.input("seed", y.shape);
-    differentiate(graph, [[y, seed]], values).forEach((gradient, i) => graph.output(`g${i}`, gradient!));
+    for (const [i, gradient] of differentiate(graph, [[y, seed]], values).entries()) graph.output(`g${i}`, gradient!);
     const weights = wavy(y.shape, 2);
     const program = await backend.compile(graph);
     const result = await program.run({

@@ -1,0 +1,117 @@
+import { readFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "vitest";
+import { Graph } from "../../src/compute/graph.ts";
+import { linear } from "../../src/compute/operations/index.ts";
+import { CachedDecoder } from "../../src/forward/cached-decoder.ts";
+import { norm } from "../../src/forward/decoder-layer.ts";
+import { runHead } from "../../src/forward/head.ts";
+import { headTiles, readFinalNorm } from "../../src/forward/head-tiles.ts";
+import { embed } from "../../src/forward/hidden-states.ts";
+import { LayerRunner } from "../../src/forward/layer-runner.ts";
+import { runLayers } from "../../src/forward/layer-stream.ts";
+import { type Model, openModel } from "../../src/model/model.ts";
+import { nodeBackend } from "../../src/node/backend.ts";
+import { openPath } from "../../src/node/open-path.ts";
+
+const FAMILIES = [
+  "llama",
+  "llama-tied",
+  "llama-bias",
+  "llama-head-dim",
+  "llama3-rope",
+  "linear-rope",
+  "llama-gelu",
+  "mistral",
+  "qwen2",
+  "gemma3",
+];
+const backend = nodeBackend(1);
+
+interface Expected {
+  readonly ids: number[][];
+  readonly shape: [windows: number, length: number, vocabSize: number];
+  readonly logits: number[];
+}
+
+const folder = (family: string): string => new URL(`../fixtures/tiny/${family}`, import.meta.url).pathname;
+const expectedOf = (family: string): Expected => JSON.parse(readFileSync(`${folder(family)}/expected.json`, "utf8"));
+const opened: Model[] = [];
+
+async function open(family: string): Promise<Model> {
+  const model = await openModel(await openPath(folder(family)));
+  opened.push(model);
+  return model;
+}
+
+afterAll(async () => {
+  for (const model of opened) await model.checkpoint.close();
+});
+
+/** Largest difference from transformers' logits, relative to the largest of these. */
+function worst(logits: Float32Array, expected: ArrayLike<number>): number {
+  let [difference, scale] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(logits[i]! - expected[i]!));
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return difference / scale;
+}
+
+async function streamedLogits(model: Model, ids: number[][]): Promise<Float32Array> {
+  const runner = new LayerRunner(backend, model.spec);
+  const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: ids.length, length: ids[0]!.length });
+  await runLayers(runner, model, states);
+  const { hidden } = states[0]!;
+  const { value: tile } = await headTiles(model).next();
+  const graph = new Graph();
+  const x = norm(model.spec, graph.input("x", hidden.shape), graph.input("norm", [model.spec.hiddenSize]));
+  graph.output("logits", linear(x, graph.input("head", tile!.weight.shape)));
+  const program = await backend.compile(graph);
+  const { logits } = await program.run({ x: hidden, norm: await readFinalNorm(model), head: tile!.weight });
+  return logits!.data as Float32Array;
+}
+
+describe.each(FAMILIES)("%s", (family) => {
+  test("streamed layers give the logits of transformers", async () => {
+    const expected = expectedOf(family);
+    expect(worst(await streamedLogits(await open(family), expected.ids), expected.logits)).toBeLessThan(1e-3);
+  });
+
+  test("decoding with a cache, in steps of 10, 1 and 13 tokens, gives them too", async () => {
+    const { ids, shape, logits } = expectedOf(family);
+    const [windows, length, vocabSize] = shape;
+    const decoder = new CachedDecoder(backend, await open(family), windows, 2 ** 30);
+    const part = (start: number, end: number): Int32Array =>
+      Int32Array.from(ids.flatMap((row) => row.slice(start, end)));
+    for (const [start, end] of [
+      [0, 10],
+      [10, 11],
+      [11, 24],
+    ] as const) {
+      const last = await decoder.step(part(start, end), end - start);
+      const expected = ids.flatMap((_, i) =>
+        logits.slice((i * length + end - 1) * vocabSize, (i * length + end) * vocabSize),
+      );
+      expect(worst(last, expected)).toBeLessThan(1e-3);
+    }
+    await decoder.release();
+  });
+});
+
+test("the tiled head finds log-sum-exp, target and best token of the logits", async () => {
+  const { ids, logits, shape } = expectedOf("llama");
+  const model = await open("llama");
+  const runner = new LayerRunner(backend, model.spec);
+  const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: 2, length: shape[1] });
+  await runLayers(runner, model, states);
+  const targets = Int32Array.from(ids.flat());
+  const { logSumExp, targetLogit, top } = await runHead(
+    runner.programs,
+    { model, hidden: states[0]!.hidden.data },
+    targets,
+  );
+  const row = logits.slice(0, 96);
+  expect(logSumExp[0]).toBeCloseTo(Math.log(row.reduce((total, x) => total + Math.exp(x), 0)), 3);
+  expect(targetLogit[0]).toBeCloseTo(row[targets[0]!]!, 3);
+  expect(top[0]).toBe(row.indexOf(Math.max(...row)));
+});
