@@ -9,8 +9,8 @@ import type { TokenWindows } from "../model/token-windows.ts";
 import type { LayerContext } from "./decoder-layer.ts";
 import { lossGradient } from "./head-gradient.ts";
 import { embed, type HiddenBatch } from "./hidden-states.ts";
-import { layerGradientGraph } from "./layer-gradient.ts";
 import type { Labels } from "./labels.ts";
+import { layerGradientGraph } from "./layer-gradient.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 import { layers } from "./layer-stream.ts";
 import type { Scratch } from "./scratch.ts";
@@ -82,7 +82,8 @@ async function backward(
 type Sums = Record<"gram" | "total" | "covariance", Tensor<Float32Array>>;
 
 function emptySums(m: number, d: number): Sums {
-  const zeros = (rows: number, cols: number): Tensor<Float32Array> => tensor(new Float32Array(rows * cols), [rows, cols]);
+  const zeros = (rows: number, cols: number): Tensor<Float32Array> =>
+    tensor(new Float32Array(rows * cols), [rows, cols]);
   return { gram: zeros(m, m), total: zeros(1, m), covariance: zeros(d, d) };
 }
 
@@ -94,6 +95,8 @@ const before = ({ gram, total, covariance }: Sums): Record<string, Tensor> => ({
 
 function gradientProgram({ programs }: LayerRunner, context: LayerContext, weights: LayerWeights): Promise<Program> {
   const { batch, length, layer } = context;
-  const key = ["gradient", batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
+  const key = ["gradient", batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(
+    " ",
+  );
   return programs.get(key, () => layerGradientGraph(context, weights));
 }

@@ -19,7 +19,12 @@ const TOKENS_PER_RUN = 512;
  *
  * @param hidden [tokens, hiddenSize], overwritten by the gradient
  */
-export async function lossGradient(programs: ProgramCache, model: Model, hidden: Float32Array, labels: LabelVisitor): Promise<void> {
+export async function lossGradient(
+  programs: ProgramCache,
+  model: Model,
+  hidden: Float32Array,
+  labels: LabelVisitor,
+): Promise<void> {
   const { hiddenSize } = model.spec;
   const tokens = hidden.length / hiddenSize;
   const { logSumExp } = await runHead(programs, { model, hidden }, new Int32Array(tokens));
@@ -28,15 +33,23 @@ export async function lossGradient(programs: ProgramCache, model: Model, hidden:
   for await (const tile of headTiles(model)) {
     for (let first = 0; first < tokens; first += TOKENS_PER_RUN) {
       const count = Math.min(TOKENS_PER_RUN, tokens - first);
-      const rows = (data: Float32Array): Float32Array => data.subarray(first * hiddenSize, (first + count) * hiddenSize);
+      const rows = (data: Float32Array): Float32Array =>
+        data.subarray(first * hiddenSize, (first + count) * hiddenSize);
       const part = (data: Float32Array) => tensor(rows(data), [count, hiddenSize]);
       const size = tile.weight.shape[0]!;
-      const forward = await programs.get(`probabilities ${count} ${size}`, () => probabilitiesGraph(model.spec, count, size));
+      const forward = await programs.get(`probabilities ${count} ${size}`, () =>
+        probabilitiesGraph(model.spec, count, size),
+      );
       const scale = tensor(Float32Array.from(logSumExp.subarray(first, first + count)), [count, 1]);
       const { probabilities } = await forward.run({ hidden: part(hidden), finalNorm, head: tile.weight, scale });
       labels.visit(first, probabilities!.data as Float32Array, tile.start, size);
-      const backward = await programs.get(`towards normed ${count} ${size}`, () => towardsNormedGraph(hiddenSize, count, size));
-      await backward.run({ probabilities: probabilities!, head: tile.weight, before: part(towardsNormed) }, { after: part(towardsNormed) });
+      const backward = await programs.get(`towards normed ${count} ${size}`, () =>
+        towardsNormedGraph(hiddenSize, count, size),
+      );
+      await backward.run(
+        { probabilities: probabilities!, head: tile.weight, before: part(towardsNormed) },
+        { after: part(towardsNormed) },
+      );
     }
   }
   await throughNorm(programs, model, hidden, towardsNormed, finalNorm);
