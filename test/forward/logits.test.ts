@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "vitest";
 import { Graph } from "../../src/compute/graph.ts";
 import { linear } from "../../src/compute/operations/index.ts";
@@ -12,33 +11,14 @@ import { runLayers } from "../../src/forward/layer-stream.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";
+import { expectedLogits, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
 
-const FAMILIES = [
-  "llama",
-  "llama-tied",
-  "llama-bias",
-  "llama-head-dim",
-  "llama3-rope",
-  "linear-rope",
-  "llama-gelu",
-  "mistral",
-  "qwen2",
-  "gemma3",
-];
 const backend = nodeBackend(1);
 
-interface Expected {
-  readonly ids: number[][];
-  readonly shape: [windows: number, length: number, vocabSize: number];
-  readonly logits: number[];
-}
-
-const folder = (family: string): string => new URL(`../fixtures/tiny/${family}`, import.meta.url).pathname;
-const expectedOf = (family: string): Expected => JSON.parse(readFileSync(`${folder(family)}/expected.json`, "utf8"));
 const opened: Model[] = [];
 
 async function open(family: string): Promise<Model> {
-  const model = await openModel(await openPath(folder(family)));
+  const model = await openModel(await openPath(tinyPath(family)));
   opened.push(model);
   return model;
 }
@@ -71,15 +51,15 @@ async function streamedLogits(model: Model, ids: number[][]): Promise<Float32Arr
   return logits!.data as Float32Array;
 }
 
-describe.each(FAMILIES)("%s", (family) => {
+describe.each(TINY_FAMILIES)("%s", (family) => {
   test("streamed layers give the logits of transformers", async () => {
-    const expected = expectedOf(family);
+    const expected = expectedLogits(family);
     expect(worst(await streamedLogits(await open(family), expected.ids), expected.logits)).toBeLessThan(1e-3);
   });
 
   test("decoding with a cache, in steps of 10, 1 and 13 tokens, gives them too", async () => {
-    const { ids, shape, logits } = expectedOf(family);
-    const [windows, length, vocabSize] = shape;
+    const { ids, shape, logits } = expectedLogits(family);
+    const [windows, length, vocabSize] = shape as [number, number, number];
     const decoder = new CachedDecoder(backend, await open(family), windows, 2 ** 30);
     const part = (start: number, end: number): Int32Array =>
       Int32Array.from(ids.flatMap((row) => row.slice(start, end)));
@@ -99,10 +79,10 @@ describe.each(FAMILIES)("%s", (family) => {
 });
 
 test("the tiled head finds log-sum-exp, target and best token of the logits", async () => {
-  const { ids, logits, shape } = expectedOf("llama");
+  const { ids, logits, shape } = expectedLogits("llama");
   const model = await open("llama");
   const runner = new LayerRunner(backend, model.spec);
-  const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: 2, length: shape[1] });
+  const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: 2, length: shape[1]! });
   await runLayers(runner, model, states);
   const targets = Int32Array.from(ids.flat());
   const { logSumExp, targetLogit, top } = await runHead(

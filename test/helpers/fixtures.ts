@@ -14,6 +14,7 @@ export const TINY_FAMILIES: readonly string[] = [
   "llama-gelu",
   "mistral",
   "qwen2",
+  "gemma3",
 ];
 
 export const fixturePath = (...parts: string[]): string => join(FIXTURES, ...parts);
