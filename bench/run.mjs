@@ -1,14 +1,21 @@
 // Prunes models by a fifth and prints a table row each: time and peak memory, as they stand in the README.
-//   npm run bench -- [MODEL ...]      default: the bundled model
+//   npm run bench -- [--samples N] [MODEL ...]      default: the bundled model
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
 
-const models = process.argv.length > 2 ? process.argv.slice(2) : ["models/demo"];
+const { values, positionals } = parseArgs({
+  options: { samples: { type: "string", default: "128" } },
+  allowPositionals: true,
+});
+const models = positionals.length > 0 ? positionals : ["models/demo"];
 const folder = mkdtempSync(join(tmpdir(), "comp-bench-"));
 
-console.log(`${cpus().length} × ${cpus()[0].model}, node ${process.version}\n`);
+console.log(
+  `${cpus().length} × ${cpus()[0].model}, node ${process.version}, ${values.samples} windows of 256 tokens\n`,
+);
 console.log("| model | parameters | perplexity | KL, nats | seconds | peak memory |");
 console.log("|---|---|---|---|---|---|");
 try {
@@ -19,7 +26,8 @@ try {
 
 /** Runs the command line, as a person would, and returns its result. */
 async function prune(model) {
-  const args = ["dist/cli/main.js", "prune", model, "--json", "--overwrite", "-o", join(folder, "out")];
+  const output = ["--json", "--overwrite", "-o", join(folder, "out"), "--samples", values.samples];
+  const args = ["dist/cli/main.js", "prune", model, "--calibration", "data/calibration-mix.txt", ...output];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   let out = "";
   for await (const text of child.stdout.setEncoding("utf8")) out += text;

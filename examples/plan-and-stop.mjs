@@ -9,7 +9,14 @@ for await (const event of pruneCheckpoint({ model, output, sparsity: 0.3, dryRun
 
 const controller = new AbortController();
 try {
-  for await (const event of pruneCheckpoint({ model, output, sparsity: 0.3, signal: controller.signal }))
+  for await (const event of pruneCheckpoint({
+    model,
+    output,
+    sparsity: 0.3,
+    samples: 16,
+    context: 128,
+    signal: controller.signal,
+  }))
     if (event.type === "layer") controller.abort();
 } catch (error) {
   if (!(error instanceof CompError && error.kind === "aborted")) throw error;

@@ -4,7 +4,14 @@ import { pruneCheckpoint } from "../dist/index.js";
 
 const [model = "models/demo", output = "demo-pruned"] = process.argv.slice(2);
 
-for await (const event of pruneCheckpoint({ model, output, overwrite: true, sparsity: 0.2 })) {
+for await (const event of pruneCheckpoint({
+  model,
+  output,
+  overwrite: true,
+  sparsity: 0.2,
+  samples: 16,
+  context: 128,
+})) {
   if (event.type === "layer")
     console.log(`layer ${event.index}: ${event.keptNeurons} neurons, error ${event.errorAfter.toFixed(3)}`);
   if (event.type === "done") {

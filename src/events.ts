@@ -29,8 +29,9 @@ export interface PrunePlan {
   readonly layers: Change;
   /** Indices in the source model; empty while `layers.after` is smaller means that calibration decides which. */
   readonly layersRemoved: readonly number[];
-  /** Neurons of the MLP in each kept layer. */
+  /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
   readonly intermediateSize: Change;
+  readonly widths: PruneOptions["widths"];
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
   readonly expectedPeakBytes: number;
@@ -53,7 +54,16 @@ export interface CalibrationSummary {
   readonly tokens: number;
 }
 
-export type StageName = "generate" | "calibration" | "layer-importance" | "prune" | "write" | "verify" | "evaluate";
+export type StageName =
+  | "generate"
+  | "calibration"
+  | "gradient"
+  | "fork"
+  | "layer-importance"
+  | "prune"
+  | "write"
+  | "verify"
+  | "evaluate";
 
 /** Progress inside one stage, in the stage's own steps (layers, windows, tensors, tokens). */
 export interface StageEvent {

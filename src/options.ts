@@ -10,7 +10,7 @@ export interface CalibrationText {
   readonly text: string;
 }
 
-export type Criterion = "condition" | "obs" | "wanda" | "magnitude" | "random";
+export type Criterion = "loss" | "condition" | "obs" | "wanda" | "magnitude" | "random";
 export type Recovery = "none" | "mask" | "least-squares";
 
 /** How to prune. Every field has a default; `sparsity` alone suffices. */
@@ -21,6 +21,8 @@ export interface PruneOptions {
   readonly sparsityOf: "all" | "decoder";
   /** How neurons are scored. */
   readonly criterion: Criterion;
+  /** The same width in every kept layer, or each layer as much as the loss allows (criterion "loss" only). */
+  readonly widths: "equal" | "per-layer";
   /** How the kept weights make up for what was removed. */
   readonly recovery: Recovery;
   /** Whole layers to remove: "auto", how many (by Block Influence), or which (indices of the source model). */
@@ -74,9 +76,13 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   sparsity: z.number().min(0).max(0.95).default(0.2).describe("fraction of the parameters to remove"),
   sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
   criterion: z
-    .enum(["condition", "obs", "wanda", "magnitude", "random"])
+    .enum(["loss", "obs", "condition", "wanda", "magnitude", "random"])
     .default("obs")
     .describe("how neurons are scored"),
+  widths: z
+    .enum(["equal", "per-layer"])
+    .default("equal")
+    .describe("one width for all layers, or each layer its own (needs --criterion loss)"),
   recovery: z
     .enum(["none", "mask", "least-squares"])
     .default("least-squares")

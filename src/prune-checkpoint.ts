@@ -1,12 +1,10 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
-import { anyLayers, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
+import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
 import { uniformWidth, withWidth } from "./allocation/uniform.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
-import { createRandom } from "./calibration/random.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
-import type { FloatDtype } from "./checkpoint/dtype.ts";
-import { isFloatDtype } from "./checkpoint/dtype.ts";
+import { type FloatDtype, isFloatDtype } from "./checkpoint/dtype.ts";
 import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
 import { backendGemm } from "./compute/gemm.ts";
@@ -16,21 +14,20 @@ import { verifyOutput } from "./evaluate/verify-output.ts";
 import type { LayerResult, PruneEvent, PruneResult, Quality } from "./events.ts";
 import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
-import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
-import { addInfluence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
+import { layers } from "./forward/layer-stream.ts";
+import type { Scratch } from "./forward/scratch.ts";
+import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import { type Model, openModel } from "./model/model.ts";
 import { ModelWriter } from "./model/model-writer.ts";
-import { prunedConfig, renderConfig } from "./model/pruned-config.ts";
-import type { LayerWeights } from "./model/read-layer.ts";
+import { prunedConfig } from "./model/pruned-config.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { type CalibrationText, type PruneOptions, parseByteSize } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { pruneNeurons } from "./prune/neurons.ts";
-import { recoveries } from "./recover/index.ts";
-import { layerError } from "./recover/layer-error.ts";
+import { pruneLayer } from "./prune-layer.ts";
 import { writeCompanions, writeReport } from "./report/write-report.ts";
+import { covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -38,6 +35,8 @@ export interface Host {
   readonly backend: Backend;
   /** Called when there is something to write: not by a dry run, and not for what is refused before. */
   createOutput(): Promise<Output>;
+  /** Space for what a sweep needs again but must not hold. */
+  createScratch(): Scratch;
   /** Free space where the output goes, bytes; undefined when unknown. */
   freeBytes(): Promise<number | undefined>;
   bundledText(): Promise<CalibrationText>;
@@ -65,47 +64,39 @@ export async function* pruneCheckpoint(
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
-  const { backend, signal } = host;
-  const request = {
-    backend,
-    model,
-    tokenizer,
-    options,
-    bundledText: host.bundledText,
-    budgetBytes: host.residentBudgetBytes,
-    signal,
-  };
+  const { backend, bundledText, residentBudgetBytes: budgetBytes, signal } = host;
+  const request = { backend, model, tokenizer, options, bundledText, budgetBytes, signal };
   const calibration = yield* prepareCalibration(request);
   yield { type: "calibration", ...calibration.summary };
 
   const runner = new LayerRunner(backend, model.spec);
-  const keptLayers = yield* chooseLayers(runner, model, calibration.windows, options, signal);
-  const intermediateSize = uniformWidth(model.spec, keptLayers, targetOf(options));
-  const output = await host.createOutput();
+  const sweep: Sweep = {
+    runner,
+    model,
+    calibration,
+    options,
+    host,
+    gemm: backendGemm(backend),
+    scratch: host.createScratch(),
+  };
+  const keptLayers = yield* chooseLayers(sweep);
+  let output: Output | undefined;
   try {
-    const spec = withWidth(model.spec, keptLayers, intermediateSize);
+    const widths = yield* chooseWidths(sweep, keptLayers);
+    const spec = withWidth(model.spec, keptLayers, widths);
+    output = await host.createOutput();
     const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
-    const sweep: Sweep = {
-      runner,
-      model,
-      keptLayers,
-      intermediateSize,
-      calibration,
-      options,
-      host,
-      gemm: backendGemm(backend),
-      writer,
-    };
-    const { results, quality } = yield* pruneLayers(sweep);
+    const { results, quality } = yield* pruneLayers(sweep, keptLayers, widths, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
     await writer.copyGlobals(model);
     await writer.finish();
-    const config = renderConfig(prunedConfig(model.config, model.spec, { keptLayers, intermediateSize, dtype }));
+    const config = prunedConfig(model.config, model.spec, { keptLayers, widths, dtype });
     const companions = await writeCompanions(output, source, config);
     yield { type: "stage", name: "verify", done: 0, total: 1 };
     await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, dtype);
     const { calibration: _, ...recorded } = options;
     const result: PruneResult = {
+      ...cutFigures(model, spec, dtype),
       model: source.name,
       fingerprint: await source.fingerprint(),
       family: plan.family,
@@ -115,11 +106,6 @@ export async function* pruneCheckpoint(
       calibration: calibration.summary,
       layersRemoved: [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index)),
       layers: results,
-      parameters: plan.parameters,
-      decoderParameters: plan.decoderParameters,
-      bytes: plan.bytes,
-      intermediateSize: plan.intermediateSize,
-      sparsity: plan.sparsity,
       quality,
       seconds: host.now() - start,
       peakBytes: host.peakBytes(),
@@ -129,54 +115,81 @@ export async function* pruneCheckpoint(
     await output.commit();
     yield { type: "done", result };
   } finally {
-    await output.discard();
+    await output?.discard();
+    await sweep.scratch.clear();
     await runner.release();
   }
-}
-
-/** Coarse stage: the layers that stay, by Block Influence on the calibration windows when only their number is given. */
-async function* chooseLayers(
-  runner: LayerRunner,
-  model: Model,
-  windows: TokenWindows,
-  options: PruneOptions,
-  signal?: AbortSignal,
-): AsyncGenerator<PruneEvent, number[]> {
-  const cut = planLayers(model.spec, options);
-  if (cut.removed || cut.count === 0) return anyLayers(model.spec, cut);
-  const states = await embed(model, windows);
-  const influences: number[] = [];
-  for await (const { index, layer, weights } of layers(model, signal)) {
-    yield { type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length };
-    const before = states.map(({ hidden }) => hidden.data.slice());
-    await runner.forward(layer, weights, states);
-    const influence = states.reduce(
-      (sum, { hidden }, i) => addInfluence(sum, before[i]!, hidden.data, model.spec.hiddenSize),
-      noInfluence,
-    );
-    influences.push(meanInfluence(influence));
-  }
-  return keepInfluential(influences, cut.count);
 }
 
 interface Sweep {
   readonly runner: LayerRunner;
   readonly model: Model;
-  readonly keptLayers: readonly number[];
-  readonly intermediateSize: number;
   readonly calibration: { readonly windows: TokenWindows; readonly heldOut: TokenWindows };
   readonly options: PruneOptions;
   readonly host: Host;
   readonly gemm: Gemm;
-  readonly writer: ModelWriter;
+  readonly scratch: Scratch;
+}
+
+/** Coarse stage: the layers that stay, by Block Influence on the calibration windows when only their number is given. */
+async function* chooseLayers({
+  runner,
+  model,
+  calibration,
+  options,
+  host,
+}: Sweep): AsyncGenerator<PruneEvent, number[]> {
+  const cut = planLayers(model.spec, options);
+  if (cut.removed || cut.count === 0) return anyLayers(model.spec, cut);
+  const { hiddenSize } = model.spec;
+  const states = await embed(model, calibration.windows);
+  const influences: number[] = [];
+  for await (const { index, layer, weights } of layers(model, host.signal)) {
+    yield { type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length };
+    const before = states.map(({ hidden }) => hidden.data.slice());
+    await runner.forward(layer, weights, states);
+    const add = (sum: Influence, { hidden }: HiddenBatch, i: number): Influence =>
+      addInfluence(sum, before[i]!, hidden.data, hiddenSize);
+    influences.push(meanInfluence(states.reduce(add, noInfluence)));
+  }
+  return keepInfluential(influences, cut.count);
+}
+
+/** How many neurons each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
+async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, number[]> {
+  const { model, calibration, options, host, gemm, scratch } = sweep;
+  const width = uniformWidth(model.spec, keptLayers, targetOf(options));
+  const equal = keptLayers.map(() => width);
+  const { backend, signal } = host;
+  const request = {
+    backend,
+    gemm,
+    model,
+    windows: calibration.windows,
+    scratch,
+    seed: options.seed,
+    ridge: options.ridge,
+    signal,
+  };
+  if (options.widths === "per-layer") {
+    const costs = yield* senseCosts(request);
+    return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
+  }
+  if (criteria[options.criterion].needsLossCovariance) yield* senseLoss(request);
+  return equal;
 }
 
 /**
  * Fine stage: one sweep over the layers. Each is scored, cut and recovered on what the pruned layers before it produce;
  * held-out windows travel along through the dense and the pruned model, and tell the quality at the end.
  */
-async function* pruneLayers(sweep: Sweep): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, keptLayers, calibration, host, writer } = sweep;
+async function* pruneLayers(
+  sweep: Sweep,
+  keptLayers: readonly number[],
+  widths: readonly number[],
+  writer: ModelWriter,
+): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
+  const { runner, model, calibration, options, host, gemm, scratch } = sweep;
   const states = await embed(model, calibration.windows);
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
@@ -187,65 +200,19 @@ async function* pruneLayers(sweep: Sweep): AsyncGenerator<PruneEvent, { results:
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
     if (!keptLayers.includes(index)) continue;
+    const width = widths[results.length]!;
+    const needsLoss = criteria[options.criterion].needsLossCovariance && width < layer.intermediateSize;
+    const lossCovariance = needsLoss ? await scratch.take(covarianceKey(index)) : undefined;
     await runner.attention(layer, weights, [...states, ...heldOut]);
-    const { pruned, ...cut } = await pruneLayer(sweep, streamed, states);
-    await runner.mlp({ ...layer, intermediateSize: sweep.intermediateSize }, pruned, [...states, ...heldOut]);
-    await writer.writeLayer(results.length, pruned);
-    const result = { index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() };
-    results.push(result);
-    const { kept: _, ...progress } = result;
+    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance });
+    await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, [...states, ...heldOut]);
+    await writer.writeLayer(results.length, pruned.weights);
+    const { weights: _, ...cut } = pruned;
+    results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
+    const { kept: __, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
-}
-
-interface LayerCut extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
-  readonly pruned: LayerWeights;
-}
-
-/** Statistics → ranking → kept neurons → recovered weights, of one layer's MLP. */
-async function pruneLayer(
-  { runner, model, intermediateSize, options, gemm }: Sweep,
-  streamed: StreamedLayer,
-  states: readonly HiddenBatch[],
-): Promise<LayerCut> {
-  const { index, layer, weights } = streamed;
-  const { hiddenSize } = model.spec;
-  const totalNeurons = layer.intermediateSize;
-  const counts = { keptNeurons: intermediateSize, totalNeurons };
-  if (intermediateSize === totalNeurons) {
-    return { pruned: weights, kept: [...new Array(totalNeurons).keys()], ...counts, errorBefore: 0, errorAfter: 0 };
-  }
-  const sums = await runner.neuronSums(layer, weights, states);
-  const tokenCount = states.reduce((total, { batch, length }) => total + batch * length, 0);
-  const statistics = { gram: sums.gram.data, mean: sums.total.data.map((total) => total / tokenCount), tokenCount };
-  const downProj = weights.downProj!.data;
-  const mlp = {
-    gateProj: weights.gateProj!.data,
-    upProj: weights.upProj!.data,
-    downProj,
-    hiddenSize,
-    intermediateSize: totalNeurons,
-  };
-  const random = createRandom(options.seed + index);
-  const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - intermediateSize, {
-    gemm,
-    random: random.nextFloat,
-  });
-  const removed = new Set(order);
-  const kept = Int32Array.from(new Array(totalNeurons).keys()).filter((neuron) => !removed.has(neuron));
-  const recovered = await recoveries[options.recovery].recover(
-    { ...statistics, downProj, hiddenSize, kept, ridge: options.ridge },
-    { gemm },
-  );
-  const cutOnly = await recoveries.none.recover({ ...statistics, downProj, hiddenSize, kept }, { gemm });
-  return {
-    pruned: pruneNeurons(weights, kept, recovered.downProj),
-    kept: [...kept],
-    ...counts,
-    errorBefore: await layerError(gemm, statistics.gram, downProj, kept, cutOnly.downProj),
-    errorAfter: await layerError(gemm, statistics.gram, downProj, kept, recovered.downProj),
-  };
 }
 
 async function measureQuality(

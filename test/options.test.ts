@@ -8,6 +8,7 @@ describe("defaults", () => {
       sparsity: 0.3,
       sparsityOf: "all",
       criterion: "obs",
+      widths: "equal",
       recovery: "least-squares",
       layers: "auto",
       calibration: [],
@@ -35,7 +36,7 @@ describe("refusals in plain words", () => {
   test.each([
     [{ sparsity: 1.5 }, "sparsity must be between 0 and 0.95, got 1.5"],
     [{ samples: 2.5 }, "samples must be a whole number between 1 and 65536, got 2.5"],
-    [{ criterion: "taylor" }, "criterion must be one of condition, obs, wanda, magnitude, random, got taylor"],
+    [{ criterion: "taylor" }, "criterion must be one of loss, obs, condition, wanda, magnitude, random, got taylor"],
     [{ layers: "some" }, "layers must be auto, a number of layers, or indices such as 7,8, got some"],
     [{ maxShardSize: "large" }, "maxShardSize must be a size such as 500MB or 5GB, got large"],
     [{ dryRun: "yes" }, "dryRun must be a boolean, got yes"],

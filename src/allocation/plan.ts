@@ -7,7 +7,8 @@ import type { Model } from "../model/model.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
-import { reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+import { widthsByCost } from "./by-cost.ts";
+import { PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
 
 /** "auto" removes whole layers only when the neurons alone would fall below this share of the width. */
 const LEAST_WIDTH_SHARE = 0.4;
@@ -62,27 +63,69 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
   return [...spec.layers.keys()].filter((index) => (removed ? !removed.includes(index) : index >= count));
 }
 
-/** The plan as a person reads it. @throws {CompError} "budget" when the sparsity is out of reach */
+/**
+ * The plan as a person reads it.
+ *
+ * @throws {CompError} "budget" when the sparsity is out of reach, "option" for choices that exclude each other
+ */
 export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype): PrunePlan {
   const { spec } = model;
+  if (options.widths === "per-layer" && options.criterion !== "loss") {
+    throw new CompError("option", `--widths per-layer does not go with --criterion ${options.criterion}`, {
+      hint: "only --criterion loss compares layers",
+    });
+  }
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const width = uniformWidth(spec, kept, targetOf(options));
-  const after = withWidth(spec, kept, width);
-  const [old, now] = [countParameters(spec), countParameters(after)];
+  const after = withWidth(spec, kept, uniformWidth(spec, kept, targetOf(options)));
   return {
+    ...cutFigures(model, after, dtype),
     model: model.checkpoint.name,
     family: spec.family,
-    parameters: { before: old.total, after: now.total },
-    decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
-    bytes: { before: sourceBytes(model), after: byteLength(dtype, 1) * now.total },
     layers: { before: spec.layers.length, after: kept.length },
     layersRemoved: cut.removed ?? [],
-    intermediateSize: { before: spec.layers[0]!.intermediateSize, after: width },
-    sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
+    widths: options.widths,
     expectedPeakBytes: expectedPeakBytes(spec, options),
     expectedSeconds: expectedSeconds(spec, options),
   };
+}
+
+/** Sizes of a model and of what it becomes. */
+export function cutFigures(
+  model: Model,
+  after: DecoderSpec,
+  dtype: FloatDtype,
+): Pick<PrunePlan, "parameters" | "decoderParameters" | "bytes" | "intermediateSize" | "sparsity"> {
+  const { spec } = model;
+  const [old, now] = [countParameters(spec), countParameters(after)];
+  return {
+    parameters: { before: old.total, after: now.total },
+    decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
+    bytes: { before: sourceBytes(model), after: byteLength(dtype, 1) * now.total },
+    intermediateSize: { before: meanWidth(spec), after: meanWidth(after) },
+    sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
+  };
+}
+
+const meanWidth = ({ layers }: DecoderSpec): number =>
+  Math.round(layers.reduce((sum, { intermediateSize }) => sum + intermediateSize, 0) / layers.length);
+
+/**
+ * Each kept layer at its own width: as many neurons go in all as equal widths would give up, where they cost least.
+ *
+ * @param costs marginal costs of each layer of the source, in the order of removal
+ */
+export function perLayerWidths(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  costs: readonly Float64Array[],
+  target: Target,
+): number[] {
+  const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
+  const equal = uniformWidth(spec, keptLayers, { ...target, multipleOf: 1 });
+  const total = widths.reduce((sum, width) => sum + width - equal, 0);
+  const kept = keptLayers.map((index) => costs[index]!);
+  return widthsByCost(kept, widths, total, target.multipleOf ?? PREFERRED_MULTIPLE);
 }
 
 const sourceBytes = (model: Model): number =>

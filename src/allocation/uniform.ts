@@ -4,7 +4,7 @@ import type { DecoderSpec } from "../model/decoder-spec.ts";
 import { countParameters } from "../model/parameters.ts";
 
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
-const PREFERRED_MULTIPLE = 32;
+export const PREFERRED_MULTIPLE = 32;
 
 export interface Target {
   readonly sparsity: number;
@@ -53,9 +53,17 @@ function widthInSteps(
   return undefined;
 }
 
-/** The spec of the pruned model: the kept layers at a width, which may not exceed what they have. */
-export function withWidth(spec: DecoderSpec, keptLayers: readonly number[], width: number): DecoderSpec {
-  return { ...spec, layers: keptLayers.map((index) => ({ ...spec.layers[index]!, intermediateSize: width })) };
+/** The spec of the pruned model: the kept layers, all at one width or each at its own. */
+export function withWidth(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  width: number | readonly number[],
+): DecoderSpec {
+  const widthOf = (position: number): number => (typeof width === "number" ? width : width[position]!);
+  return {
+    ...spec,
+    layers: keptLayers.map((index, position) => ({ ...spec.layers[index]!, intermediateSize: widthOf(position) })),
+  };
 }
 
 /** Fraction of the parameters that are gone. */

@@ -7,6 +7,8 @@ const VERBS: Record<StageName, string> = {
   generate: "generating calibration text",
   calibration: "calibrating",
   "layer-importance": "scoring layers",
+  gradient: "sensing the loss",
+  fork: "measuring each layer's cut",
   prune: "pruning",
   write: "writing",
   verify: "verifying",

@@ -16,7 +16,7 @@ export function renderPlan(plan: PrunePlan): string[] {
   return [
     `${plan.model} (${plan.family})`,
     `  layers        ${layers.before} → ${layers.after}${which}`,
-    `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}`,
+    `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}${plan.widths === "equal" ? "" : " on average"}`,
     `  parameters    ${renderChange(plan.parameters, formatCount)}`,
     `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,

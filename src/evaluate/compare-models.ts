@@ -1,7 +1,7 @@
 // Perplexity of a model on token windows and, next to the dense model, how far its predictions moved.
 import type { Backend } from "../compute/backend.ts";
 import { compareHeads, type HeadComparison, type HeadStatistics, runHead } from "../forward/head.ts";
-import { embed, type HiddenBatch } from "../forward/hidden-states.ts";
+import { embed, type HiddenBatch, joined } from "../forward/hidden-states.ts";
 import { LayerRunner } from "../forward/layer-runner.ts";
 import { runLayers } from "../forward/layer-stream.ts";
 import type { ProgramCache } from "../forward/programs.ts";
@@ -74,13 +74,6 @@ async function hiddenAfterLayers(
   const states = await embed(model, windows);
   await runLayers(runner, model, states, signal);
   return joined(states);
-}
-
-/** Hidden states of all batches in one array. Batches made by `embed` are parts of one already. */
-function joined(states: readonly HiddenBatch[]): Float32Array {
-  const first = states[0]!.hidden.data;
-  const size = states.reduce((total, { hidden }) => total + hidden.data.length, 0);
-  return new Float32Array(first.buffer, first.byteOffset, size);
 }
 
 /** What each position should predict: the next token; the last position of a window predicts nothing (its own id stands in). */

@@ -40,6 +40,13 @@ export async function embed(model: Model, windows: TokenWindows): Promise<Hidden
   }));
 }
 
+/** Hidden states of all batches in one array. Batches made by `embed` are parts of one already. */
+export function joined(states: readonly HiddenBatch[]): Float32Array {
+  const first = states[0]!.hidden.data;
+  const size = states.reduce((total, { hidden }) => total + hidden.data.length, 0);
+  return new Float32Array(first.buffer, first.byteOffset, size);
+}
+
 /** Rows of the embedding matrix, one per token. [tokens, hiddenSize] */
 async function embeddingRows(model: Model, ids: Int32Array): Promise<Float32Array> {
   const { hiddenSize } = model.spec;

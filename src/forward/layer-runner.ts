@@ -100,11 +100,12 @@ export class LayerRunner {
     );
     const used = partWeights(part, weights);
     const program = await this.programs.get(key, () => partGraph(part, context, used));
-    const position = part === "attention" || part === "layer" ? this.#position(layer, length) : {};
+    const position = part === "attention" || part === "layer" ? this.position(layer, length) : {};
     await program.run({ x: hidden, ...used, ...position, ...inputs }, into);
   }
 
-  #position(layer: LayerSpec, length: number): PositionTensors {
+  /** Rotary tables and mask of windows of a length in this layer. */
+  position(layer: LayerSpec, length: number): PositionTensors {
     const key = `${length} ${layer.slidingWindow} ${JSON.stringify(layer.rope)}`;
     const position = this.#positions.get(key) ?? windowPosition(this.spec, layer, length);
     this.#positions.set(key, position);
@@ -141,7 +142,7 @@ function addNeuronSums(graph: Graph, context: LayerContext, x: Value, values: La
   graph.output("total", add(reshape(sum(neurons, [0]), [1, m]), graph.input("totalBefore", [1, m])));
 }
 
-function declarePosition(graph: Graph, { spec, length }: LayerContext): Position {
+export function declarePosition(graph: Graph, { spec, length }: LayerContext): Position {
   return {
     cos: graph.input("cos", [length, spec.headDim]),
     sin: graph.input("sin", [length, spec.headDim]),

@@ -37,6 +37,8 @@ export interface Criterion {
   readonly name: string;
   /** One line for the help text. */
   readonly description: string;
+  /** Whether `statistics.lossCovariance` has to be there. */
+  readonly needsLossCovariance?: boolean;
   /** The first `count` neurons to remove. @throws {CompError} "numeric" when weights or statistics are not finite */
   rank(mlp: MlpMatrices, statistics: NeuronStatistics, count: number, context: CriterionContext): Promise<Removal>;
 }

@@ -3,6 +3,7 @@ import { CompError } from "../errors.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { Activation, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import { FAMILIES, type Family } from "./families.ts";
+import { WIDTHS_FIELD } from "./modeling-file.ts";
 
 const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
   ["silu", "silu"],
@@ -103,13 +104,27 @@ function parseLayers(family: Family, fields: ConfigFields): LayerSpec[] {
   const count = fields.size("num_hidden_layers", LIMITS.layers);
   const rope = family.rope(fields);
   const heads = parseHeads(fields);
-  const intermediateSize = fields.size("intermediate_size", LIMITS.intermediateSize);
-  return family.layerTypes(fields, count).map((type) => ({
-    intermediateSize,
+  const widths = parseWidths(fields, count);
+  return family.layerTypes(fields, count).map((type, index) => ({
+    intermediateSize: widths[index]!,
     ...heads,
     slidingWindow: type === "sliding_attention" ? fields.size("sliding_window", LIMITS.positions) : undefined,
     rope: rope[type],
   }));
+}
+
+/** MLP width of each layer: one for all, or a list that our own per-layer folders carry. */
+function parseWidths(fields: ConfigFields, count: number): number[] {
+  const listed = fields.get(WIDTHS_FIELD);
+  if (listed === undefined)
+    return new Array<number>(count).fill(fields.size("intermediate_size", LIMITS.intermediateSize));
+  const isWidth = (width: unknown): boolean =>
+    Number.isInteger(width) && (width as number) >= 1 && (width as number) <= LIMITS.intermediateSize;
+  if (Array.isArray(listed) && listed.length === count && listed.every(isWidth)) return listed as number[];
+  throw new CompError(
+    "checkpoint",
+    `${fields.source} has ${WIDTHS_FIELD} that are not ${count} widths, one for each layer`,
+  );
 }
 
 function parseHeads(fields: ConfigFields): { numAttentionHeads: number; numKeyValueHeads: number } {

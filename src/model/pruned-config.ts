@@ -2,14 +2,16 @@
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "./config-fields.ts";
 import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
+import { areEqual, perLayerFields, WIDTHS_FIELD } from "./modeling-file.ts";
 import { familyOf, withDefaults } from "./parse-config.ts";
 import { ropeScaling } from "./rope-config.ts";
 
-/** The shape of the smaller model; all its layers have the same widths. */
+/** The shape of the smaller model. */
 export interface PrunedShape {
   /** Indices of the layers that stay, ascending. */
   readonly keptLayers: readonly number[];
-  readonly intermediateSize: number;
+  /** MLP width of each kept layer. Where they differ the configuration names a modelling file (modeling-file.ts). */
+  readonly widths: readonly number[];
   /** Given when heads are cut. transformers 5 loads a Llama or Gemma only when they divide hidden_size. */
   readonly numAttentionHeads?: number;
   readonly numKeyValueHeads?: number;
@@ -32,16 +34,27 @@ const FLOAT_FIELDS =
 /** The configuration of the pruned model, which stock transformers 4 and 5 load. `spec` is that of `config`. */
 export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: PrunedShape): ModelConfig {
   return {
-    ...withoutPattern(config, spec),
+    ...withoutWidths(withoutPattern(config, spec)),
     architectures: [familyOf(config).architecture],
-    ...cutLists(config, spec, shape.keptLayers),
+    ...cutLists(withoutWidths(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
-    intermediate_size: shape.intermediateSize,
+    ...mlpWidths(shape.widths),
     ...heads(spec, shape),
     ...rope(config),
     ...dtype(config, shape),
   };
+}
+
+/** A source that had widths per layer may become one that has not. */
+function withoutWidths(config: ModelConfig): ModelConfig {
+  if (config[WIDTHS_FIELD] === undefined) return config;
+  const { [WIDTHS_FIELD]: _, auto_map: __, ...rest } = config;
+  return rest;
+}
+
+function mlpWidths(widths: readonly number[]): ModelConfig {
+  return areEqual(widths) ? { intermediate_size: widths[0] } : perLayerFields(widths);
 }
 
 /** config.json as text, floats written as Python writes them. */

@@ -12,6 +12,7 @@ import { nodeBackend } from "./backend.ts";
 import { freeBytes } from "./disk.ts";
 import { openPath } from "./open-path.ts";
 import { stageFolder } from "./output-folder.ts";
+import { scratchFolder } from "./scratch-folder.ts";
 
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
 const RESIDENT_BUDGET_BYTES = 2 ** 30;
@@ -61,6 +62,7 @@ function nodeHost(
   return {
     backend: nodeBackend(threads),
     createOutput: () => stageFolder(output, { overwrite }),
+    createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(output)).catch(() => undefined),
     bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),

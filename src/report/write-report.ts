@@ -2,15 +2,20 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { PruneResult } from "../events.ts";
+import type { ModelConfig } from "../model/config-fields.ts";
+import { MODELING_FILE, renderModelingFile } from "../model/modeling-file.ts";
+import { familyOf } from "../model/parse-config.ts";
+import { renderConfig } from "../model/pruned-config.ts";
 import { tokenizerFiles } from "../tokenizer/tokenizer-files.ts";
 import { renderModelCard } from "./model-card.ts";
 import { renderPruningJson } from "./pruning-json.ts";
 
 /** Writes config.json and copies what belongs to the model: tokenizer, chat template, generation settings. Returns the names. */
-export async function writeCompanions(output: Output, source: Checkpoint, config: string): Promise<string[]> {
-  const files = new Map([["config.json", config], ...(await tokenizerFiles(source))]);
+export async function writeCompanions(output: Output, source: Checkpoint, config: ModelConfig): Promise<string[]> {
+  const files = new Map([["config.json", renderConfig(config)], ...(await tokenizerFiles(source))]);
   const generation = await source.readText("generation_config.json");
   if (generation !== undefined) files.set("generation_config.json", generation);
+  if (config.auto_map !== undefined) files.set(MODELING_FILE, renderModelingFile(familyOf(config)));
   for (const [name, text] of files) await writeText(output, name, text);
   return [...files.keys(), "README.md", "pruning.json"];
 }

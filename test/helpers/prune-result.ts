@@ -63,6 +63,7 @@ export const pruneEvents: readonly PruneEvent[] = [
     layers: { before: 2, after: 1 },
     layersRemoved: [1],
     intermediateSize: pruneResult.intermediateSize,
+    widths: "equal",
     sparsity: pruneResult.sparsity,
     expectedPeakBytes: 900e6,
     expectedSeconds: 140,

@@ -7,7 +7,7 @@ const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../fixtures/tiny/${name}/config.json`, import.meta.url), "utf8"));
 
 const prune = (config: Record<string, unknown>, shape: Partial<Parameters<typeof prunedConfig>[2]> = {}) =>
-  prunedConfig(config, parseConfig(config), { keptLayers: [0, 2], intermediateSize: 64, ...shape });
+  prunedConfig(config, parseConfig(config), { keptLayers: [0, 2], widths: [64, 64], ...shape });
 
 describe.each(["llama", "llama-bias", "llama-head-dim", "llama3-rope", "linear-rope", "mistral", "qwen2"])(
   "the pruned configuration of %s",

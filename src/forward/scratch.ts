@@ -1,0 +1,9 @@
+// Where a sweep puts what it will need again but must not hold: arrays too many for memory, each written and read once.
+
+export interface Scratch {
+  put(key: string, data: Float32Array): Promise<void>;
+  /** Gives back what was put, and forgets it. */
+  take(key: string): Promise<Float32Array<ArrayBuffer>>;
+  /** Removes everything. */
+  clear(): Promise<void>;
+}

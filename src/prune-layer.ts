@@ -1,0 +1,70 @@
+// The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
+import { createRandom } from "./calibration/random.ts";
+import type { LayerResult } from "./events.ts";
+import type { HiddenBatch } from "./forward/hidden-states.ts";
+import type { LayerRunner } from "./forward/layer-runner.ts";
+import type { StreamedLayer } from "./forward/layer-stream.ts";
+import type { MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
+import { criteria } from "./importance/index.ts";
+import { complement } from "./linalg/gather.ts";
+import type { Gemm } from "./linalg/gemm.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
+import type { LayerWeights } from "./model/read-layer.ts";
+import type { PruneOptions } from "./options.ts";
+import { pruneNeurons } from "./prune/neurons.ts";
+import { recoveries } from "./recover/index.ts";
+import { layerError } from "./recover/layer-error.ts";
+
+export interface PrunedLayer
+  extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
+  readonly weights: LayerWeights;
+}
+
+export interface LayerJob {
+  readonly runner: LayerRunner;
+  readonly gemm: Gemm;
+  readonly options: PruneOptions;
+  /** Neurons to keep. */
+  readonly width: number;
+  /** Hidden states of the calibration tokens between attention and MLP. */
+  readonly states: readonly HiddenBatch[];
+  /** S of this layer, for a criterion that needs it. */
+  readonly lossCovariance: Float32Array | undefined;
+}
+
+/** Cuts the MLP of a layer to `width` neurons and recovers it. */
+export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
+  const { runner, gemm, options, width, states, lossCovariance } = job;
+  const totalNeurons = layer.intermediateSize;
+  if (width === totalNeurons) return unchanged(weights, totalNeurons);
+  const { gram, total } = await runner.neuronSums(layer, weights, states);
+  const tokenCount = states.reduce((sum, { batch, length }) => sum + batch * length, 0);
+  const mean = total.data.map((sum) => sum / tokenCount);
+  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount, ...(lossCovariance && { lossCovariance }) };
+  const mlp = mlpMatrices(runner.spec, weights);
+  const random = createRandom(options.seed + index).nextFloat;
+  const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - width, { gemm, random });
+  const kept = complement(order.toSorted(), totalNeurons);
+  const input = { ...statistics, downProj: mlp.downProj, hiddenSize: mlp.hiddenSize, kept, ridge: options.ridge };
+  const recovered = await recoveries[options.recovery].recover(input, { gemm });
+  const cutOnly = await recoveries.none.recover(input, { gemm });
+  return {
+    weights: pruneNeurons(weights, kept, recovered.downProj),
+    kept: [...kept],
+    keptNeurons: width,
+    totalNeurons,
+    errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
+    errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj),
+  };
+}
+
+/** The matrices of a layer's MLP as criteria take them. */
+export function mlpMatrices({ hiddenSize }: DecoderSpec, weights: LayerWeights): MlpMatrices {
+  const [gateProj, upProj, downProj] = [weights.gateProj!.data, weights.upProj!.data, weights.downProj!.data];
+  return { gateProj, upProj, downProj, hiddenSize, intermediateSize: downProj.length / hiddenSize };
+}
+
+function unchanged(weights: LayerWeights, totalNeurons: number): PrunedLayer {
+  const kept = Array.from({ length: totalNeurons }, (_, neuron) => neuron);
+  return { weights, kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0 };
+}
