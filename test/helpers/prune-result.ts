@@ -13,7 +13,7 @@ export const calibration: CalibrationSummary = {
 };
 
 export const pruneResult: PruneResult = {
-  model: "/home/ada/models/tiny/",
+  model: "/models/tiny/",
   fingerprint: "ab12",
   family: "llama",
   output: "smaller",
