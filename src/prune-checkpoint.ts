@@ -79,9 +79,9 @@ export async function* pruneCheckpoint(
     gemm: backendGemm(backend),
     scratch: host.createScratch(),
   };
-  const keptLayers = yield* chooseLayers(sweep);
   let output: Output | undefined;
   try {
+    const keptLayers = yield* chooseLayers(sweep);
     const widths = yield* chooseWidths(sweep, keptLayers);
     const spec = withWidth(model.spec, keptLayers, widths);
     output = await host.createOutput();

@@ -1,0 +1,35 @@
+// Pruning the demo model through the library, small enough for a test.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { PruneEvent, PruneResult } from "../../src/events.ts";
+import { type PruneRequest, prune } from "../../src/node/prune.ts";
+import type { CalibrationText } from "../../src/options.ts";
+import { DEMO_MODEL, ROOT } from "./built.ts";
+
+/** English prose that lies in the repository. */
+export const prose: CalibrationText = {
+  name: "prose.txt",
+  text: readFileSync(join(ROOT, "data/calibration-mix.txt"), "utf8").slice(0, 40_000),
+};
+
+/** Windows of prose, few and short. */
+export const SMALL: Omit<PruneRequest, "model" | "output"> = {
+  calibration: [prose],
+  samples: 24,
+  context: 48,
+  threads: 1,
+};
+
+/** Everything that a run tells. */
+export async function eventsOf(request: Partial<PruneRequest> & { output: string }): Promise<PruneEvent[]> {
+  const events: PruneEvent[] = [];
+  for await (const event of prune({ model: DEMO_MODEL, ...SMALL, ...request })) events.push(event);
+  return events;
+}
+
+/** The result of a run, which must end with it. */
+export async function pruneDemo(request: Partial<PruneRequest> & { output: string }): Promise<PruneResult> {
+  const last = (await eventsOf(request)).at(-1)!;
+  if (last.type !== "done") throw new Error(`the run ended with ${last.type}`);
+  return last.result;
+}
