@@ -91,6 +91,3 @@ export function preTokenizerNamed(pre: string, file: string): GgufPreTokenizer {
     hint: "give the Hugging Face folder of the model instead: its tokenizer.json needs no such name.",
   });
 }
-
-/** Every name in the table. */
-export const preTokenizerNames: readonly string[] = Object.keys(PRE_TOKENIZERS);
