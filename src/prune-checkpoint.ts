@@ -1,7 +1,7 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
 import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
-import { uniformWidth, withWidth } from "./allocation/uniform.ts";
+import { equalWidths, uniformWidth, withWidth } from "./allocation/uniform.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import { type FloatDtype, isFloatDtype } from "./checkpoint/dtype.ts";
@@ -159,7 +159,6 @@ async function* chooseLayers({
 async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, number[]> {
   const { model, calibration, options, host, gemm, scratch } = sweep;
   const width = uniformWidth(model.spec, keptLayers, targetOf(options));
-  const equal = keptLayers.map(() => width);
   const { backend, signal } = host;
   const request = {
     backend,
@@ -176,7 +175,7 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
     return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
   }
   if (criteria[options.criterion].needsLossCovariance) yield* senseLoss(request);
-  return equal;
+  return equalWidths(model.spec, keptLayers, width);
 }
 
 /**

@@ -1,5 +1,5 @@
 // The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
-import { createRandom } from "./calibration/random.ts";
+import { nthRandom } from "./calibration/random.ts";
 import type { LayerResult } from "./events.ts";
 import type { HiddenBatch } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
@@ -42,7 +42,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   const mean = total.data.map((sum) => sum / tokenCount);
   const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount, ...(lossCovariance && { lossCovariance }) };
   const mlp = mlpMatrices(runner.spec, weights);
-  const random = createRandom(options.seed + index).nextFloat;
+  const random = nthRandom(options.seed, index).nextFloat;
   const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - width, { gemm, random });
   const kept = complement(order.toSorted(), totalNeurons);
   const input = { ...statistics, downProj: mlp.downProj, hiddenSize: mlp.hiddenSize, kept, ridge: options.ridge };

@@ -3,12 +3,14 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openFolder } from "../src/checkpoint/open-checkpoint.ts";
+import type { PruneResult } from "../src/events.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { folderSource } from "../src/node/folder-source.ts";
 import { prune } from "../src/node/prune.ts";
 import type { Criterion, Recovery } from "../src/options.ts";
 import { DEMO_MODEL } from "./helpers/built.ts";
 import { compError } from "./helpers/errors.ts";
+import { TINY_FAMILIES, tinyPath } from "./helpers/fixtures.ts";
 import { eventsOf, prose, pruneDemo, SMALL } from "./helpers/prune-demo.ts";
 import { temporaryFolder } from "./helpers/temporary.ts";
 
@@ -128,6 +130,22 @@ describe("the result", () => {
     expect(parameters.after).toBeLessThanOrEqual(0.8 * parameters.before);
   });
 
+  test("with widths of its own for each layer can be pruned again; at sparsity 0 it stays as it is", async () => {
+    const [first, second, third] = [newOutput(), newOutput(), newOutput()];
+    const widths = ({ layers }: PruneResult): number[] => layers.map(({ keptNeurons }) => keptNeurons);
+    const once = await pruneDemo({ output: first, sparsity: 0.2, criterion: "loss", widths: "per-layer" });
+    expect(new Set(widths(once)).size).toBeGreaterThan(1);
+    const same = await pruneDemo({ model: first, output: second, sparsity: 0 });
+    expect(widths(same)).toEqual(widths(once));
+    expect(same.sparsity.all).toBe(0);
+    const twice = await pruneDemo({ model: first, output: third, sparsity: 0.1 });
+    expect(twice.sparsity.all).toBeGreaterThanOrEqual(0.1);
+    expect(twice.sparsity.all).toBeLessThan(0.15);
+    widths(twice).forEach((width, layer) => {
+      expect(width).toBeLessThanOrEqual(widths(once)[layer]!);
+    });
+  });
+
   test("takes the element type and the file size that are asked for", async () => {
     const output = newOutput();
     const { files } = await pruneDemo({ output, sparsity: 0.2, dtype: "bf16", maxShardSize: "1MB" });
@@ -170,6 +188,40 @@ describe("layers", () => {
   test("none are removed at a sparsity that the neurons can reach", async () => {
     const output = newOutput();
     expect((await pruneDemo({ output, sparsity: 0.3 })).layersRemoved).toEqual([]);
+  });
+});
+
+describe("families", () => {
+  /** A tokenizer of the printable characters: the tiny checkpoints know 96 tokens and have none. */
+  const characters = [...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)), "\n"];
+  const tokenizer = {
+    version: "1.0",
+    added_tokens: [],
+    model: { type: "BPE", vocab: Object.fromEntries(characters.map((text, id) => [text, id])), merges: [] },
+  };
+
+  test.each([...TINY_FAMILIES, "gemma3"])("%s is pruned, written and read back", async (family) => {
+    const model = join(temporaryFolder(), family);
+    cpSync(tinyPath(family), model, { recursive: true });
+    writeFileSync(join(model, "tokenizer.json"), JSON.stringify(tokenizer));
+    const output = newOutput();
+    const calibration = [{ name: "ascii.txt", text: prose.text.replace(/[^ -~]/g, "") }];
+    const result = await pruneDemo({
+      model,
+      output,
+      sparsity: 0.1,
+      calibration,
+      samples: 8,
+      context: 24,
+      multipleOf: 8,
+    });
+    expect(result.sparsity.all).toBeGreaterThanOrEqual(0.1);
+    expect(result.quality.klDivergence).toBeGreaterThan(0);
+    const before = await withModel(model, async ({ spec }) => spec);
+    await withModel(output, async ({ spec }) => {
+      const layers = before.layers.map((layer) => ({ ...layer, intermediateSize: result.intermediateSize.after }));
+      expect(spec).toEqual({ ...before, layers });
+    });
   });
 });
 

@@ -8,7 +8,7 @@ import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
-import { PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+import { equalWidths, PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
 
 /** "auto" removes whole layers only when the neurons alone would fall below this share of the width. */
 const LEAST_WIDTH_SHARE = 0.4;
@@ -46,7 +46,7 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
 function fewestLayers(spec: DecoderSpec, target: Target): number {
   for (let count = 0; count < spec.layers.length - 1; count++) {
     const kept = [...spec.layers.keys()].slice(count);
-    const floor = withWidth(spec, kept, Math.ceil(LEAST_WIDTH_SHARE * spec.layers[0]!.intermediateSize));
+    const floor = withWidth(spec, kept, Math.ceil(LEAST_WIDTH_SHARE * meanWidth(spec)));
     if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
   }
   return 0;
@@ -122,8 +122,8 @@ export function perLayerWidths(
   target: Target,
 ): number[] {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
-  const equal = uniformWidth(spec, keptLayers, { ...target, multipleOf: 1 });
-  const total = widths.reduce((sum, width) => sum + width - equal, 0);
+  const equal = equalWidths(spec, keptLayers, uniformWidth(spec, keptLayers, { ...target, multipleOf: 1 }));
+  const total = widths.reduce((sum, width, position) => sum + width - equal[position]!, 0);
   const kept = keptLayers.map((index) => costs[index]!);
   return widthsByCost(kept, widths, total, target.multipleOf ?? PREFERRED_MULTIPLE);
 }

@@ -14,13 +14,14 @@ export interface Target {
 }
 
 /**
- * The largest width, equal in all kept layers and a multiple of `multipleOf`, that reaches the sparsity.
+ * The largest width, equal in all kept layers and a multiple of `multipleOf`, that reaches the sparsity; a layer that is
+ * narrower already stays as it is.
  *
  * @param keptLayers indices of the layers that stay; the others count as removed parameters
  * @throws {CompError} "budget" when even one step of width in each layer is too much
  */
 export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], target: Target): number {
-  const full = Math.min(...keptLayers.map((index) => spec.layers[index]!.intermediateSize));
+  const full = Math.max(...keptLayers.map((index) => spec.layers[index]!.intermediateSize));
   const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
   for (const step of steps) {
     const width = widthInSteps(spec, keptLayers, target, full, step);
@@ -53,17 +54,22 @@ function widthInSteps(
   return undefined;
 }
 
-/** The spec of the pruned model: the kept layers, all at one width or each at its own. */
+/** The spec of the pruned model: the kept layers, all at one width as far as they have it, or each at its own. */
 export function withWidth(
   spec: DecoderSpec,
   keptLayers: readonly number[],
   width: number | readonly number[],
 ): DecoderSpec {
-  const widthOf = (position: number): number => (typeof width === "number" ? width : width[position]!);
+  const widths = typeof width === "number" ? equalWidths(spec, keptLayers, width) : width;
   return {
     ...spec,
-    layers: keptLayers.map((index, position) => ({ ...spec.layers[index]!, intermediateSize: widthOf(position) })),
+    layers: keptLayers.map((index, position) => ({ ...spec.layers[index]!, intermediateSize: widths[position]! })),
   };
+}
+
+/** One width for all kept layers; a layer that has less keeps what it has. */
+export function equalWidths(spec: DecoderSpec, keptLayers: readonly number[], width: number): number[] {
+  return keptLayers.map((index) => Math.min(width, spec.layers[index]!.intermediateSize));
 }
 
 /** Fraction of the parameters that are gone. */

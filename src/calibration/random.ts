@@ -18,6 +18,11 @@ export function createRandom(seed: number): Random {
   return randomFromState(splitMix32(seed, 4));
 }
 
+/** The n-th of many generators of one seed. Seeds that follow one another share none of theirs. */
+export function nthRandom(seed: number, n: number): Random {
+  return createRandom(createRandom(seed).nextUint32() + n);
+}
+
 /** xoshiro128** from its own four words of state, not all of them zero. */
 export function randomFromState(state: Uint32Array): Random {
   const s = Uint32Array.from(state);

@@ -3,7 +3,7 @@ import type { Backend } from "../compute/backend.ts";
 import { CachedDecoder } from "../forward/cached-decoder.ts";
 import { sampleToken } from "../forward/sample.ts";
 import type { Model } from "../model/model.ts";
-import { createRandom } from "./random.ts";
+import { nthRandom, type Random } from "./random.ts";
 
 /** Sampling temperatures, in turn: plain text from the low ones, rare words from the high ones. */
 const TEMPERATURES = [0.7, 0.9, 1.1];
@@ -31,7 +31,9 @@ export async function* generateSamples(
   const together = samplesTogether(model, request.length);
   while (samples.length < request.count) {
     const batch = Math.min(together, request.count - samples.length);
-    samples.push(...(yield* generateBatch(backend, model, request, batch, samples.length)));
+    // each sample has numbers of its own, so that how many are decoded together changes nothing
+    const sources = Array.from({ length: batch }, (_, i) => nthRandom(request.seed, samples.length + i));
+    samples.push(...(yield* generateBatch(backend, model, request, sources, samples.length)));
   }
   return samples;
 }
@@ -40,12 +42,12 @@ async function* generateBatch(
   backend: Backend,
   model: Model,
   request: SelfGeneration,
-  batch: number,
+  sources: readonly Random[],
   offset: number,
 ): AsyncGenerator<number, number[][]> {
   const { vocabSize } = model.spec;
+  const batch = sources.length;
   const decoder = new CachedDecoder(backend, model, batch, request.budgetBytes);
-  const sources = Array.from({ length: batch }, (_, i) => createRandom(request.seed + offset + i));
   const samples: number[][] = sources.map(() => []);
   let last = new Int32Array(batch).fill(request.firstToken);
   try {

@@ -40,7 +40,10 @@ export interface OnnxOptions {
 export function toOnnx(graph: Graph, options: OnnxOptions = {}): Uint8Array {
   const emitter = new Emitter();
   const names = emitValues(graph, emitter);
-  for (const [name, value] of graph.outputs) emitter.nameOutput(names.get(value)!, name);
+  for (const [name, value] of graph.outputs) {
+    emitter.nameOutput(names.get(value)!, name);
+    names.set(value, name);
+  }
   const describe = ([name, value]: [string, Value]): ValueInfoProto =>
     valueInfo(name, value, options.anyShape ?? false);
   const model = create(ModelProtoSchema, {
@@ -76,6 +79,7 @@ function emitValues(graph: Graph, emitter: Emitter): Map<Value, string> {
 class Emitter implements OnnxEmitter {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
+  readonly #outputs = new Set<string>();
 
   node(opType: string, inputs: readonly string[], attributes: OnnxAttributes = {}): string {
     const output = `v${this.nodes.length}`;
@@ -99,7 +103,9 @@ class Emitter implements OnnxEmitter {
   /** Gives a node's result the name of a graph output, so that it is written in place, without a copy. */
   nameOutput(from: string, to: string): void {
     const producer = this.nodes.find((node) => node.output[0] === from);
-    if (!producer) {
+    const isTaken = this.#outputs.has(from); // by another output of the same value
+    this.#outputs.add(to);
+    if (!producer || isTaken) {
       this.nodes.push(create(NodeProtoSchema, { opType: "Identity", input: [from], output: [to] }));
       return;
     }

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
+import { openModel } from "../../src/model/model.ts";
+import { openPath } from "../../src/node/open-path.ts";
+import { PruneOptions, parseOptions } from "../../src/options.ts";
+import { DEMO_MODEL } from "../helpers/built.ts";
+
+const options = (input: object): PruneOptions => parseOptions<PruneOptions>(PruneOptions, input);
+const checkpoint = await openPath(DEMO_MODEL);
+const model = await openModel(checkpoint);
+const layersOf = (input: object) => planLayers(model.spec, options(input));
+
+describe("the option layers", () => {
+  test("auto removes none while the neurons suffice", () =>
+    expect(layersOf({ sparsity: 0.4 })).toEqual({ count: 0, removed: undefined }));
+
+  test("auto removes the fewest that leave the others a width worth having", () => {
+    const { count } = layersOf({ sparsity: 0.7 });
+    expect(count).toBeGreaterThan(0);
+    const width = (removed: number): number =>
+      planPrune(model, options({ sparsity: 0.7, layers: removed }), "F16").intermediateSize.after;
+    expect(width(count)).toBeGreaterThanOrEqual(0.4 * 512 - 32);
+  });
+
+  test("a list is sorted and holds each once", () =>
+    expect(layersOf({ layers: [5, 2, 5] })).toEqual({ count: 2, removed: [2, 5] }));
+
+  test("a layer that is not there", () =>
+    expect(() => layersOf({ layers: [3, 9] })).toThrow("--layers names layer 9; the model has layers 0 to 7"));
+
+  test("all of them", () =>
+    expect(() => layersOf({ layers: 8 })).toThrow("--layers removes 8 layers of 8; at least one has to stay"));
+
+  test("which stay", () => {
+    expect(anyLayers(model.spec, { count: 2, removed: [2, 5] })).toEqual([0, 1, 3, 4, 6, 7]);
+    expect(anyLayers(model.spec, { count: 2, removed: undefined })).toHaveLength(6);
+  });
+});
+
+describe("the plan", () => {
+  test("tells the parameters of the demo model, counted by hand, and what goes", () => {
+    // embeddings 2048 · 128, attention 128 · (128 + 64 + 64 + 128), MLP 3 · 128 · 512, two norms a layer and one more
+    const layer = 128 * 384 + 3 * 128 * 512;
+    const before = 2048 * 128 + 8 * (layer + 2 * 128) + 128;
+    const plan = planPrune(model, options({ sparsity: 0.2 }), "F16");
+    const after = before - 8 * 3 * 128 * (512 - plan.intermediateSize.after);
+    expect(plan).toMatchObject({
+      family: "llama",
+      parameters: { before, after },
+      decoderParameters: { before: 8 * layer },
+      bytes: { before: 2 * before, after: 2 * after },
+      layers: { before: 8, after: 8 },
+      layersRemoved: [],
+      sparsity: { all: expect.closeTo(1 - after / before, 12) },
+    });
+  });
+
+  test("a wider element type takes more bytes", () => {
+    const plan = planPrune(model, options({ sparsity: 0.2 }), "F32");
+    expect(plan.bytes.after).toBe(4 * plan.parameters.after);
+  });
+
+  test("widths per layer need the criterion that compares layers", () =>
+    expect(() => planPrune(model, options({ widths: "per-layer" }), "F16")).toThrow(
+      "--widths per-layer does not go with --criterion obs",
+    ));
+});
