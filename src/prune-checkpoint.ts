@@ -42,6 +42,8 @@ export interface Host {
   bundledText(): Promise<CalibrationText>;
   /** Weights held in memory while the model writes its own calibration text take no more than this. */
   readonly residentBudgetBytes: number;
+  /** Gives back the memory of arrays no longer in use: the matrices of one layer are large, and the next ones must not add to them. */
+  collectGarbage(): void;
   residentBytes(): number;
   peakBytes(): number;
   /** A clock in seconds. */
@@ -203,7 +205,9 @@ async function* pruneLayers(
     const needsLoss = criteria[options.criterion].needsLossCovariance && width < layer.intermediateSize;
     const lossCovariance = needsLoss ? await scratch.take(covarianceKey(index)) : undefined;
     await runner.attention(layer, weights, [...states, ...heldOut]);
-    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance });
+    const { collectGarbage } = host;
+    collectGarbage();
+    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance, collectGarbage });
     await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, [...states, ...heldOut]);
     await writer.writeLayer(results.length, pruned.weights);
     const { weights: _, ...cut } = pruned;

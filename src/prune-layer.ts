@@ -28,13 +28,15 @@ export interface LayerJob {
   readonly width: number;
   /** Hidden states of the calibration tokens between attention and MLP. */
   readonly states: readonly HiddenBatch[];
+  /** Gives back memory between the steps. */
+  readonly collectGarbage: () => void;
   /** S of this layer, for a criterion that needs it. */
   readonly lossCovariance: Float32Array | undefined;
 }
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, states, lossCovariance } = job;
+  const { runner, gemm, options, width, states, lossCovariance, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === totalNeurons) return unchanged(weights, totalNeurons);
   const { gram, total } = await runner.neuronSums(layer, weights, states);
@@ -44,9 +46,11 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
   const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - width, { gemm, random });
+  collectGarbage();
   const kept = complement(order.toSorted(), totalNeurons);
   const input = { ...statistics, downProj: mlp.downProj, hiddenSize: mlp.hiddenSize, kept, ridge: options.ridge };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
+  collectGarbage();
   const cutOnly = await recoveries.none.recover(input, { gemm });
   return {
     weights: pruneNeurons(weights, kept, recovered.downProj),

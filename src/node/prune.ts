@@ -9,6 +9,7 @@ import type { PruneEvent } from "../events.ts";
 import { PruneOptions, parseOptions } from "../options.ts";
 import { type Host, pruneCheckpoint } from "../prune-checkpoint.ts";
 import { nodeBackend } from "./backend.ts";
+import { collectGarbage } from "./collect-garbage.ts";
 import { freeBytes } from "./disk.ts";
 import { openPath } from "./open-path.ts";
 import { stageFolder } from "./output-folder.ts";
@@ -65,6 +66,7 @@ function nodeHost(
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(output)).catch(() => undefined),
     bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
+    collectGarbage,
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
     residentBytes: () => process.memoryUsage.rss(),
     peakBytes: () => process.resourceUsage().maxRSS * 1024,
