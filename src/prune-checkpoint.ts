@@ -70,6 +70,11 @@ export async function* pruneCheckpoint(
   const request = { backend, model, tokenizer, options, bundledText, budgetBytes, signal };
   const calibration = yield* prepareCalibration(request);
   yield { type: "calibration", ...calibration.summary };
+  const { maxPositionEmbeddings } = model.spec;
+  if (options.context > maxPositionEmbeddings) {
+    const message = `windows of ${options.context} tokens are longer than the ${maxPositionEmbeddings} that the model was made for`;
+    yield { type: "warning", message };
+  }
 
   const runner = new LayerRunner(backend, model.spec);
   const sweep: Sweep = {

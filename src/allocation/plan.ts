@@ -10,8 +10,8 @@ import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
 import { equalWidths, PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
 
-/** "auto" removes whole layers only when the neurons alone would fall below this share of the width. */
-const LEAST_WIDTH_SHARE = 0.4;
+/** "auto" removes whole layers only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
+const LEAST_WIDTH_SHARES = [0.4, 0.1];
 
 /** Figures for the estimates: measured on 2 cores; a rough guide, told as such. */
 const FLOPS_PER_SECOND = 8e10;
@@ -44,12 +44,14 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
 
 /** The fewest removed layers that leave the others a width worth having. */
 function fewestLayers(spec: DecoderSpec, target: Target): number {
-  for (let count = 0; count < spec.layers.length - 1; count++) {
-    const kept = [...spec.layers.keys()].slice(count);
-    const floor = withWidth(spec, kept, Math.ceil(LEAST_WIDTH_SHARE * meanWidth(spec)));
-    if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
+  for (const share of LEAST_WIDTH_SHARES) {
+    for (let count = 0; count < spec.layers.length; count++) {
+      const kept = [...spec.layers.keys()].slice(count);
+      const floor = withWidth(spec, kept, Math.ceil(share * meanWidth(spec)));
+      if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
+    }
   }
-  return 0;
+  return 0; // the budget then says what can be reached
 }
 
 export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({
