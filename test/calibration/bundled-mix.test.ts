@@ -22,6 +22,12 @@ test("the bundled mix is about 300 kB of text in several scripts", () => {
   expect(text).not.toMatch(/Project Gutenberg/i);
 });
 
+test("it is plain text: no byte order mark, LF only, no line that a reader would choke on", () => {
+  expect([...bytes.subarray(0, 3)]).not.toEqual([0xef, 0xbb, 0xbf]);
+  expect(text).not.toMatch(/[\r\uFFFD]/);
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(20_000);
+});
+
 test("it suffices for the default number of windows", async () => {
   const checkpoint = await openPath(DEMO_MODEL);
   const ids = (await openTokenizer(checkpoint)).encode(text);
