@@ -24,9 +24,10 @@ export interface Checkpoint {
   readText(file: string): Promise<string | undefined>;
   /** Names of all files of the folder; for GGUF the file itself. */
   readonly files: readonly string[];
-  /** SHA-256 over the headers and sizes, hex: names the source without reading gigabytes. */
+  /** SHA-256, hex, over headers, sizes and the first bytes of every tensor: names the source without reading gigabytes. */
   fingerprint(): Promise<string>;
   close(): Promise<void>;
 }
 
+/** 64-bit integers are numbers wherever a number holds them exactly, else bigints. */
 export type MetadataValue = string | number | bigint | boolean | MetadataValue[];

@@ -9,15 +9,20 @@ export function quantizeQ8(values: Float32Array): Uint8Array {
   const scale = new Float32Array(1);
   const scaleBits = new Uint32Array(scale.buffer);
   for (let from = 0, to = 0; from < values.length; from += BLOCK, to += 2 + BLOCK) {
-    const block = values.subarray(from, from + BLOCK);
-    scale[0] = block.reduce((largest, x) => Math.max(largest, Math.abs(x)), 0) / 127;
+    scale[0] = largestMagnitude(values, from, from + BLOCK) / 127;
     const inverse = scale[0] === 0 ? 0 : Math.fround(1 / scale[0]!);
     const half = f16Bits(scaleBits[0]!);
     out[to] = half & 255;
     out[to + 1] = half >> 8;
-    for (let j = 0; j < BLOCK; j++) out[to + 2 + j] = roundHalfAway(Math.fround(block[j]! * inverse));
+    for (let j = 0; j < BLOCK; j++) out[to + 2 + j] = roundHalfAway(Math.fround(values[from + j]! * inverse));
   }
   return out;
 }
 
 const roundHalfAway = (x: number): number => (x < 0 ? -Math.floor(0.5 - x) : Math.floor(0.5 + x));
+
+function largestMagnitude(values: Float32Array, start: number, end: number): number {
+  let largest = 0;
+  for (let i = start; i < end; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
+}

@@ -49,7 +49,7 @@ export function checkLayout(source: ByteSource, dataStart: number, tensors: read
 }
 
 /** All tensors by name. @throws {CompError} "checkpoint" when two files, or one twice, hold the same name. */
-export function indexTensors(files: readonly ParsedFile[]): Map<string, StoredTensor> {
+function indexTensors(files: readonly ParsedFile[]): Map<string, StoredTensor> {
   const index = new Map<string, StoredTensor>();
   for (const tensor of files.flatMap((file) => file.tensors)) {
     const twin = index.get(tensor.name);

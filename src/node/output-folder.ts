@@ -2,10 +2,11 @@
 import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { basename, dirname, join, resolve, sep } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
 import { unwritable } from "./disk.ts";
+import { openFile } from "./file-source.ts";
 import { folderSource } from "./folder-source.ts";
 import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
 
@@ -34,7 +35,7 @@ async function stage(path: string, kind: Kind, overwrite: boolean): Promise<Outp
     // Not named after the output: whatever carries its name is complete.
     const staged = besides(target);
     if (kind === "folder") await mkdir(staged);
-    return new StagedOutput(path, kind, overwrite, staged, createdParent);
+    return new StagedOutput({ name: path, target, kind, overwrite, staged, createdParent });
   } catch (cause) {
     throw unwritable(path, cause);
   }
@@ -68,42 +69,46 @@ async function checkReplaceable(path: string, target: string): Promise<void> {
   throw new CompError(
     "output",
     `${path} is not overwritten: it is not empty and has no config.json, so it is no model`,
-    {
-      hint: "name another output, or remove the folder yourself",
-    },
+    { hint: "name another output, or remove the folder yourself" },
   );
+}
+
+interface StagedParts {
+  /** The path as the user gave it, for messages. */
+  name: string;
+  target: string;
+  kind: Kind;
+  overwrite: boolean;
+  staged: string;
+  /** The topmost folder that had to be made for the target to have a place. */
+  createdParent: string | undefined;
 }
 
 class StagedOutput implements Output {
   readonly name: string;
   readonly staged: SourceFolder;
-  readonly #kind: Kind;
-  readonly #overwrite: boolean;
-  readonly #staged: string;
-  readonly #createdParent: string | undefined;
+  readonly #parts: StagedParts;
   readonly #sinks = new Set<FileSink>();
   #commit: Promise<void> | undefined;
   #state: "open" | "committed" | "discarded" = "open";
 
-  constructor(name: string, kind: Kind, overwrite: boolean, staged: string, createdParent: string | undefined) {
-    this.name = name;
-    this.#kind = kind;
-    this.#overwrite = overwrite;
-    this.#staged = staged;
-    this.staged = folderSource(kind === "folder" ? staged : dirname(staged));
-    this.#createdParent = createdParent;
-    rememberUnfinished(staged);
+  constructor(parts: StagedParts) {
+    this.name = parts.name;
+    this.#parts = parts;
+    this.staged = parts.kind === "folder" ? folderSource(parts.staged) : fileAsFolder(parts.name, parts.staged);
+    rememberUnfinished(parts.staged);
   }
 
   async create(file: string): Promise<ByteSink> {
     this.#checkOpen();
     if (file !== basename(file)) throw new RangeError(`"${file}" is not a file name`);
-    const path = this.#kind === "folder" ? join(this.#staged, file) : this.#staged;
-    const label = this.#kind === "folder" ? join(this.name, file) : this.name;
+    const { kind, staged } = this.#parts;
+    const label = kind === "folder" ? join(this.name, file) : this.name;
     try {
+      const path = kind === "folder" ? join(staged, file) : staged;
       const sink = new FileSink(label, await open(path, "wx"), (closed) => this.#sinks.delete(closed));
       this.#sinks.add(sink);
-      if (this.#state !== "open") await sink.abandon(); // discarded while the file was being created
+      if (this.#state === "discarded") await this.#remove(); // while the file was being created
       this.#checkOpen();
       return sink;
     } catch (cause) {
@@ -121,11 +126,7 @@ class StagedOutput implements Output {
     await this.#commit?.catch(() => undefined); // one that is under way decides first
     if (this.#state !== "open") return;
     this.#state = "discarded";
-    await Promise.allSettled([...this.#sinks].map((sink) => sink.abandon()));
-    // A file that was just being created can make the folder non-empty again: try once more.
-    await rm(this.#staged, { recursive: true, force: true, maxRetries: 3 });
-    forgetUnfinished(this.#staged);
-    await this.#removeCreatedParents();
+    await this.#remove();
   }
 
   #checkOpen(): void {
@@ -133,33 +134,44 @@ class StagedOutput implements Output {
   }
 
   async #putInPlace(): Promise<void> {
-    const target = resolve(this.name);
+    const { target, kind, overwrite, staged } = this.#parts;
     try {
       await Promise.all([...this.#sinks].map((sink) => sink.close()));
-      const present = await statOrNothing(target);
-      if (present !== undefined && !this.#overwrite)
-        throw new CompError("output", `${this.name} came into being meanwhile`, { hint: "name another output" });
-      if (present?.isDirectory()) await replaceFolder(this.#staged, target);
-      else await rename(this.#staged, target);
+      await checkTarget(this.name, target, kind, overwrite); // hours may have passed since the first look
+      if (kind === "folder" && (await statOrNothing(target))) await replaceFolder(staged, target);
+      else await rename(staged, target);
+      forgetUnfinished(staged);
       this.#state = "committed";
-      forgetUnfinished(this.#staged);
     } catch (cause) {
       throw unwritable(this.name, cause);
     }
   }
 
-  /** The folders above the output that did not exist before, as far as nothing else lies in them by now. */
-  async #removeCreatedParents(): Promise<void> {
-    const top = this.#createdParent;
-    if (top === undefined) return;
-    for (
-      let folder = dirname(resolve(this.name));
-      `${folder}${sep}`.startsWith(`${top}${sep}`);
-      folder = dirname(folder)
-    )
-      await rmdir(folder).catch(() => undefined);
+  async #remove(): Promise<void> {
+    const { target, staged, createdParent } = this.#parts;
+    await Promise.allSettled([...this.#sinks].map((sink) => sink.abandon()));
+    // A file that was just being created can make the folder non-empty again: hence the retries.
+    await rm(staged, { recursive: true, force: true, maxRetries: 3 });
+    forgetUnfinished(staged);
+    if (createdParent !== undefined) await removeEmptyFolders(dirname(target), createdParent);
   }
 }
+
+/** Removes `folder` and those above it up to `top`, as far as nothing else lies in them by now. */
+async function removeEmptyFolders(folder: string, top: string): Promise<void> {
+  const removed = await rmdir(folder).then(
+    () => true,
+    () => false,
+  );
+  if (removed && folder !== top) await removeEmptyFolders(dirname(folder), top);
+}
+
+/** An output that is a single file, as the folder of just this file; its name is ignored as it is by `create`. */
+const fileAsFolder = (name: string, path: string): SourceFolder => ({
+  name,
+  list: async () => [basename(name)],
+  open: () => openFile(path),
+});
 
 /** A folder cannot be renamed onto another: the old one steps aside, comes back if that fails, goes if not. */
 async function replaceFolder(staged: string, target: string): Promise<void> {

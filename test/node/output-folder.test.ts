@@ -103,7 +103,7 @@ describe("a folder", () => {
     const parent = temporaryFolder();
     const output = await stageFolder(join(parent, "small"), fresh);
     mkdirSync(join(parent, "small"));
-    expect((await compError(output.commit())).message).toContain("came into being meanwhile");
+    expect((await compError(output.commit())).message).toContain("exists already");
     await output.discard();
     expect(readdirSync(parent)).toEqual(["small"]);
   });
@@ -143,6 +143,15 @@ describe("a file", () => {
     await second.commit();
     expect(text(path)).toBe("two");
     expect(readdirSync(parent)).toEqual(["small.gguf"]);
+  });
+
+  test("leaves nothing when discarded while it is being created", async () => {
+    const parent = temporaryFolder();
+    const output = await stageFile(join(parent, "small.gguf"), fresh);
+    const creating = compError(output.create(""));
+    await output.discard();
+    expect((await creating).kind).toBe("aborted");
+    expect(readdirSync(parent)).toEqual([]);
   });
 
   test("leaves nothing when discarded, and never replaces a folder", async () => {
