@@ -2,7 +2,8 @@
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import { planShards } from "../checkpoint/plan-shards.ts";
 import type { Output } from "../checkpoint/storage.ts";
-import { type SafetensorsWriter, writeSafetensors } from "../checkpoint/write-safetensors.ts";
+import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
+import { writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import type { Model } from "./model.ts";
 import type { LayerWeights } from "./read-layer.ts";
@@ -14,11 +15,11 @@ const TILE_BYTES = 32 * 2 ** 20;
 /** Writes the tensors of a model described by `spec`; the caller commits or discards the output. */
 export class ModelWriter {
   readonly #spec: DecoderSpec;
-  readonly #writer: SafetensorsWriter;
+  readonly #writer: TensorWriter;
   /** Names of the weight files. */
   readonly files: readonly string[];
 
-  private constructor(spec: DecoderSpec, writer: SafetensorsWriter, files: readonly string[]) {
+  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[]) {
     this.#spec = spec;
     this.#writer = writer;
     this.files = files;
