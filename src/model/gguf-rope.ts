@@ -1,12 +1,13 @@
-// Rotary scaling as GGUF files state it → `rope_scaling` of config.json.
+// Rotary scaling as GGUF files state it → `rope_scaling` of config.json, and back.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { ConfigFields, ModelConfig } from "./config-fields.ts";
-import type { RopeSpec } from "./decoder-spec.ts";
+import type { DecoderSpec, RopeSpec } from "./decoder-spec.ts";
 import { inverseFrequencies } from "./rope.ts";
 import { ropeScaling } from "./rope-config.ts";
 
-const DIVISORS = "rope_freqs.weight";
+/** A divisor for each rotary frequency, f32 [headDim / 2]. */
+export const DIVISORS = "rope_freqs.weight";
 
 /** `rope_scaling` of config.json: null, or one of the kinds that it knows. */
 export async function ggufRopeScaling(
@@ -48,6 +49,14 @@ async function llama3Scaling(
   const agrees = (i: number): boolean => Math.abs((divisors[i]! * scaled[i]!) / plain[i]! - 1) < 1e-3;
   if (!plain.every((_, i) => agrees(i))) throw unsupported(checkpoint);
   return ropeScaling(scaling);
+}
+
+/** The divisors for a model to be written; undefined when its rotary embedding needs none. */
+export function ropeDivisors({ layers, headDim }: DecoderSpec): Float32Array | undefined {
+  const rope = layers.find((layer) => layer.rope.kind === "llama3")?.rope;
+  if (rope === undefined) return undefined;
+  const scaled = inverseFrequencies(rope, headDim);
+  return inverseFrequencies({ kind: "default", theta: rope.theta }, headDim).map((plain, i) => plain / scaled[i]!);
 }
 
 const unsupported = (checkpoint: Checkpoint): CompError =>

@@ -6,6 +6,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
 import { unwritable } from "./disk.ts";
+import { openFile } from "./file-source.ts";
 import { folderSource } from "./folder-source.ts";
 import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
 
@@ -90,7 +91,7 @@ class StagedOutput implements Output {
     this.#kind = kind;
     this.#overwrite = overwrite;
     this.#staged = staged;
-    this.staged = folderSource(kind === "folder" ? staged : dirname(staged));
+    this.staged = kind === "folder" ? folderSource(staged) : fileAsFolder(name, staged);
     this.#createdParent = createdParent;
     rememberUnfinished(staged);
   }
@@ -160,6 +161,13 @@ class StagedOutput implements Output {
       await rmdir(folder).catch(() => undefined);
   }
 }
+
+/** An output that is a single file, as the folder of just this file; its name is ignored as it is by `create`. */
+const fileAsFolder = (name: string, path: string): SourceFolder => ({
+  name,
+  list: async () => [basename(name)],
+  open: () => openFile(path),
+});
 
 /** A folder cannot be renamed onto another: the old one steps aside, comes back if that fails, goes if not. */
 async function replaceFolder(staged: string, target: string): Promise<void> {
