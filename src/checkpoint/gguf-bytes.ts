@@ -7,7 +7,8 @@ export class ByteBuilder {
   #length = 0;
 
   bytes(bytes: Uint8Array): this {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length); // first: it may put larger bytes in place of these
+    this.#bytes.set(bytes, at);
     return this;
   }
 
