@@ -9,6 +9,7 @@ import { ggufTokenizer } from "../tokenizer/to-gguf/to-gguf.ts";
 import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import type { GgufHeader } from "./families.ts";
 import { type GgufLayout, layoutOf } from "./gguf-layout.ts";
+import { ropeHeader } from "./gguf-rope.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
 
@@ -93,8 +94,6 @@ function sharedHeader(spec: DecoderSpec, { perLayer }: GgufLayout): GgufHeader {
     "attention.layer_norm_rms_epsilon": ["f32", spec.normEpsilon],
     "rope.dimension_count": ["u32", headDim],
     "rope.freq_base": ["f32", rope.theta],
-    ...(rope.kind === "linear"
-      ? { "rope.scaling.type": ["string", "linear"], "rope.scaling.factor": ["f32", rope.factor] }
-      : {}),
+    ...ropeHeader(rope),
   };
 }

@@ -1,5 +1,5 @@
 // llama.cpp as the judge of GGUF files: its logits for given tokens, its ids for a text.
-import { getLlama, type Token } from "node-llama-cpp";
+import { getLlama, type Llama, LlamaLogLevel, type Token } from "node-llama-cpp";
 
 export interface Judgement {
   /** Logits after each token, [tokens][vocabSize]. */
@@ -8,9 +8,11 @@ export interface Judgement {
   readonly ids: number[];
 }
 
+let llama: Llama | undefined;
+
 /** Loads the file with the prebuilt llama.cpp, on the processor. */
 export async function judge(path: string, tokens: readonly number[], text: string): Promise<Judgement> {
-  const llama = await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: "error" as never });
+  llama ??= await getLlama({ gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error });
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
   try {
     const context = await model.createContext({ contextSize: 2 * tokens.length + 64, flashAttention: false });
@@ -24,6 +26,5 @@ export async function judge(path: string, tokens: readonly number[], text: strin
     return { logits, ids: model.tokenize(text) };
   } finally {
     await model.dispose();
-    await llama.dispose();
   }
 }
