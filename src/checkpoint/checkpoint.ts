@@ -16,6 +16,11 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Key-value metadata of a GGUF header; empty for safetensors. */
   readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /**
+   * A metadata value exactly as a GGUF file stores it, its type first, so that it can be carried over.
+   * @throws {CompError} "checkpoint" when there is no such key.
+   */
+  readMetadata(key: string): Promise<Uint8Array>;
   /** Whole tensor as f32, row-major. @throws {CompError} "checkpoint" when it does not exist. */
   read(name: string): Promise<Float32Array>;
   /** Rows [start, end) of a tensor's first dimension as f32: [end − start, ...rest]. */

@@ -7,6 +7,9 @@ export type Dtype = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" |
 /** The types with one value an element, which safetensors files hold. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
+/** The types that values can be written in. */
+export type WritableDtype = FloatDtype | "Q8_0";
+
 interface DtypeTraits {
   /** Elements that are stored together; 1 for floats. */
   readonly blockSize: number;
@@ -62,7 +65,7 @@ export function decodeInto(dtype: Dtype, bytes: Uint8Array, out: Float32Array): 
  * Packed elements of f32 values: nearest, ties to even; too large for the type becomes infinite, NaN stays NaN.
  * @throws {RangeError} when the values do not fill whole blocks.
  */
-export function encode(dtype: FloatDtype | "Q8_0", values: Float32Array): Uint8Array {
+export function encode(dtype: WritableDtype, values: Float32Array): Uint8Array {
   byteLength(dtype, values.length);
   if (dtype === "Q8_0") return quantizeQ8(values);
   if (dtype === "F32") return new Uint8Array(values.slice().buffer);

@@ -1,6 +1,7 @@
 // Reads the typed values of a GGUF header out of the part of the file that is at hand.
 import { CompError } from "../errors.ts";
 import type { MetadataValue } from "./checkpoint.ts";
+import { ARRAY, type GgufScalar, SCALARS, STRING } from "./gguf-types.ts";
 
 /** A tokenizer's longest strings are chat templates of some 20 kB; a token's text has at most a few hundred bytes. */
 const MAX_STRING_BYTES = 16 * 2 ** 20;
@@ -8,8 +9,6 @@ const MAX_STRING_BYTES = 16 * 2 ** 20;
 const MAX_ARRAY_DEPTH = 4;
 /** The largest vocabularies have 300,000 tokens, a million merges at most. */
 const MAX_ARRAY_LENGTH = 2 ** 24;
-const STRING = 8;
-const ARRAY = 9;
 
 /** The header goes on beyond the bytes at hand: to be parsed again with more of them. */
 export class NeedMoreBytes extends Error {}
@@ -79,7 +78,7 @@ export class GgufReader {
   #typedValue(key: string, type: number, depth: number): MetadataValue {
     if (type === STRING) return this.string(`"${key}"`);
     if (type === ARRAY) return this.#array(key, depth);
-    const scalar = SCALARS[type];
+    const scalar = SCALARS_BY_CODE.get(type);
     if (scalar === undefined) throw this.damaged(`"${key}" has the unknown value type ${type}`);
     return scalar.read(this.#view, this.#advance(scalar.bytes));
   }
@@ -87,7 +86,7 @@ export class GgufReader {
   #array(key: string, depth: number): MetadataValue[] {
     if (depth === MAX_ARRAY_DEPTH) throw this.damaged(`"${key}" nests arrays too deeply`);
     const type = this.uint32();
-    const length = this.count(`elements of "${key}"`, SCALARS[type]?.bytes ?? 8);
+    const length = this.count(`elements of "${key}"`, SCALARS_BY_CODE.get(type)?.bytes ?? 8);
     if (length > MAX_ARRAY_LENGTH) throw this.damaged(`"${key}" has ${length} elements`);
     const values: MetadataValue[] = [];
     for (let i = 0; i < length; i++) values.push(this.#typedValue(key, type, depth + 1));
@@ -95,27 +94,7 @@ export class GgufReader {
   }
 }
 
-interface Scalar {
-  readonly bytes: number;
-  readonly read: (view: DataView, at: number) => number | bigint | boolean;
-}
-
-/** By the numbers of the format's value types; 64-bit integers are numbers wherever a number holds them exactly. */
-const SCALARS: Readonly<Record<number, Scalar>> = {
-  0: { bytes: 1, read: (view, at) => view.getUint8(at) },
-  1: { bytes: 1, read: (view, at) => view.getInt8(at) },
-  2: { bytes: 2, read: (view, at) => view.getUint16(at, true) },
-  3: { bytes: 2, read: (view, at) => view.getInt16(at, true) },
-  4: { bytes: 4, read: (view, at) => view.getUint32(at, true) },
-  5: { bytes: 4, read: (view, at) => view.getInt32(at, true) },
-  6: { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
-  7: { bytes: 1, read: (view, at) => view.getUint8(at) !== 0 },
-  10: { bytes: 8, read: (view, at) => exactNumber(view.getBigUint64(at, true)) },
-  11: { bytes: 8, read: (view, at) => exactNumber(view.getBigInt64(at, true)) },
-  12: { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
-};
-
-const exactNumber = (value: bigint): number | bigint => {
-  const number = Number(value);
-  return Number.isSafeInteger(number) ? number : value;
-};
+/** By the numbers that stand for them in a file. */
+const SCALARS_BY_CODE: ReadonlyMap<number, GgufScalar> = new Map(
+  Object.values(SCALARS).map((scalar) => [scalar.code, scalar]),
+);

@@ -7,7 +7,7 @@ import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
 import type { ByteSource } from "./storage.ts";
 import { checkLayout, elementsOf, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
 
-const MAGIC = 0x46554747; // "GGUF"
+export const GGUF_MAGIC = 0x46554747; // "GGUF"
 /** ggml's GGML_MAX_DIMS. */
 const MAX_DIMENSIONS = 4;
 /** Headers are read in growing pieces: most vocabularies fit the second. */
@@ -15,14 +15,15 @@ const FIRST_READ_BYTES = 2 ** 20;
 const GROWTH = 4;
 /** A vocabulary of a million tokens with its merges has some 60 MB. */
 const MAX_HEADER_BYTES = 2 ** 28;
-const DEFAULT_ALIGNMENT = 32;
+export const DEFAULT_ALIGNMENT = 32;
 /** Alignments are 32 or 64 in practice; beyond a page of memory they would only waste space. */
 const MAX_ALIGNMENT = 65536;
 /** The smallest entries: a key's length, a value type and one byte; a name's length, dimensions, type and offset. */
 const MIN_METADATA_BYTES = 13;
 const MIN_TENSOR_BYTES = 24;
 
-const DTYPES: Readonly<Record<number, Dtype>> = {
+/** By the numbers that stand for them in a file. */
+export const GGUF_DTYPES: Readonly<Record<number, Dtype>> = {
   0: "F32",
   1: "F16",
   2: "Q4_0",
@@ -67,13 +68,14 @@ const UNSUPPORTED: Readonly<Record<number, string>> = {
  */
 export async function openGguf(source: ByteSource): Promise<Checkpoint> {
   try {
-    const { metadata, ...parsed } = await parseGguf(source);
+    const { metadata, metadataRanges, ...parsed } = await parseGguf(source);
     return storedCheckpoint({
       format: "gguf",
       name: source.name,
       files: [source.name],
       parsed: [parsed],
       metadata,
+      metadataRanges,
       readText: async () => undefined,
     });
   } catch (error) {
@@ -82,7 +84,12 @@ export async function openGguf(source: ByteSource): Promise<Checkpoint> {
   }
 }
 
-type ParsedGguf = ParsedFile & { readonly metadata: ReadonlyMap<string, MetadataValue> };
+interface Metadata {
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly metadataRanges: ReadonlyMap<string, readonly [start: number, end: number]>;
+}
+
+type ParsedGguf = ParsedFile & Metadata;
 
 async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
   for (let length = FIRST_READ_BYTES; ; length *= GROWTH) {
@@ -109,7 +116,7 @@ function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
   checkVersion(source, reader);
   const tensorCount = reader.count("tensors", MIN_TENSOR_BYTES);
   const metadataCount = reader.count("metadata entries", MIN_METADATA_BYTES);
-  const metadata = parseMetadata(reader, metadataCount);
+  const { metadata, metadataRanges } = parseMetadata(reader, metadataCount);
   checkWhole(source, metadata);
   const alignment = parseAlignment(reader, metadata);
   const described = Array.from({ length: tensorCount }, () => parseTensor(source, reader));
@@ -119,11 +126,11 @@ function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
     return { ...tensor, offset: dataStart + tensor.offset };
   });
   checkLayout(source, dataStart, tensors);
-  return { source, dataStart: Math.min(dataStart, source.size), tensors, metadata };
+  return { source, dataStart: Math.min(dataStart, source.size), tensors, metadata, metadataRanges };
 }
 
 function checkVersion(source: ByteSource, reader: GgufReader): void {
-  if (source.size < 4 || reader.uint32() !== MAGIC)
+  if (source.size < 4 || reader.uint32() !== GGUF_MAGIC)
     throw new CompError("checkpoint", `${source.name} is not a GGUF file`, {
       hint: "give a .gguf file, or a folder with config.json and *.safetensors",
     });
@@ -134,14 +141,17 @@ function checkVersion(source: ByteSource, reader: GgufReader): void {
     });
 }
 
-function parseMetadata(reader: GgufReader, count: number): Map<string, MetadataValue> {
+function parseMetadata(reader: GgufReader, count: number): Metadata {
   const metadata = new Map<string, MetadataValue>();
+  const metadataRanges = new Map<string, [number, number]>();
   for (let i = 0; i < count; i++) {
     const key = reader.string("a metadata key");
     if (metadata.has(key)) throw reader.damaged(`metadata "${key}" is given twice`);
+    const start = reader.position;
     metadata.set(key, reader.value(key));
+    metadataRanges.set(key, [start, reader.position]);
   }
-  return metadata;
+  return { metadata, metadataRanges };
 }
 
 function checkWhole(source: ByteSource, metadata: ReadonlyMap<string, MetadataValue>): void {
@@ -175,11 +185,11 @@ function parseTensor(source: ByteSource, reader: GgufReader): StoredTensor {
 }
 
 function parseDtype(source: ByteSource, name: string, type: number): Dtype {
-  const dtype = DTYPES[type];
+  const dtype = GGUF_DTYPES[type];
   if (dtype !== undefined) return dtype;
   throw new CompError(
     "checkpoint",
     `${source.name}: tensor "${name}" is of type ${UNSUPPORTED[type] ?? type}, which is not supported`,
-    { hint: `supported: ${Object.values(DTYPES).join(", ")}` },
+    { hint: `supported: ${Object.values(GGUF_DTYPES).join(", ")}` },
   );
 }

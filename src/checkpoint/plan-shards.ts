@@ -2,19 +2,13 @@
 import { byteLength, type FloatDtype } from "./dtype.ts";
 import { INDEX_FILE } from "./safetensors.ts";
 import { elementsOf } from "./stored-tensors.ts";
+import type { PlacedTensor } from "./tensor-writer.ts";
 
 /** A tensor to be written. */
 export interface TensorPlan {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: FloatDtype;
-}
-
-/** A tensor with its place in its file. */
-export interface PlacedTensor extends TensorPlan {
-  /** Bytes from the start of the file. */
-  readonly offset: number;
-  readonly byteLength: number;
 }
 
 /** One safetensors file to be written. */
@@ -59,7 +53,7 @@ export function renderIndex(shards: readonly ShardPlan[]): { file: string; text:
 }
 
 const bytesOf = (tensor: TensorPlan): number => byteLength(tensor.dtype, elementsOf(tensor.shape));
-const byName = (a: TensorPlan, b: TensorPlan): number => (a.name < b.name ? -1 : 1);
+const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
 
 function groupBySize(tensors: readonly TensorPlan[], maxShardBytes: number): TensorPlan[][] {
   const groups: TensorPlan[][] = [[]];

@@ -24,7 +24,8 @@ export async function openSafetensors(folder: SourceFolder, files: readonly stri
   const parsed = await openAll(folder, shards);
   try {
     if (weightMap !== undefined) checkIndex(folder, weightMap, shards, parsed);
-    return storedCheckpoint({ format: "safetensors", name: folder.name, files, parsed, metadata: new Map(), readText });
+    const noMetadata = { metadata: new Map(), metadataRanges: new Map() };
+    return storedCheckpoint({ format: "safetensors", name: folder.name, files, parsed, ...noMetadata, readText });
   } catch (error) {
     await closeAll(parsed.map((file) => file.source));
     throw error;

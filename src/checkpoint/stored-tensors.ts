@@ -69,11 +69,13 @@ interface CheckpointParts {
   files: readonly string[];
   parsed: readonly ParsedFile[];
   metadata: ReadonlyMap<string, MetadataValue>;
+  /** Where the stored form of each metadata value lies in the first file. */
+  metadataRanges: ReadonlyMap<string, readonly [start: number, end: number]>;
   readText: Checkpoint["readText"];
 }
 
 /** A checkpoint over parsed files; closing it closes their sources. */
-export function storedCheckpoint({ parsed, ...parts }: CheckpointParts): Checkpoint {
+export function storedCheckpoint({ parsed, metadataRanges, ...parts }: CheckpointParts): Checkpoint {
   const tensors = indexTensors(parsed);
   const find = (name: string): StoredTensor => {
     const tensor = tensors.get(name);
@@ -83,6 +85,11 @@ export function storedCheckpoint({ parsed, ...parts }: CheckpointParts): Checkpo
   return {
     ...parts,
     tensors,
+    readMetadata: async (key) => {
+      const range = metadataRanges.get(key);
+      if (range === undefined) throw new CompError("checkpoint", `${parts.name} has no metadata "${key}"`);
+      return parsed[0]!.source.read(...range);
+    },
     read: async (name) => readElements(find(name), 0, elementsOf(find(name).shape)),
     readRows: async (name, start, end) => readRows(find(name), start, end),
     fingerprint: () => fingerprint(parsed),

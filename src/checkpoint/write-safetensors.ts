@@ -1,53 +1,21 @@
-// Writes planned shards tensor by tensor, in any order and in any tiles of rows: nothing is kept in memory.
-import { CompError } from "../errors.ts";
-import { byteLength, encode, type FloatDtype } from "./dtype.ts";
-import { BF16_OVERFLOW, F16_OVERFLOW } from "./half.ts";
-import { type PlacedTensor, renderIndex, type ShardPlan } from "./plan-shards.ts";
-import type { ByteSink, Output } from "./storage.ts";
-import { elementsOf } from "./stored-tensors.ts";
-
-/** Elements encoded at a time: a gigabyte tensor needs this much more, not twice its size. */
-const ENCODE_ELEMENTS = 2 ** 21;
-/** The least magnitude that a type cannot hold. */
-const TOO_LARGE: Readonly<Record<FloatDtype, number>> = {
-  F32: Number.POSITIVE_INFINITY,
-  F16: F16_OVERFLOW,
-  BF16: BF16_OVERFLOW,
-};
-
-export interface SafetensorsWriter {
-  /**
-   * Encodes and writes a whole tensor.
-   * @throws {CompError} "numeric" when a value is not finite in the file's type; "output" when the disk refuses.
-   */
-  write(name: string, values: Float32Array): Promise<void>;
-  /** The same for rows of the first dimension from `startRow` on, as many as `values` fills. */
-  writeRows(name: string, startRow: number, values: Float32Array): Promise<void>;
-  /** Checks that every tensor was written fully, writes the index of several shards and closes the files. */
-  finish(): Promise<void>;
-}
+// Writes planned shards of safetensors: their headers at once, their tensors as they come.
+import { renderIndex, type ShardPlan } from "./plan-shards.ts";
+import type { Output } from "./storage.ts";
+import { type OpenFile, type TensorWriter, tensorWriter } from "./tensor-writer.ts";
 
 /** Creates the files of `shards` and their headers. The caller commits or discards the output. */
-export async function writeSafetensors(output: Output, shards: readonly ShardPlan[]): Promise<SafetensorsWriter> {
-  const pending = new Map<string, PendingTensor>();
-  const sinks: ByteSink[] = [];
+export async function writeSafetensors(output: Output, shards: readonly ShardPlan[]): Promise<TensorWriter> {
+  const files: OpenFile[] = [];
   for (const { file, header, tensors } of shards) {
     const sink = await output.create(file);
-    sinks.push(sink);
+    files.push({ sink, tensors });
     await sink.write(0, header);
-    for (const tensor of tensors) pending.set(tensor.name, new PendingTensor(tensor, sink));
   }
-  const find = (name: string): PendingTensor => {
-    const tensor = pending.get(name);
-    if (tensor === undefined) throw new RangeError(`tensor "${name}" was not planned`);
-    return tensor;
-  };
+  const writer = tensorWriter(files);
   return {
-    write: async (name, values) => find(name).writeAll(values),
-    writeRows: async (name, startRow, values) => find(name).writeRows(startRow, values),
+    ...writer,
     finish: async () => {
-      for (const tensor of pending.values()) tensor.checkComplete();
-      await Promise.all(sinks.map((sink) => sink.close()));
+      await writer.finish();
       await writeIndex(output, shards);
     },
   };
@@ -59,67 +27,4 @@ async function writeIndex(output: Output, shards: readonly ShardPlan[]): Promise
   const sink = await output.create(index.file);
   await sink.write(0, new TextEncoder().encode(index.text));
   await sink.close();
-}
-
-/** One tensor on its way into its file: which elements have been written. */
-class PendingTensor {
-  readonly #tensor: PlacedTensor;
-  readonly #sink: ByteSink;
-  readonly #elements: number;
-  #written: [start: number, end: number][] = [];
-
-  constructor(tensor: PlacedTensor, sink: ByteSink) {
-    this.#tensor = tensor;
-    this.#sink = sink;
-    this.#elements = elementsOf(tensor.shape);
-  }
-
-  async writeAll(values: Float32Array): Promise<void> {
-    if (values.length !== this.#elements) throw this.#misfit(`${values.length} values`);
-    await this.#write(0, values);
-  }
-
-  async writeRows(startRow: number, values: Float32Array): Promise<void> {
-    const rowSize = elementsOf(this.#tensor.shape.slice(1));
-    const start = startRow * rowSize;
-    if (startRow < 0 || values.length % rowSize !== 0 || start + values.length > this.#elements)
-      throw this.#misfit(`${values.length} values from row ${startRow}`);
-    await this.#write(start, values);
-  }
-
-  checkComplete(): void {
-    const written = this.#written.reduce((total, [start, end]) => total + end - start, 0);
-    if (written !== this.#elements) throw this.#misfit(`${written} of ${this.#elements} values in all`);
-  }
-
-  async #write(start: number, values: Float32Array): Promise<void> {
-    const { name, dtype, offset } = this.#tensor;
-    const end = start + values.length;
-    if (this.#written.some(([from, to]) => start < to && from < end))
-      throw this.#misfit(`values ${start} to ${end} again`);
-    checkFinite(name, dtype, values);
-    this.#written.push([start, end]);
-    for (let at = 0; at < values.length; at += ENCODE_ELEMENTS) {
-      const bytes = encode(dtype, values.subarray(at, at + ENCODE_ELEMENTS));
-      await this.#sink.write(offset + byteLength(dtype, start + at), bytes);
-    }
-  }
-
-  #misfit(what: string): RangeError {
-    return new RangeError(`tensor "${this.#tensor.name}" [${this.#tensor.shape.join(", ")}] cannot take ${what}`);
-  }
-}
-
-function checkFinite(name: string, dtype: FloatDtype, values: Float32Array): void {
-  const limit = TOO_LARGE[dtype];
-  const bad = values.findIndex((x) => !(Math.abs(x) < limit));
-  if (bad === -1) return;
-  const value = values[bad]!;
-  if (!Number.isFinite(value))
-    throw new CompError("numeric", `tensor "${name}" has the value ${value}`, {
-      hint: "the source weights or the calibration text are broken",
-    });
-  throw new CompError("numeric", `tensor "${name}" has the value ${value}, which ${dtype} cannot hold`, {
-    hint: dtype === "F16" ? "write with --dtype bf16 or --dtype f32" : "write with --dtype f32",
-  });
 }

@@ -1,11 +1,11 @@
 // Decoding with a key-value cache: each step takes the next tokens of a batch of sequences and returns the logits of the last.
 import type { Backend } from "../compute/backend.ts";
-import { Graph } from "../compute/graph.ts";
+import { Graph, type Value } from "../compute/graph.ts";
 import { linear } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { Model } from "../model/model.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import { attentionHalf, declareWeights, type LayerContext, mlpHalf, norm } from "./decoder-layer.ts";
+import { attentionHalf, declareWeights, type LayerContext, type LayerValues, mlpHalf, norm } from "./decoder-layer.ts";
 import { readFinalNorm } from "./head-tiles.ts";
 import { embed } from "./hidden-states.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
@@ -60,15 +60,16 @@ export class CachedDecoder {
     const program = await this.#programs.get(`layer ${length} ${cache.capacity} ${sizes}`, () =>
       stepGraph(context, weights, cache.capacity),
     );
-    const position = cachedPosition(spec, layer, this.#length, length, cache.capacity);
-    const { hidden, newKeys, newValues } = await program.run({
-      x,
-      ...weights,
-      ...position,
-      keys: cache.keys,
-      values: cache.values,
-    });
-    cache.append(newKeys!.data as Float32Array, newValues!.data as Float32Array, length);
+    const past =
+      layer.numAttentionHeads === 0
+        ? {}
+        : {
+            ...cachedPosition(spec, layer, this.#length, length, cache.capacity),
+            keys: cache.keys,
+            values: cache.values,
+          };
+    const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...past });
+    if (newKeys && newValues) cache.append(newKeys.data as Float32Array, newValues.data as Float32Array, length);
     return hidden!;
   }
 
@@ -99,11 +100,26 @@ function lastRows(hidden: Float32Array, batch: number, count: number): Float32Ar
   return last;
 }
 
+/** A layer without attention or without an MLP has only the other half. */
 function stepGraph(context: LayerContext, weights: LayerWeights, capacity: number): Graph {
   const { spec, layer, batch, length } = context;
   const graph = new Graph();
   const x = graph.input("x", [batch * length, spec.hiddenSize]);
   const values = declareWeights(graph, weights);
+  const hidden = layer.numAttentionHeads === 0 ? x : addCachedAttention(graph, context, x, values, capacity);
+  graph.output("hidden", layer.intermediateSize === 0 ? hidden : mlpHalf(context, hidden, values).hidden);
+  return graph;
+}
+
+/** Attention over the cache and the new tokens, whose keys and values are outputs. Returns the hidden states. */
+function addCachedAttention(
+  graph: Graph,
+  context: LayerContext,
+  x: Value,
+  values: LayerValues,
+  capacity: number,
+): Value {
+  const { spec, layer, batch, length } = context;
   const position = {
     cos: graph.input("cos", [length, spec.headDim]),
     sin: graph.input("sin", [length, spec.headDim]),
@@ -114,8 +130,7 @@ function stepGraph(context: LayerContext, weights: LayerWeights, capacity: numbe
   const attention = attentionHalf(context, x, values, position, past);
   graph.output("newKeys", attention.keys);
   graph.output("newValues", attention.values);
-  graph.output("hidden", mlpHalf(context, attention.hidden, values).hidden);
-  return graph;
+  return attention.hidden;
 }
 
 function logitsGraph(model: Model, count: number, rows: number): Graph {

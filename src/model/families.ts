@@ -1,4 +1,6 @@
 // The model families, one row each: what distinguishes them, in config.json and in GGUF. A new family is a new row.
+import type { GgufType } from "../checkpoint/gguf-types.ts";
+import { CompError } from "../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { DecoderSpec, RopeSpec } from "./decoder-spec.ts";
 import {
@@ -16,8 +18,8 @@ export interface Family {
   readonly modelType: string;
   /** The class that transformers loads it with, for `architectures`. */
   readonly architecture: string;
-  /** `general.architecture` of GGUF files that become this family; undefined when another row takes them. */
-  readonly gguf: GgufTraits | undefined;
+  /** Its form in GGUF. Files of an architecture become the first family that has it. */
+  readonly gguf: GgufTraits;
   /** What transformers assumes where config.json is silent; sizes without a default must be given. */
   readonly defaults: ModelConfig;
   readonly activationKey: "hidden_act" | "hidden_activation";
@@ -35,9 +37,18 @@ export interface GgufTraits {
   readonly architecture: string;
   /** llama.cpp rotates neighbouring elements here, so that the rows of q and k are stored in another order. */
   readonly interleavedRotary: boolean;
+  /** llama.cpp's `deci`, whose layers may differ in width, computes the same. */
+  readonly asDeci: boolean;
   /** Fields of config.json beyond those that all families share. `header` has the architecture's keys, unprefixed. */
   readonly config: (header: ConfigFields, sizes: HeaderSizes) => ModelConfig;
+  /** The header's keys for them, unprefixed. @throws {CompError} "architecture" for what llama.cpp cannot compute. */
+  readonly header: (spec: DecoderSpec) => GgufHeader;
 }
+
+/** Values of a GGUF header by key, with their types. */
+export type GgufHeader = Readonly<
+  Record<string, readonly [type: GgufType, value: string | number | readonly number[]]>
+>;
 
 /** Sizes from which further fields follow. */
 export interface HeaderSizes {
@@ -48,6 +59,9 @@ export interface HeaderSizes {
 }
 
 const PLAIN = { normOffset: 0, queryKeyNorm: false, sandwichNorms: false, scaledEmbeddings: false } as const;
+const NOTHING_MORE = { config: () => ({}), header: () => ({}) };
+// Mistral's GGUF files call themselves llama too; llama.cpp runs them without a window.
+const LLAMA_GGUF: GgufTraits = { architecture: "llama", interleavedRotary: true, asDeci: true, ...NOTHING_MORE };
 const COMMON_DEFAULTS = { hidden_act: "silu", rms_norm_eps: 1e-6, rope_theta: 10_000, tie_word_embeddings: false };
 
 export const FAMILIES: readonly Family[] = [
@@ -55,8 +69,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "llama",
     architecture: "LlamaForCausalLM",
-    // Mistral's GGUF files call themselves llama too; llama.cpp runs them without a window.
-    gguf: { architecture: "llama", interleavedRotary: true, config: () => ({}) },
+    gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 2048, attention_bias: false, mlp_bias: false },
     activationKey: "hidden_act",
     bias: (fields) => ({ ...attentionBias(fields), mlp: fields.flag("mlp_bias") }),
@@ -67,7 +80,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "mistral",
     architecture: "MistralForCausalLM",
-    gguf: undefined,
+    gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
     activationKey: "hidden_act",
     bias: () => ({ qkv: false, o: false, mlp: false }),
@@ -78,7 +91,13 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "qwen2",
     architecture: "Qwen2ForCausalLM",
-    gguf: { architecture: "qwen2", interleavedRotary: false, config: () => ({ use_sliding_window: false }) },
+    gguf: {
+      ...NOTHING_MORE,
+      architecture: "qwen2",
+      interleavedRotary: false,
+      asDeci: true,
+      config: () => ({ use_sliding_window: false }),
+    },
     defaults: {
       ...COMMON_DEFAULTS,
       max_position_embeddings: 32_768,
@@ -95,7 +114,13 @@ export const FAMILIES: readonly Family[] = [
   {
     modelType: "gemma3_text",
     architecture: "Gemma3ForCausalLM",
-    gguf: { architecture: "gemma3", interleavedRotary: false, config: gemma3Config },
+    gguf: {
+      architecture: "gemma3",
+      interleavedRotary: false,
+      asDeci: false,
+      config: gemma3Config,
+      header: gemma3Header,
+    },
     defaults: {
       hidden_activation: "gelu_pytorch_tanh",
       rms_norm_eps: 1e-6,
@@ -134,18 +159,50 @@ function everywhere(fields: ConfigFields): Record<LayerType, RopeSpec> {
 /** Layers of the 27B model, the only one that scales its attention scores by another width than the head's. */
 const GEMMA3_27B_LAYERS = 62;
 
+/** Attention scores are scaled by the width of a head, in the 27B by another. */
+const gemma3Scaling = ({ hiddenSize, numHiddenLayers, numAttentionHeads, headDim }: HeaderSizes): number =>
+  numHiddenLayers === GEMMA3_27B_LAYERS ? hiddenSize / numAttentionHeads : headDim;
+
 /** What llama.cpp knows of Gemma 3 where the header is silent: a window in five of six layers, and the 27B's scores. */
-function gemma3Config(
-  header: ConfigFields,
-  { hiddenSize, numHiddenLayers, numAttentionHeads, headDim }: HeaderSizes,
-): ModelConfig {
+function gemma3Config(header: ConfigFields, sizes: HeaderSizes): ModelConfig {
   const pattern = header.get("attention.sliding_window_pattern");
   return {
-    query_pre_attn_scalar: numHiddenLayers === GEMMA3_27B_LAYERS ? hiddenSize / numAttentionHeads : headDim,
+    query_pre_attn_scalar: gemma3Scaling(sizes),
     sliding_window: header.size("attention.sliding_window", LIMITS.positions),
     ...(Array.isArray(pattern)
       ? { layer_types: pattern.map((sliding) => (sliding ? "sliding_attention" : "full_attention")) }
       : { sliding_window_pattern: pattern ?? 6 }),
     rope_local_base_freq: header.get("rope.freq_base_swa") ?? 10_000,
   };
+}
+
+/** The same from the other side: llama.cpp knows a full layer in every so many, no other order. */
+function gemma3Header(spec: DecoderSpec): GgufHeader {
+  const sliding = spec.layers.find((layer) => layer.slidingWindow !== undefined);
+  const numAttentionHeads = spec.layers[0]!.numAttentionHeads;
+  const scaling = gemma3Scaling({ ...spec, numHiddenLayers: spec.layers.length, numAttentionHeads });
+  if (Math.abs(spec.attentionScale * Math.sqrt(scaling) - 1) > 1e-6)
+    throw new CompError(
+      "architecture",
+      `llama.cpp scales the attention of a gemma3 of ${spec.layers.length} layers otherwise`,
+      {
+        hint: "write a folder, or keep all layers",
+      },
+    );
+  return {
+    "attention.sliding_window": ["u32", sliding?.slidingWindow ?? spec.maxPositionEmbeddings],
+    "attention.sliding_window_pattern": ["u32", slidingPeriod(spec)],
+    "rope.freq_base_swa": ["f32", sliding?.rope.theta ?? 10_000],
+  };
+}
+
+/** The period with which full layers return. @throws {CompError} "architecture" when there is none. */
+function slidingPeriod({ layers }: DecoderSpec): number {
+  const fits = (period: number): boolean =>
+    layers.every((layer, index) => (layer.slidingWindow === undefined) === ((index + 1) % period === 0));
+  const period = Array.from({ length: layers.length + 1 }, (_, i) => i + 1).find(fits);
+  if (period !== undefined) return period;
+  throw new CompError("architecture", "GGUF has no form for a gemma3 whose full layers do not return regularly", {
+    hint: "write a folder, or keep all layers",
+  });
 }

@@ -3,8 +3,10 @@
 import type { Checkpoint, MetadataValue } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
-import { FAMILIES, type Family, type GgufTraits, type HeaderSizes } from "./families.ts";
+import type { Family, HeaderSizes } from "./families.ts";
+import { layoutOf } from "./gguf-layout.ts";
 import { ggufRopeScaling } from "./gguf-rope.ts";
+import { sizeFields } from "./layer-sizes.ts";
 
 /** What messages call the source of these values. */
 export const GGUF_SOURCE = "its GGUF header";
@@ -17,18 +19,17 @@ const UNSUPPORTED_SCALES = ["logit_scale", "residual_scale", "embedding_scale", 
  * @throws {CompError} "architecture" for an unsupported architecture, "checkpoint" for a header without its sizes.
  */
 export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
-  const family = ggufFamily(checkpoint);
-  const header = headerFields(checkpoint, family.gguf.architecture);
+  const layout = layoutOf(checkpoint);
+  const { family, architecture } = layout;
+  const header = headerFields(checkpoint, architecture);
   checkScales(header);
   const sizes = parseSizes(header);
   return {
     architectures: [family.architecture],
     model_type: family.modelType,
     hidden_size: sizes.hiddenSize,
-    intermediate_size: uniform(header, "feed_forward_length"),
+    ...(layout.perLayer ? perLayerSizes(header, sizes) : sharedSizes(header, sizes)),
     num_hidden_layers: sizes.numHiddenLayers,
-    num_attention_heads: sizes.numAttentionHeads,
-    num_key_value_heads: uniform(header, "attention.head_count_kv") ?? sizes.numAttentionHeads,
     head_dim: sizes.headDim,
     vocab_size: checkpoint.tensors.get("token_embd.weight")?.shape[0],
     max_position_embeddings: header.get("context_length"),
@@ -45,17 +46,6 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
   };
 }
 
-/** The family whose GGUF files say this `general.architecture`. @throws {CompError} "architecture" */
-export function ggufFamily(checkpoint: Checkpoint): Family & { readonly gguf: GgufTraits } {
-  const architecture = checkpoint.metadata.get("general.architecture");
-  const known = FAMILIES.filter((row): row is Family & { gguf: GgufTraits } => row.gguf !== undefined);
-  const family = known.find((row) => row.gguf.architecture === architecture);
-  if (family !== undefined) return family;
-  throw new CompError("architecture", `GGUF architecture ${JSON.stringify(architecture)} is not supported`, {
-    hint: `supported: ${known.map((row) => row.gguf.architecture).join(", ")}`,
-  });
-}
-
 /** The keys of the architecture without their prefix; 64-bit integers as numbers. */
 function headerFields(checkpoint: Checkpoint, architecture: string): ConfigFields {
   const prefix = `${architecture}.`;
@@ -70,7 +60,9 @@ function headerFields(checkpoint: Checkpoint, architecture: string): ConfigField
 
 function parseSizes(header: ConfigFields): HeaderSizes {
   const hiddenSize = header.size("embedding_length", LIMITS.hiddenSize);
-  const numAttentionHeads = uniform(header, "attention.head_count");
+  const heads = header.get("attention.head_count");
+  // llama.cpp, too, takes the size of a head from the first layer.
+  const numAttentionHeads = Array.isArray(heads) ? heads[0] : heads;
   if (typeof numAttentionHeads !== "number")
     throw new CompError("checkpoint", `${GGUF_SOURCE} does not give attention.head_count`);
   const headDim =
@@ -78,6 +70,36 @@ function parseSizes(header: ConfigFields): HeaderSizes {
       ? hiddenSize / numAttentionHeads
       : header.size("attention.key_length", LIMITS.headDim);
   return { hiddenSize, numHiddenLayers: header.size("block_count", LIMITS.layers), numAttentionHeads, headDim };
+}
+
+function sharedSizes(header: ConfigFields, { numAttentionHeads }: HeaderSizes): ModelConfig {
+  return {
+    intermediate_size: uniform(header, "feed_forward_length"),
+    num_attention_heads: uniform(header, "attention.head_count"),
+    num_key_value_heads: uniform(header, "attention.head_count_kv") ?? numAttentionHeads,
+  };
+}
+
+function perLayerSizes(header: ConfigFields, { numHiddenLayers }: HeaderSizes): ModelConfig {
+  const widths = listed(header, "feed_forward_length", numHiddenLayers);
+  const heads = listed(header, "attention.head_count", numHiddenLayers);
+  const keyValueKey = "attention.head_count_kv";
+  const shared = header.get(keyValueKey) === undefined ? heads : listed(header, keyValueKey, numHiddenLayers);
+  return sizeFields(
+    widths.map((intermediateSize, index) => ({
+      intermediateSize,
+      numAttentionHeads: heads[index]!,
+      numKeyValueHeads: shared[index]!,
+    })),
+  );
+}
+
+/** A value for each layer, which the header may give once for all. @throws {CompError} "checkpoint" */
+function listed(header: ConfigFields, key: string, count: number): number[] {
+  const value = header.get(key);
+  const values = Array.isArray(value) ? value : new Array(count).fill(value);
+  if (values.length === count && values.every((size) => Number.isInteger(size))) return values;
+  throw new CompError("checkpoint", `${GGUF_SOURCE} does not give ${key} for each of ${count} layers`);
 }
 
 /** A value that the header may give once or for each layer. @throws {CompError} "architecture" when layers differ. */
@@ -109,10 +131,11 @@ function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfi
 }
 
 /** Where a family may or may not have biases, the tensors tell. */
-function biases(checkpoint: Checkpoint, { defaults }: Family): ModelConfig {
+function biases({ tensors }: Checkpoint, { defaults }: Family): ModelConfig {
+  const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(`.${name}`));
   return defined({
-    attention_bias: "attention_bias" in defaults ? checkpoint.tensors.has("blk.0.attn_q.bias") : undefined,
-    mlp_bias: "mlp_bias" in defaults ? checkpoint.tensors.has("blk.0.ffn_gate.bias") : undefined,
+    attention_bias: "attention_bias" in defaults ? has("attn_q.bias") : undefined,
+    mlp_bias: "mlp_bias" in defaults ? has("ffn_gate.bias") : undefined,
   });
 }
 
@@ -123,7 +146,7 @@ function specialTokens(checkpoint: Checkpoint): ModelConfig {
 
 /** Quantized models are worked with in f16. */
 function dtypeName(checkpoint: Checkpoint): string {
-  const dtype = checkpoint.tensors.get("blk.0.attn_q.weight")?.dtype;
+  const dtype = [...checkpoint.tensors.values()].find(({ name }) => name.endsWith(".ffn_up.weight"))?.dtype;
   return dtype === "F32" ? "float32" : dtype === "BF16" ? "bfloat16" : "float16";
 }
 

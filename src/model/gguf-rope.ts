@@ -1,12 +1,19 @@
-// Rotary scaling as GGUF files state it → `rope_scaling` of config.json.
+// Rotary scaling as GGUF files state it → `rope_scaling` of config.json, and back.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
-import type { ConfigFields, ModelConfig } from "./config-fields.ts";
-import type { RopeSpec } from "./decoder-spec.ts";
+import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
+import type { DecoderSpec, RopeSpec } from "./decoder-spec.ts";
+import type { GgufHeader } from "./families.ts";
 import { inverseFrequencies } from "./rope.ts";
 import { ropeScaling } from "./rope-config.ts";
 
-const DIVISORS = "rope_freqs.weight";
+/** A divisor for each rotary frequency, f32 [headDim / 2]. */
+export const DIVISORS = "rope_freqs.weight";
+
+/** Key of the context length before scaling, where a file states it. */
+const ORIGINAL_CONTEXT = "rope.scaling.original_context_length";
+/** That of all Llama 3 models. */
+const LLAMA3_CONTEXT = 8192;
 
 /** `rope_scaling` of config.json: null, or one of the kinds that it knows. */
 export async function ggufRopeScaling(
@@ -42,12 +49,33 @@ async function llama3Scaling(
     factor: Math.max(...divisors),
     lowFreqFactor: 1,
     highFreqFactor: 4,
-    originalMaxPositionEmbeddings: 8192,
+    originalMaxPositionEmbeddings:
+      header.get(ORIGINAL_CONTEXT) === undefined ? LLAMA3_CONTEXT : header.size(ORIGINAL_CONTEXT, LIMITS.positions),
   };
   const scaled = inverseFrequencies(scaling, headDim);
   const agrees = (i: number): boolean => Math.abs((divisors[i]! * scaled[i]!) / plain[i]! - 1) < 1e-3;
   if (!plain.every((_, i) => agrees(i))) throw unsupported(checkpoint);
   return ropeScaling(scaling);
+}
+
+/** Keys that scale the rotary embedding of a model to be written. */
+export function ropeHeader(rope: RopeSpec): GgufHeader {
+  switch (rope.kind) {
+    case "default":
+      return {};
+    case "linear":
+      return { "rope.scaling.type": ["string", rope.kind], "rope.scaling.factor": ["f32", rope.factor] };
+    case "llama3":
+      return { [ORIGINAL_CONTEXT]: ["u32", rope.originalMaxPositionEmbeddings] };
+  }
+}
+
+/** The divisors for a model to be written; undefined when its rotary embedding needs none. */
+export function ropeDivisors({ layers, headDim }: DecoderSpec): Float32Array | undefined {
+  const rope = layers.find((layer) => layer.rope.kind === "llama3")?.rope;
+  if (rope === undefined) return undefined;
+  const scaled = inverseFrequencies(rope, headDim);
+  return inverseFrequencies({ kind: "default", theta: rope.theta }, headDim).map((plain, i) => plain / scaled[i]!);
 }
 
 const unsupported = (checkpoint: Checkpoint): CompError =>

@@ -1,26 +1,42 @@
-// How values of GGUF files differ from those of Hugging Face folders, and the way back.
+// How values of GGUF files differ from those of Hugging Face folders, and the way there and back.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { GlobalRole, LayerRole } from "./tensor-names.ts";
 
-/**
- * Rows of query and key matrices in the order that "rotate half" wants.
- *
- * llama.cpp rotates elements 2i and 2i + 1 of a head together, transformers i and i + headDim / 2:
- * row 2i + t of a stored head is row t · headDim / 2 + i.
- *
- * @param stored whole heads, [heads × headDim, rowSize]
- */
-function unpermuteHeads(stored: Float32Array, headDim: number, rowSize: number): Float32Array {
-  const out = new Float32Array(stored.length);
-  const rows = stored.length / rowSize;
+const ROTATED: ReadonlySet<LayerRole | GlobalRole> = new Set<LayerRole>(["qProj", "qBias", "kProj", "kBias"]);
+
+/** Whether the rows of a tensor are elements that rotary embedding turns: those that llama.cpp may store in its own order. */
+export const isRotated = (role: LayerRole | GlobalRole): boolean => ROTATED.has(role);
+
+// llama.cpp rotates elements 2i and 2i + 1 of a head together, transformers i and i + headDim / 2:
+// row 2i + t of a stored head is row t · headDim / 2 + i.
+const rotateHalfRow = (stored: number, headDim: number): number =>
+  (stored % 2) * (headDim / 2) + Math.floor(stored / 2);
+const storedRow = (row: number, headDim: number): number => (row % (headDim / 2)) * 2 + Math.floor(row / (headDim / 2));
+
+/** Rows of query and key matrices or biases in llama.cpp's order. @param values whole heads, [heads × headDim, rowSize] */
+export const interleaveHeads = (values: Float32Array, headDim: number, rowSize: number): Float32Array =>
+  moveRows(values, headDim, rowSize, storedRow);
+
+/** Moves each row to its target within its head. */
+function moveRows(
+  values: Float32Array,
+  headDim: number,
+  rowSize: number,
+  target: (row: number, headDim: number) => number,
+): Float32Array {
+  const out = new Float32Array(values.length);
+  const rows = values.length / rowSize;
   for (let row = 0; row < rows; row++) {
     const inHead = row % headDim;
-    const target = row - inHead + (inHead % 2) * (headDim / 2) + Math.floor(inHead / 2);
-    out.set(stored.subarray(row * rowSize, (row + 1) * rowSize), target * rowSize);
+    out.set(values.subarray(row * rowSize, (row + 1) * rowSize), (row - inHead + target(inHead, headDim)) * rowSize);
   }
   return out;
 }
 
-/** Rows [start, end) of a matrix whose heads are stored interleaved; reads the heads that these rows touch. */
+/**
+ * Rows [start, end) of a matrix whose heads are stored in llama.cpp's order, in the order that "rotate half" wants; reads the
+ * heads that these rows touch.
+ */
 export async function readHeadRows(
   checkpoint: Checkpoint,
   name: string,
@@ -33,6 +49,6 @@ export async function readHeadRows(
   const stored = await checkpoint.readRows(name, first, last);
   const rowSize = last === first ? 0 : stored.length / (last - first);
   if (rowSize === 0) return stored;
-  const heads = unpermuteHeads(stored, headDim, rowSize);
+  const heads = moveRows(stored, headDim, rowSize, rotateHalfRow);
   return heads.subarray((start - first) * rowSize, (end - first) * rowSize);
 }

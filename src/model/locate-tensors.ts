@@ -3,7 +3,8 @@ import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { describeDimension } from "./dimensions.ts";
-import { ggufFamily } from "./gguf-config.ts";
+import { layoutOf } from "./gguf-layout.ts";
+import { isRotated } from "./gguf-tensors.ts";
 import { type ExpectedTensor, modelTensors } from "./tensor-names.ts";
 
 /** A tensor of the model and where its values are. */
@@ -45,10 +46,10 @@ type Place = Omit<LocatedTensor, "info">;
 
 function locator(checkpoint: Checkpoint, spec: DecoderSpec): (expected: ExpectedTensor) => Place {
   if (checkpoint.format === "gguf") {
-    const { interleavedRotary } = ggufFamily(checkpoint).gguf;
+    const { interleavedRotary } = layoutOf(checkpoint);
     return ({ role, part, ggufName }) => ({
       storedName: ggufName,
-      interleaved: interleavedRotary && ["qProj", "qBias", "kProj", "kBias"].includes(role),
+      interleaved: interleavedRotary && isRotated(role),
       storedOffset: part === "norms" ? spec.normOffset : 0,
     });
   }

@@ -1,9 +1,11 @@
-// A model on its way into a Hugging Face folder: layers as they are finished, everything else copied from the source in tiles.
-import type { FloatDtype } from "../checkpoint/dtype.ts";
+// A model on its way into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source in tiles.
+import type { FloatDtype, WritableDtype } from "../checkpoint/dtype.ts";
 import { planShards } from "../checkpoint/plan-shards.ts";
 import type { Output } from "../checkpoint/storage.ts";
-import { type SafetensorsWriter, writeSafetensors } from "../checkpoint/write-safetensors.ts";
+import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
+import { writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
+import { GGUF_FILE, writeGgufModel } from "./gguf-writer.ts";
 import type { Model } from "./model.ts";
 import type { LayerWeights } from "./read-layer.ts";
 import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "./tensor-names.ts";
@@ -14,11 +16,11 @@ const TILE_BYTES = 32 * 2 ** 20;
 /** Writes the tensors of a model described by `spec`; the caller commits or discards the output. */
 export class ModelWriter {
   readonly #spec: DecoderSpec;
-  readonly #writer: SafetensorsWriter;
+  readonly #writer: TensorWriter;
   /** Names of the weight files. */
   readonly files: readonly string[];
 
-  private constructor(spec: DecoderSpec, writer: SafetensorsWriter, files: readonly string[]) {
+  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[]) {
     this.#spec = spec;
     this.#writer = writer;
     this.files = files;
@@ -34,6 +36,19 @@ export class ModelWriter {
     const shards = planShards(tensors, maxShardBytes);
     const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];
     return new ModelWriter(spec, await writeSafetensors(output, shards), [...shards.map(({ file }) => file), ...index]);
+  }
+
+  /**
+   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over.
+   * @throws {CompError} "architecture" when llama.cpp has no form for it, "checkpoint" when it has none for the tokenizer.
+   */
+  static async createGguf(
+    output: Output,
+    source: Model,
+    spec: DecoderSpec,
+    dtype: WritableDtype,
+  ): Promise<ModelWriter> {
+    return new ModelWriter(spec, await writeGgufModel(output, source, spec, dtype), [GGUF_FILE]);
   }
 
   /** Writes all tensors of layer `index` of the new model. */

@@ -1,9 +1,7 @@
 // A Hugging Face folder whose layers differ in width cannot be loaded by a stock class: it brings a short modelling file, which
 // `trust_remote_code=True` allows transformers to use.
 import type { Family } from "./families.ts";
-
-/** Field of config.json that lists the MLP width of each layer. */
-export const WIDTHS_FIELD = "intermediate_sizes";
+import { WIDTHS_FIELD } from "./layer-sizes.ts";
 
 const FILE = "modeling_comp";
 

@@ -3,9 +3,10 @@ import { CompError } from "../errors.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { Activation, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import { FAMILIES, type Family } from "./families.ts";
-import { WIDTHS_FIELD } from "./modeling-file.ts";
+import { parseLayerSizes } from "./layer-sizes.ts";
 
-const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
+/** By the names that config.json has for them. */
+export const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
   ["silu", "silu"],
   ["swish", "silu"],
   ["gelu", "gelu"],
@@ -103,42 +104,12 @@ function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {
 function parseLayers(family: Family, fields: ConfigFields): LayerSpec[] {
   const count = fields.size("num_hidden_layers", LIMITS.layers);
   const rope = family.rope(fields);
-  const heads = parseHeads(fields);
-  const widths = parseWidths(fields, count);
+  const sizes = parseLayerSizes(fields, count);
   return family.layerTypes(fields, count).map((type, index) => ({
-    intermediateSize: widths[index]!,
-    ...heads,
+    ...sizes[index]!,
     slidingWindow: type === "sliding_attention" ? fields.size("sliding_window", LIMITS.positions) : undefined,
     rope: rope[type],
   }));
-}
-
-/** MLP width of each layer: one for all, or a list that our own per-layer folders carry. */
-function parseWidths(fields: ConfigFields, count: number): number[] {
-  const listed = fields.get(WIDTHS_FIELD);
-  if (listed === undefined)
-    return new Array<number>(count).fill(fields.size("intermediate_size", LIMITS.intermediateSize));
-  const isWidth = (width: unknown): boolean =>
-    Number.isInteger(width) && (width as number) >= 1 && (width as number) <= LIMITS.intermediateSize;
-  if (Array.isArray(listed) && listed.length === count && listed.every(isWidth)) return listed as number[];
-  throw new CompError(
-    "checkpoint",
-    `${fields.source} has ${WIDTHS_FIELD} that are not ${count} widths, one for each layer`,
-  );
-}
-
-function parseHeads(fields: ConfigFields): { numAttentionHeads: number; numKeyValueHeads: number } {
-  const numAttentionHeads = fields.size("num_attention_heads", LIMITS.heads);
-  const numKeyValueHeads =
-    fields.get("num_key_value_heads") === undefined
-      ? numAttentionHeads
-      : fields.size("num_key_value_heads", LIMITS.heads);
-  if (numAttentionHeads % numKeyValueHeads !== 0)
-    throw new CompError(
-      "checkpoint",
-      `${fields.source} says ${numAttentionHeads} attention heads share ${numKeyValueHeads} key-value heads, which do not divide them`,
-    );
-  return { numAttentionHeads, numKeyValueHeads };
 }
 
 function parseActivation(fields: ConfigFields, key: string): Activation {

@@ -2,7 +2,8 @@
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "./config-fields.ts";
 import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
-import { areEqual, perLayerFields, WIDTHS_FIELD } from "./modeling-file.ts";
+import { WIDTHS_FIELD } from "./layer-sizes.ts";
+import { areEqual, perLayerFields } from "./modeling-file.ts";
 import { familyOf, withDefaults } from "./parse-config.ts";
 import { ropeScaling } from "./rope-config.ts";
 

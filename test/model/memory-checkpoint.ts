@@ -25,6 +25,9 @@ export function memoryCheckpoint(
     tensors: new Map(infos.map((info) => [info.name, info])),
     metadata: new Map(Object.entries(metadata ?? {})),
     read: async (name) => rows(name, 0, tensors[name]!.shape[0]!),
+    readMetadata: async (key) => {
+      throw new Error(`no stored form of ${key}`);
+    },
     readRows: async (name, start, end) => rows(name, start, end),
     readText: async (file) => (file === "config.json" && config !== undefined ? JSON.stringify(config) : undefined),
     files: [],

@@ -12,7 +12,10 @@ export interface GgufPreTokenizer {
   readonly addsBos?: boolean;
 }
 
-const CONTRACTIONS = "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
+export const CONTRACTIONS = "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
+/** Letters but those of the other case in ASCII, where models say it by Unicode category. */
+export const UPPER = "(?:(?=\\p{L})[^a-z])";
+export const LOWER = "(?:(?=\\p{L})[^A-Z])";
 const WHITE_SPACE = "\\s+(?!\\S)|\\s+";
 const ASCII_PUNCTUATION = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]";
 
@@ -22,10 +25,8 @@ const llama3Regex = (digits: string): string =>
 
 /** Words in capitals or not, told apart by ASCII case only; `suffix` is what may follow the letters. */
 const casedRegex = (suffix: string, digits: string): string => {
-  const upper = "(?:(?=\\p{L})[^a-z])";
-  const lower = "(?:(?=\\p{L})[^A-Z])";
   const word = (letters: string): string => `[^\\r\\n\\p{L}\\p{N}]?${letters}${suffix}`;
-  const words = `${word(`${upper}*${lower}+`)}|${word(`${upper}+${lower}*`)}`;
+  const words = `${word(`${UPPER}*${LOWER}+`)}|${word(`${UPPER}+${LOWER}*`)}`;
   return `${words}|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|${WHITE_SPACE}`;
 };
 
@@ -91,3 +92,12 @@ export function preTokenizerNamed(pre: string, file: string): GgufPreTokenizer {
     hint: "give the Hugging Face folder of the model instead: its tokenizer.json needs no such name.",
   });
 }
+
+/** The first name of the pre-tokenizer with these regexes; undefined when there is none. */
+export const nameOfPreTokenizer = (regexes: readonly string[], ignoreMerges: boolean): string | undefined =>
+  Object.entries(PRE_TOKENIZERS).find(
+    ([, row]) => (row.ignoreMerges ?? false) === ignoreMerges && row.regexes.join("\n") === regexes.join("\n"),
+  )?.[0];
+
+/** Every name in the table. */
+export const preTokenizerNames: readonly string[] = Object.keys(PRE_TOKENIZERS);

@@ -1,0 +1,84 @@
+// Writes the tensors of a model into a GGUF file: they come under their Hugging Face names and with its values, and are stored
+// as llama.cpp has them.
+import { blockSize, type WritableDtype } from "../checkpoint/dtype.ts";
+import type { Output } from "../checkpoint/storage.ts";
+import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
+import { type GgufTensorPlan, planGguf, writeGguf } from "../checkpoint/write-gguf.ts";
+import { elementCount } from "../compute/tensor.ts";
+import type { DecoderSpec } from "./decoder-spec.ts";
+import { type GgufLayout, layoutFor, storedSpec } from "./gguf-layout.ts";
+import { ggufMetadata } from "./gguf-metadata.ts";
+import { DIVISORS, ropeDivisors } from "./gguf-rope.ts";
+import { interleaveHeads, isRotated } from "./gguf-tensors.ts";
+import type { Model } from "./model.ts";
+import { type ExpectedTensor, modelTensors } from "./tensor-names.ts";
+
+/** Name of the file inside an output that is a folder; one that is a file has its own. */
+export const GGUF_FILE = "model.gguf";
+
+/**
+ * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over. Matrices are stored as `dtype`
+ * (rows that do not fill blocks of Q8_0 as F16), vectors as F32.
+ * @throws {CompError} "architecture" or "checkpoint" as `layoutFor` and `ggufMetadata`.
+ */
+export async function writeGgufModel(
+  output: Output,
+  source: Model,
+  spec: DecoderSpec,
+  dtype: WritableDtype,
+): Promise<TensorWriter> {
+  const layout = layoutFor(spec);
+  const stored = storedSpec(spec, layout);
+  const tensors = modelTensors(stored);
+  const divisors = ropeDivisors(spec);
+  const plans: GgufTensorPlan[] = tensors.map(({ ggufName, shape }) => ({
+    name: ggufName,
+    shape,
+    dtype: storedDtype(shape, dtype),
+  }));
+  if (divisors !== undefined) plans.push({ name: DIVISORS, shape: [divisors.length], dtype: "F32" });
+  const metadata = await ggufMetadata(source, stored, layout, dtype);
+  const writer = await writeGguf(output, GGUF_FILE, planGguf(metadata, plans));
+  if (divisors !== undefined) await writer.write(DIVISORS, divisors);
+  await writeIdleParts(writer, tensors, spec);
+  return translating(writer, tensors, spec, layout);
+}
+
+function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDtype {
+  if (shape.length === 1) return "F32";
+  return shape.at(-1)! % blockSize(dtype) === 0 ? dtype : "F16";
+}
+
+/** Zeros for the parts that the model does not have but llama.cpp needs. */
+async function writeIdleParts(
+  writer: TensorWriter,
+  stored: readonly ExpectedTensor[],
+  spec: DecoderSpec,
+): Promise<void> {
+  const names = new Set(modelTensors(spec).map(({ name }) => name));
+  for (const { name, ggufName, shape } of stored)
+    if (!names.has(name)) await writer.write(ggufName, new Float32Array(elementCount(shape)));
+}
+
+function translating(
+  writer: TensorWriter,
+  tensors: readonly ExpectedTensor[],
+  { headDim, normOffset }: DecoderSpec,
+  { interleavedRotary }: GgufLayout,
+): TensorWriter {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const translate = (name: string, values: Float32Array): [string, Float32Array] => {
+    const { role, part, ggufName, shape } = byName.get(name)!;
+    if (interleavedRotary && isRotated(role))
+      return [ggufName, interleaveHeads(values, headDim, elementCount(shape.slice(1)))];
+    return [ggufName, part === "norms" && normOffset !== 0 ? values.map((value) => value + normOffset) : values];
+  };
+  return {
+    write: async (name, values) => writer.write(...translate(name, values)),
+    writeRows: async (name, startRow, values) => {
+      const [stored, own] = translate(name, values);
+      await writer.writeRows(stored, startRow, own);
+    },
+    finish: () => writer.finish(),
+  };
+}

@@ -1,0 +1,40 @@
+// A model written as a GGUF file, whole or with layers cut down to their first heads and neurons.
+import type { WritableDtype } from "../../src/checkpoint/dtype.ts";
+import type { DecoderSpec } from "../../src/model/decoder-spec.ts";
+import type { Model } from "../../src/model/model.ts";
+import { ModelWriter } from "../../src/model/model-writer.ts";
+import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
+import { layerTensors } from "../../src/model/tensor-names.ts";
+import { stageFile } from "../../src/node/output-folder.ts";
+
+/** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them. */
+export async function copyToGguf(
+  source: Model,
+  path: string,
+  dtype: WritableDtype,
+  spec: DecoderSpec = source.spec,
+): Promise<void> {
+  const output = await stageFile(path, { overwrite: false });
+  const writer = await ModelWriter.createGguf(output, source, spec, dtype);
+  for (const index of spec.layers.keys())
+    await writer.writeLayer(index, cut(await readLayer(source, index), spec, index));
+  await writer.copyGlobals(source);
+  await writer.finish();
+  await output.commit();
+}
+
+/** The leading part of each tensor, as large as `spec` has it. */
+function cut(weights: LayerWeights, spec: DecoderSpec, index: number): LayerWeights {
+  return Object.fromEntries(
+    layerTensors(spec, index).map(({ role, shape }) => {
+      const { data, shape: full } = weights[role]!;
+      const [rows, columns] = [shape[0]!, shape[1] ?? 1];
+      const from = full[1] ?? 1;
+      const part = Float32Array.from(
+        { length: rows * columns },
+        (_, i) => data[Math.floor(i / columns) * from + (i % columns)]!,
+      );
+      return [role, { data: part, shape }];
+    }),
+  );
+}
