@@ -36,8 +36,8 @@ export interface PruneOptions {
   /** Tokens in a calibration window. */
   readonly context: number;
   readonly seed: number;
-  /** Element type written; "auto" = the source's, f16 when that is a quantized GGUF. */
-  readonly dtype: "auto" | "f32" | "f16" | "bf16";
+  /** Element type written; "auto" = the source's, f16 when that is a quantized GGUF; "q8_0" for GGUF outputs only. */
+  readonly dtype: "auto" | "f32" | "f16" | "bf16" | "q8_0";
   /** Largest file of weights, such as "5GB" (decimal units). */
   readonly maxShardSize: string;
   /** Damping of the least squares and of the inverse, relative to the mean of the Gram matrix's diagonal. */
@@ -106,7 +106,10 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   samples: z.int().min(1).max(65536).default(128).describe("calibration windows"),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
-  dtype: z.enum(["auto", "f32", "f16", "bf16"]).default("auto").describe("element type of the written weights"),
+  dtype: z
+    .enum(["auto", "f32", "f16", "bf16", "q8_0"])
+    .default("auto")
+    .describe("element type of the written weights; q8_0 in GGUF only"),
   maxShardSize: z
     .string()
     .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)

@@ -4,7 +4,6 @@ import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf 
 import { equalWidths, uniformWidth, withWidth } from "./allocation/uniform.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
-import { type FloatDtype, isFloatDtype } from "./checkpoint/dtype.ts";
 import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
 import { backendGemm } from "./compute/gemm.ts";
@@ -20,19 +19,20 @@ import { addInfluence, type Influence, meanInfluence, noInfluence } from "./impo
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { ModelWriter } from "./model/model-writer.ts";
-import { prunedConfig } from "./model/pruned-config.ts";
+import { checkForm, type OutputForm, outputForm } from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import { type CalibrationText, type PruneOptions, parseByteSize } from "./options.ts";
+import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { pruneLayer } from "./prune-layer.ts";
-import { writeCompanions, writeReport } from "./report/write-report.ts";
+import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import { covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
 export interface Host {
   readonly backend: Backend;
+  /** Of what is to be written: a folder of safetensors, or a GGUF file. */
+  readonly outputFormat: Checkpoint["format"];
   /** Called when there is something to write: not by a dry run, and not for what is refused before. */
   createOutput(): Promise<Output>;
   /** Space for what a sweep needs again but must not hold. */
@@ -59,8 +59,9 @@ export async function* pruneCheckpoint(
 ): AsyncGenerator<PruneEvent> {
   const start = host.now();
   const model = await openModel(source);
-  const dtype = outputDtype(model, options);
-  const plan = planPrune(model, options, dtype);
+  const form = outputForm(model, options, host.outputFormat);
+  const plan = planPrune(model, options, form);
+  await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
   if (options.dryRun) return;
@@ -92,23 +93,21 @@ export async function* pruneCheckpoint(
     const widths = yield* chooseWidths(sweep, keptLayers);
     const spec = withWidth(model.spec, keptLayers, widths);
     output = await host.createOutput();
-    const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
+    const decisions = { options, calibration: calibration.summary, keptLayers };
+    const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
     const { results, quality } = yield* pruneLayers(sweep, keptLayers, widths, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
-    await writer.copyGlobals(model);
-    await writer.finish();
-    const config = prunedConfig(model.config, model.spec, { keptLayers, widths, dtype });
-    const companions = await writeCompanions(output, source, config);
+    const files = await writer.finish();
     yield { type: "stage", name: "verify", done: 0, total: 1 };
-    await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, dtype);
+    await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, form);
     const { calibration: _, ...recorded } = options;
     const result: PruneResult = {
-      ...cutFigures(model, spec, dtype),
+      ...cutFigures(model, spec, form),
       model: source.name,
       fingerprint: await source.fingerprint(),
       family: plan.family,
       output: output.name,
-      files: [...writer.files, ...companions],
+      files,
       options: recorded,
       calibration: calibration.summary,
       layersRemoved: [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index)),
@@ -117,7 +116,7 @@ export async function* pruneCheckpoint(
       seconds: host.now() - start,
       peakBytes: host.peakBytes(),
     };
-    await writeReport(output, source, result);
+    await writer.report(result);
     signal?.throwIfAborted();
     await output.commit();
     yield { type: "done", result };
@@ -193,7 +192,7 @@ async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
   widths: readonly number[],
-  writer: ModelWriter,
+  writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
   const { runner, model, calibration, options, host, gemm, scratch } = sweep;
   const states = await embed(model, calibration.windows);
@@ -245,12 +244,14 @@ async function measureQuality(
   };
 }
 
-/** The type to write: as asked, else the source's; a quantized source becomes f16. */
-function outputDtype(model: Model, { dtype }: PruneOptions): FloatDtype {
-  if (dtype !== "auto") return dtype.toUpperCase() as FloatDtype;
-  const found = [...model.tensors.values()].filter(({ shape }) => shape.length > 1).map((tensor) => tensor.dtype);
-  if (!found.every(isFloatDtype)) return "F16";
-  return found[0] as FloatDtype;
+/** Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go. */
+async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<void> {
+  const { spec } = model;
+  const cut = planLayers(spec, options);
+  const kept = anyLayers(spec, cut);
+  const width = uniformWidth(spec, kept, targetOf(options));
+  const known = cut.removed === undefined ? [...spec.layers.keys()] : kept;
+  await checkForm(model, withWidth(spec, known, width), form, options.widths === "per-layer");
 }
 
 async function checkSpace(needed: number, host: Host): Promise<void> {

@@ -1,9 +1,9 @@
 // What will be cut, and what the work will cost, from the headers alone.
-import { byteLength, type FloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
+import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
@@ -70,7 +70,7 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
  *
  * @throws {CompError} "budget" when the sparsity is out of reach, "option" for choices that exclude each other
  */
-export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype): PrunePlan {
+export function planPrune(model: Model, options: PruneOptions, form: OutputForm): PrunePlan {
   const { spec } = model;
   if (options.widths === "per-layer" && options.criterion !== "loss") {
     throw new CompError("option", `--widths per-layer does not go with --criterion ${options.criterion}`, {
@@ -81,7 +81,7 @@ export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype
   const kept = anyLayers(spec, cut);
   const after = withWidth(spec, kept, uniformWidth(spec, kept, targetOf(options)));
   return {
-    ...cutFigures(model, after, dtype),
+    ...cutFigures(model, after, form),
     model: model.checkpoint.name,
     family: spec.family,
     layers: { before: spec.layers.length, after: kept.length },
@@ -96,14 +96,14 @@ export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype
 export function cutFigures(
   model: Model,
   after: DecoderSpec,
-  dtype: FloatDtype,
+  form: OutputForm,
 ): Pick<PrunePlan, "parameters" | "decoderParameters" | "bytes" | "intermediateSize" | "sparsity"> {
   const { spec } = model;
   const [old, now] = [countParameters(spec), countParameters(after)];
   return {
     parameters: { before: old.total, after: now.total },
     decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
-    bytes: { before: sourceBytes(model), after: byteLength(dtype, 1) * now.total },
+    bytes: { before: sourceBytes(model), after: weightBytes(after, form) },
     intermediateSize: { before: meanWidth(spec), after: meanWidth(after) },
     sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
   };

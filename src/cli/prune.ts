@@ -28,13 +28,14 @@ export const pruneCommand: Command = {
     output: z
       .string()
       .optional()
-      .describe("folder to write")
-      .meta({ value: "FOLDER", short: "o", fallback: "MODEL-pruned" }),
-    overwrite: z.boolean().default(false).describe("replace the output folder"),
+      .describe("folder to write, or one file NAME.gguf")
+      .meta({ value: "PATH", short: "o", fallback: "MODEL-pruned" }),
+    overwrite: z.boolean().default(false).describe("replace the output"),
     json: z.boolean().default(false).describe("print one event a line as JSON"),
   }),
   examples: [
     "comp prune ./SmolLM2-135M --sparsity 0.2 -o ./smaller --calibration notes.txt --calibration chats.jsonl",
+    "comp prune ./SmolLM2-135M --sparsity 0.2 -o smaller.gguf --dtype q8_0",
     "comp prune model.gguf --sparsity 0.2 --dry-run",
   ],
   run: runPrune,

@@ -41,16 +41,17 @@ function deciFamily({ tensors }: Checkpoint): Family {
 }
 
 /**
- * The layout for a model to be written.
+ * The layout for a model to be written; `perLayer` for one whose layers will come to differ in width.
  * @throws {CompError} "architecture" when llama.cpp computes something else, or has no form for the widths.
  */
-export function layoutFor(spec: DecoderSpec): GgufLayout {
+export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
   const family = familyOf({ model_type: spec.family });
-  const layout = areAlike(spec.layers)
-    ? { family, ...family.gguf, perLayer: false }
-    : family.gguf.asDeci
-      ? { family, ...DECI }
-      : undefined;
+  const layout =
+    !perLayer && areAlike(spec.layers)
+      ? { family, ...family.gguf, perLayer }
+      : family.gguf.asDeci
+        ? { family, ...DECI }
+        : undefined;
   if (layout === undefined)
     throw new CompError("architecture", `GGUF has no form for a ${spec.family} whose layers differ in width`, {
       hint: "write a folder, or the same width in all layers",

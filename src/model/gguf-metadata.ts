@@ -1,6 +1,7 @@
 // The metadata of a GGUF file to be written: what a GGUF source has, carried over byte for byte, with the model's own keys made
 // anew; for a folder all of it from the configuration and the tokenizer's files.
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+import { baseName } from "../checkpoint/base-name.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WritableDtype } from "../checkpoint/dtype.ts";
 import { ggufValue } from "../checkpoint/gguf-bytes.ts";
@@ -16,8 +17,8 @@ import { countParameters } from "./parameters.ts";
 /** llama.cpp's numbers for the type of most of a file's weights. */
 const FILE_TYPES: Readonly<Record<WritableDtype, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 };
 
-/** Keys that speak of the source file's bytes and not of the model. */
-const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.)/;
+/** Keys that speak of the source file, its bytes and how it was made, and not of the model. */
+const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.|comp\.)/;
 
 /**
  * Metadata of a model of `spec` made from `source`.
@@ -31,7 +32,9 @@ export async function ggufMetadata(
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
   const entries = new Map(
-    checkpoint.format === "gguf" ? await carriedOver(checkpoint, layout) : [["general.name", nameOf(checkpoint)]],
+    checkpoint.format === "gguf"
+      ? await carriedOver(checkpoint, layout)
+      : [["general.name", ggufValue("string", baseName(checkpoint.name))]],
   );
   const prefixed = Object.entries({ ...sharedHeader(spec, layout), ...layout.family.gguf.header(spec) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
@@ -54,9 +57,6 @@ async function carriedOver(checkpoint: Checkpoint, { architecture }: GgufLayout)
   }
   return carried;
 }
-
-const nameOf = ({ name }: Checkpoint): Uint8Array =>
-  ggufValue("string", name.split(/[\\/]/).findLast((part) => part !== "") ?? name);
 
 function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: WritableDtype): GgufHeader {
   return {

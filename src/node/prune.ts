@@ -1,4 +1,4 @@
-// Pruning on this machine: paths in, a folder out.
+// Pruning on this machine: paths in, a folder or a GGUF file out.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
@@ -12,7 +12,7 @@ import { nodeBackend } from "./backend.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { freeBytes } from "./disk.ts";
 import { openPath } from "./open-path.ts";
-import { stageFolder } from "./output-folder.ts";
+import { stageFile, stageFolder } from "./output-folder.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
@@ -23,7 +23,7 @@ const BUNDLED_TEXT = new URL("../../data/calibration-mix.txt", import.meta.url);
 export interface PruneRequest extends Partial<PruneOptions> {
   /** A Hugging Face folder or a GGUF file. */
   readonly model: string;
-  /** The folder to write. */
+  /** The folder to write, or the file when it ends in .gguf. */
   readonly output: string;
   /** Replace what stands at `output`; default false. */
   readonly overwrite?: boolean | undefined;
@@ -60,9 +60,11 @@ function nodeHost(
   threads: number | undefined,
   signal: AbortSignal | undefined,
 ): Host {
+  const gguf = /\.gguf$/i.test(output);
   return {
     backend: nodeBackend(threads),
-    createOutput: () => stageFolder(output, { overwrite }),
+    outputFormat: gguf ? "gguf" : "safetensors",
+    createOutput: () => (gguf ? stageFile : stageFolder)(output, { overwrite }),
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(output)).catch(() => undefined),
     bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),

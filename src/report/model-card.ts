@@ -1,7 +1,7 @@
 // README.md of a pruned folder: what was cut, what it cost, how to load it, whose licence applies.
+import { baseName } from "../checkpoint/base-name.ts";
 import type { PruneResult } from "../events.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
-import { sourceName } from "./pruning-json.ts";
 
 /**
  * Renders the model card.
@@ -9,8 +9,8 @@ import { sourceName } from "./pruning-json.ts";
  * @param sourceCard README.md of the source, whose licence is carried over; undefined when it has none
  */
 export function renderModelCard(result: PruneResult, sourceCard: string | undefined): string {
-  const source = sourceName(result.model);
-  const name = sourceName(result.output);
+  const source = baseName(result.model);
+  const name = baseName(result.output);
   return [
     ...frontMatter(licenceOf(sourceCard)),
     `# ${name}`,

@@ -5,6 +5,8 @@ import { openPath } from "../../src/node/open-path.ts";
 import { PruneOptions, parseOptions } from "../../src/options.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 
+const F16 = { format: "safetensors", dtype: "F16" } as const;
+
 const options = (input: object): PruneOptions => parseOptions<PruneOptions>(PruneOptions, input);
 const checkpoint = await openPath(DEMO_MODEL);
 const model = await openModel(checkpoint);
@@ -18,7 +20,7 @@ describe("the option layers", () => {
     const { count } = layersOf({ sparsity: 0.7 });
     expect(count).toBeGreaterThan(0);
     const width = (removed: number): number =>
-      planPrune(model, options({ sparsity: 0.7, layers: removed }), "F16").intermediateSize.after;
+      planPrune(model, options({ sparsity: 0.7, layers: removed }), F16).intermediateSize.after;
     expect(width(count)).toBeGreaterThanOrEqual(0.4 * 512 - 32);
   });
 
@@ -42,7 +44,7 @@ describe("the plan", () => {
     // embeddings 2048 · 128, attention 128 · (128 + 64 + 64 + 128), MLP 3 · 128 · 512, two norms a layer and one more
     const layer = 128 * 384 + 3 * 128 * 512;
     const before = 2048 * 128 + 8 * (layer + 2 * 128) + 128;
-    const plan = planPrune(model, options({ sparsity: 0.2 }), "F16");
+    const plan = planPrune(model, options({ sparsity: 0.2 }), F16);
     const after = before - 8 * 3 * 128 * (512 - plan.intermediateSize.after);
     expect(plan).toMatchObject({
       family: "llama",
@@ -56,12 +58,12 @@ describe("the plan", () => {
   });
 
   test("a wider element type takes more bytes", () => {
-    const plan = planPrune(model, options({ sparsity: 0.2 }), "F32");
+    const plan = planPrune(model, options({ sparsity: 0.2 }), { ...F16, dtype: "F32" });
     expect(plan.bytes.after).toBe(4 * plan.parameters.after);
   });
 
   test("widths per layer need the criterion that compares layers", () =>
-    expect(() => planPrune(model, options({ widths: "per-layer" }), "F16")).toThrow(
+    expect(() => planPrune(model, options({ widths: "per-layer" }), F16)).toThrow(
       "--widths per-layer does not go with --criterion obs",
     ));
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { renderPruningJson, sourceName } from "../../src/report/pruning-json.ts";
+import { renderPruningJson } from "../../src/report/pruning-json.ts";
 import { pruneResult } from "../helpers/prune-result.ts";
 
 const text = renderPruningJson(pruneResult);
@@ -17,9 +17,3 @@ test("the record keeps options, fingerprint, kept indices and figures", () => {
 test("indices stand on one line", () => expect(text).toContain('"kept": [ 0, 2, 3 ]'));
 
 test("no path of the machine is recorded", () => expect(text).not.toContain("/home/"));
-
-test.each([
-  ["/a/b/", "b"],
-  ["C:\\models\\b", "b"],
-  ["b.gguf", "b.gguf"],
-])("%s is named %s", (path, name) => expect(sourceName(path)).toBe(name));

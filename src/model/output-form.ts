@@ -1,0 +1,72 @@
+// What a model is written as: a Hugging Face folder or a GGUF file, and the element type of its matrices.
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../checkpoint/dtype.ts";
+import { CompError } from "../errors.ts";
+import type { PruneOptions } from "../options.ts";
+import type { DecoderSpec } from "./decoder-spec.ts";
+import { checkGguf, ggufBytes } from "./gguf-writer.ts";
+import type { Model } from "./model.ts";
+import { countParameters } from "./parameters.ts";
+
+export type OutputForm =
+  | { readonly format: "safetensors"; readonly dtype: FloatDtype }
+  | { readonly format: "gguf"; readonly dtype: WritableDtype };
+
+/**
+ * The form of an output of `format`, its type as asked, else the source's; a quantized source becomes f16.
+ * @throws {CompError} "option" for a type that the format does not have.
+ */
+export function outputForm(
+  model: Model,
+  { dtype: asked }: Pick<PruneOptions, "dtype">,
+  format: Checkpoint["format"],
+): OutputForm {
+  const dtype = asked === "auto" ? typeOf(model) : (asked.toUpperCase() as WritableDtype);
+  if (format === "gguf") return { format, dtype };
+  if (isFloatDtype(dtype)) return { format, dtype };
+  throw new CompError("option", `--dtype ${asked} is for GGUF files, the output is a folder`, {
+    hint: "name the output NAME.gguf, or choose f32, f16 or bf16",
+  });
+}
+
+function typeOf({ tensors }: Model): FloatDtype {
+  const types = [...tensors.values()].filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype);
+  return types.every(isFloatDtype) ? types[0]! : "F16";
+}
+
+/** Bytes of the weights of a model of `spec` when it is written. @throws {CompError} "architecture" as `layoutFor` */
+export const weightBytes = (spec: DecoderSpec, { format, dtype }: OutputForm): number =>
+  format === "gguf" ? ggufBytes(spec, dtype) : byteLength(dtype, 1) * countParameters(spec).total;
+
+/**
+ * Refuses what the form cannot hold, which would otherwise show after hours of work.
+ *
+ * @param spec     the model to be written, as far as it is known
+ * @param perLayer its layers will differ in width
+ * @throws {CompError} "architecture", or "checkpoint" for a tokenizer that GGUF has no form for
+ */
+export async function checkForm(
+  source: Model,
+  spec: DecoderSpec,
+  { format, dtype }: OutputForm,
+  perLayer: boolean,
+): Promise<void> {
+  if (format === "gguf") await checkGguf(source, spec, dtype, perLayer);
+  else checkFolder(spec);
+}
+
+/** The modelling file that a folder may bring knows MLPs of different widths, and no other difference. */
+function checkFolder({ layers }: DecoderSpec): void {
+  const [first] = layers;
+  const fits = layers.every(
+    ({ intermediateSize, numAttentionHeads, numKeyValueHeads }) =>
+      intermediateSize > 0 &&
+      numAttentionHeads > 0 &&
+      numAttentionHeads === first!.numAttentionHeads &&
+      numKeyValueHeads === first!.numKeyValueHeads,
+  );
+  if (fits) return;
+  throw new CompError("architecture", "a folder has no form for layers that differ in heads or lack a part", {
+    hint: "name the output NAME.gguf",
+  });
+}
