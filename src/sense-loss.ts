@@ -56,6 +56,8 @@ export async function* senseCosts(request: LossRequest): AsyncGenerator<StageEve
   const cuts: Int32Array[] = [];
   yield* sweepBackward(request, async (gradients) => {
     const { index, layer, weights, tokenCount } = gradients;
+    costs[index] = new Float64Array(0);
+    if (layer.intermediateSize === 0) return;
     const mlp = mlpMatrices(model.spec, weights);
     const random = (): number => 0; // the criterion draws nothing
     const removal = await loss.rank(mlp, gradients, mostRemovable(layer.intermediateSize), { gemm, random });
@@ -99,10 +101,15 @@ async function* measureCuts(
 ): AsyncGenerator<StageEvent, number[]> {
   const runner = new LayerRunner(backend, model.spec);
   const total = model.spec.layers.length;
-  const change = async ({ index, layer, weights }: StreamedLayer): Promise<ChangedLayer> => ({
-    layer: { ...layer, intermediateSize: cuts[index]!.length },
-    weights: pruneNeurons(weights, cuts[index]!, await scratch.take(`cut ${index}`)),
-  });
+  const change = async ({ index, layer, weights }: StreamedLayer): Promise<ChangedLayer> => {
+    const kept = cuts[index];
+    if (kept === undefined) return { layer, weights }; // it has no MLP
+    const downProj = await scratch.take(`cut ${index}`);
+    return {
+      layer: { ...layer, intermediateSize: kept.length },
+      weights: pruneNeurons(weights, kept, downProj),
+    };
+  };
   const forks = forkDivergences(runner, model, firstTokens(windows, FORK_TOKENS), change, signal);
   for (;;) {
     const step = await forks.next();

@@ -67,13 +67,14 @@ async function backward(
   const sums = emptySums(layer.intermediateSize, model.spec.hiddenSize);
   let tokenCount = 0;
   for (const [i, { batch, length, hidden: upstream }] of gradients.entries()) {
+    tokenCount += batch * length;
+    const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
+    if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
     const program = await gradientProgram(runner, context, weights);
-    const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
     const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before(sums) };
     const { towardsInput } = await program.run(inputs, sums);
     upstream.data.set(towardsInput!.data as Float32Array);
-    tokenCount += batch * length;
   }
   const mean = (sum: Float32Array): Float32Array => sum.map((total) => total / tokenCount);
   return { gram: sums.gram.data, mean: mean(sums.total.data), lossCovariance: mean(sums.covariance.data), tokenCount };

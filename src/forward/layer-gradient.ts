@@ -11,6 +11,8 @@ import { declarePosition } from "./layer-runner.ts";
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
  * - `gram`, `total`: ZᵀZ and Σz of the MLP's neurons, added to what `gramBefore` and `totalBefore` bring
  * - `covariance`: Σ g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
+ *
+ * The layer has at least one of its halves; without an MLP `towardsInput` is all that there is.
  */
 export function layerGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
   const { spec, layer, batch, length } = context;
@@ -19,7 +21,12 @@ export function layerGradientGraph(context: LayerContext, weights: LayerWeights)
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const { hidden: middle } = attentionHalf(context, x, values, declarePosition(graph, context));
+  const middle =
+    layer.numAttentionHeads === 0 ? x : attentionHalf(context, x, values, declarePosition(graph, context)).hidden;
+  if (layer.intermediateSize === 0) {
+    graph.output("towardsInput", differentiate(graph, [[middle, upstream]], [x])[0]!);
+    return graph;
+  }
   const { neurons, written, hidden } = mlpHalf(context, middle, values);
   const [towardsInput, towardsWritten] = differentiate(graph, [[hidden, upstream]], [x, written]);
   const m = layer.intermediateSize;

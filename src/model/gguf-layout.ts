@@ -19,7 +19,10 @@ export interface GgufLayout {
 /** DeciLM: a Llama whose layers may differ in width, with biases where their tensors are there. */
 const DECI = { architecture: "deci", interleavedRotary: true, perLayer: true };
 
-/** Neurons, all of them zero, of an MLP that is there only because llama.cpp cannot do without. */
+/** Our own keys for the layers whose attention or MLP is there only because llama.cpp cannot do without. */
+export const IDLE = { attention: "comp.idle.attention", mlp: "comp.idle.mlp" } as const;
+
+/** Neurons, all of them zero, of such an MLP. */
 const IDLE_WIDTH = 32;
 
 /** The layout of a GGUF file. @throws {CompError} "architecture" when it is not supported. */

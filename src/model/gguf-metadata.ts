@@ -9,7 +9,7 @@ import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
 import { ggufTokenizer } from "../tokenizer/to-gguf/to-gguf.ts";
 import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import type { GgufHeader } from "./families.ts";
-import { type GgufLayout, layoutOf } from "./gguf-layout.ts";
+import { type GgufLayout, IDLE, layoutOf, storedSpec } from "./gguf-layout.ts";
 import { ropeHeader } from "./gguf-rope.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
@@ -31,16 +31,17 @@ export async function ggufMetadata(
   dtype: WritableDtype,
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
+  const stored = storedSpec(spec, layout);
   const entries = new Map(
     checkpoint.format === "gguf"
       ? await carriedOver(checkpoint, layout)
       : [["general.name", ggufValue("string", baseName(checkpoint.name))]],
   );
-  const prefixed = Object.entries({ ...sharedHeader(spec, layout), ...layout.family.gguf.header(spec) }).map(
+  const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
   );
-  for (const [key, [type, value]] of [...Object.entries(general(spec, layout, dtype)), ...prefixed])
-    entries.set(key, ggufValue(type, value));
+  const own = Object.entries({ ...general(spec, layout, dtype), ...idleParts(spec, stored) });
+  for (const [key, [type, value]] of [...own, ...prefixed]) entries.set(key, ggufValue(type, value));
   if (checkpoint.format !== "gguf")
     for (const [key, value] of await ggufTokenizer(checkpoint, spec.vocabSize)) entries.set(key, value);
   return entries;
@@ -66,6 +67,17 @@ function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: Writabl
     "general.file_type": ["u32", FILE_TYPES[dtype]],
     "general.quantization_version": ["u32", 2],
   };
+}
+
+/** So that our own reader sees the model as it is. */
+function idleParts(spec: DecoderSpec, stored: DecoderSpec): GgufHeader {
+  const idle = (size: (layer: LayerSpec) => number): number[] =>
+    [...spec.layers.keys()].filter((index) => size(spec.layers[index]!) === 0 && size(stored.layers[index]!) > 0);
+  const lists = [
+    [IDLE.attention, idle((layer) => layer.numAttentionHeads)] as const,
+    [IDLE.mlp, idle((layer) => layer.intermediateSize)] as const,
+  ];
+  return Object.fromEntries(lists.filter(([, list]) => list.length > 0).map(([key, list]) => [key, ["i32", list]]));
 }
 
 /** As llama.cpp's converter rounds them: 135M, 1.1B. */

@@ -24,8 +24,7 @@ export async function checkGguf(
   dtype: WritableDtype,
   perLayer: boolean,
 ): Promise<void> {
-  const layout = layoutFor(spec, perLayer);
-  await ggufMetadata(source, storedSpec(spec, layout), layout, dtype);
+  await ggufMetadata(source, spec, layoutFor(spec, perLayer), dtype);
 }
 
 /** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
@@ -47,9 +46,8 @@ export async function writeGgufModel(
   extra: GgufMetadata,
 ): Promise<TensorWriter> {
   const layout = layoutFor(spec);
-  const stored = storedSpec(spec, layout);
-  const tensors = modelTensors(stored);
-  const metadata = new Map([...(await ggufMetadata(source, stored, layout, dtype)), ...extra]);
+  const tensors = modelTensors(storedSpec(spec, layout));
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, dtype)), ...extra]);
   const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, dtype)));
   const divisors = ropeDivisors(spec);
   if (divisors !== undefined) await writer.write(DIVISORS, divisors);
