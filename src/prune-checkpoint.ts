@@ -19,7 +19,7 @@ import { addInfluence, type Influence, meanInfluence, noInfluence } from "./impo
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, type OutputForm, outputForm } from "./model/output-form.ts";
+import { checkForm, layersOption, type OutputForm, outputForm } from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
@@ -54,12 +54,13 @@ export interface Host {
 /** Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan. */
 export async function* pruneCheckpoint(
   source: Checkpoint,
-  options: PruneOptions,
+  given: PruneOptions,
   host: Host,
 ): AsyncGenerator<PruneEvent> {
   const start = host.now();
   const model = await openModel(source);
-  const form = outputForm(model, options, host.outputFormat);
+  const form = outputForm(model, given, host.outputFormat);
+  const options = { ...given, layers: layersOption(model.spec, given, form) };
   const plan = planPrune(model, options, form);
   await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);

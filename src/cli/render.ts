@@ -53,8 +53,9 @@ export function renderResult(result: PruneResult): string[] {
 }
 
 function renderChange(change: Change, format: (count: number) => string): string {
-  const removed = formatPercent(1 - change.after / change.before);
-  return `${format(change.before)} → ${format(change.after)}   ${removed} less`;
+  const removed = 1 - change.after / change.before;
+  const difference = removed < 0 ? `${formatPercent(-removed)} more` : `${formatPercent(removed)} less`;
+  return `${format(change.before)} → ${format(change.after)}   ${difference}`;
 }
 
 function row(layer: string, neurons: string, error: string, time: string, memory: string): string {

@@ -39,6 +39,8 @@ export interface GgufTraits {
   readonly interleavedRotary: boolean;
   /** llama.cpp's `deci`, whose layers may differ in width, computes the same. */
   readonly asDeci: boolean;
+  /** llama.cpp knows layers with and without a window in a regular order only. */
+  readonly regularWindows: boolean;
   /** Fields of config.json beyond those that all families share. `header` has the architecture's keys, unprefixed. */
   readonly config: (header: ConfigFields, sizes: HeaderSizes) => ModelConfig;
   /** The header's keys for them, unprefixed. @throws {CompError} "architecture" for what llama.cpp cannot compute. */
@@ -59,7 +61,7 @@ export interface HeaderSizes {
 }
 
 const PLAIN = { normOffset: 0, queryKeyNorm: false, sandwichNorms: false, scaledEmbeddings: false } as const;
-const NOTHING_MORE = { config: () => ({}), header: () => ({}) };
+const NOTHING_MORE = { regularWindows: false, config: () => ({}), header: () => ({}) };
 // Mistral's GGUF files call themselves llama too; llama.cpp runs them without a window.
 const LLAMA_GGUF: GgufTraits = { architecture: "llama", interleavedRotary: true, asDeci: true, ...NOTHING_MORE };
 const COMMON_DEFAULTS = { hidden_act: "silu", rms_norm_eps: 1e-6, rope_theta: 10_000, tie_word_embeddings: false };
@@ -118,6 +120,7 @@ export const FAMILIES: readonly Family[] = [
       architecture: "gemma3",
       interleavedRotary: false,
       asDeci: false,
+      regularWindows: true,
       config: gemma3Config,
       header: gemma3Header,
     },

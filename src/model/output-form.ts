@@ -7,6 +7,7 @@ import type { DecoderSpec } from "./decoder-spec.ts";
 import { checkGguf, ggufBytes } from "./gguf-writer.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
+import { familyOf } from "./parse-config.ts";
 
 export type OutputForm =
   | { readonly format: "safetensors"; readonly dtype: FloatDtype }
@@ -32,6 +33,24 @@ export function outputForm(
 function typeOf({ tensors }: Model): FloatDtype {
   const types = [...tensors.values()].filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype);
   return types.every(isFloatDtype) ? types[0]! : "F16";
+}
+
+/**
+ * The option `layers` as the form can carry it: where layers must keep a regular order, which a choice by calibration would
+ * break, "auto" keeps all of them.
+ * @throws {CompError} "option" when only their number is given.
+ */
+export function layersOption(
+  { family }: DecoderSpec,
+  { layers }: Pick<PruneOptions, "layers">,
+  { format }: OutputForm,
+): PruneOptions["layers"] {
+  const free = format === "safetensors" || !familyOf({ model_type: family }).gguf.regularWindows;
+  if (free || typeof layers === "object" || layers === 0) return layers;
+  if (layers === "auto") return 0;
+  throw new CompError("option", `--layers ${layers} leaves the choice open; in GGUF ${family} needs a regular order`, {
+    hint: "name the layers so that the full ones return regularly, or write a folder",
+  });
 }
 
 /** Bytes of the weights of a model of `spec` when it is written. @throws {CompError} "architecture" as `layoutFor` */

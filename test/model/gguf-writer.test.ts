@@ -12,6 +12,7 @@ import { copyToGguf } from "../helpers/copy-to-gguf.ts";
 import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 import { forwardLogits } from "../helpers/forward-logits.ts";
 import { judge } from "../helpers/llama-cpp.ts";
+import { best, worstProbability } from "../helpers/probabilities.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
 const DEMO = new URL("../../models/demo", import.meta.url).pathname;
@@ -28,23 +29,6 @@ const newFile = (): string => join(temporaryFolder(), "model.gguf");
 afterAll(async () => {
   for (const { checkpoint } of opened) await checkpoint.close();
 });
-
-const probabilities = (logits: Float32Array): Float32Array => {
-  const largest = Math.max(...logits);
-  const weights = logits.map((logit) => Math.exp(logit - largest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
-};
-const best = (logits: Float32Array): number => logits.indexOf(Math.max(...logits));
-
-/** The largest difference between the probabilities of two models, over all tokens of the vocabulary. */
-function worstProbability(a: readonly Float32Array[], b: readonly Float32Array[]): number {
-  const differences = a.map((row, i) => {
-    const other = probabilities(b[i]!);
-    return probabilities(row).reduce((worst, p, id) => Math.max(worst, Math.abs(p - other[id]!)), 0);
-  });
-  return Math.max(...differences);
-}
 
 /** llama.cpp must see the ids of our tokenizer and the probabilities of our forward pass over them. */
 async function expectJudged(path: string, source: Model, tolerance: number): Promise<Model> {
