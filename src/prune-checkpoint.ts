@@ -100,7 +100,8 @@ export async function* pruneCheckpoint(
     yield { type: "stage", name: "write", done: 0, total: 1 };
     const files = await writer.finish();
     yield { type: "stage", name: "verify", done: 0, total: 1 };
-    await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, form);
+    const expected = { windows: calibration.heldOut, perplexity: quality.perplexity.after, tokenizer };
+    await verifyOutput(backend, output, expected, form);
     const { calibration: _, ...recorded } = options;
     const result: PruneResult = {
       ...cutFigures(model, spec, form),

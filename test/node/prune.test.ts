@@ -43,21 +43,26 @@ async function greedy(path: string): Promise<{ prompt: number[]; ids: number[]; 
   });
 }
 
-/** llama.cpp must read the prompt, continue it and weigh every token as our forward pass of `folder` does. */
-async function expectSame(file: string, folder: string, tolerance: number): Promise<void> {
+/**
+ * llama.cpp must read the prompt and weigh every token as our forward pass of `folder` does, and continue the prompt with the
+ * same tokens, `misses` at most of them others.
+ */
+async function expectSame(file: string, folder: string, tolerance: number, misses = 0): Promise<void> {
   const { prompt, ids, logits } = await greedy(folder);
   const judged = await judge(file, ids, PROMPT);
   expect(judged.ids).toEqual(prompt);
-  expect(judged.logits.slice(prompt.length - 1, -1).map(best)).toEqual(ids.slice(prompt.length));
   expect(worstProbability(logits, judged.logits)).toBeLessThan(tolerance);
+  const continued = judged.logits.slice(prompt.length - 1, -1).map(best);
+  expect(continued.filter((id, i) => id !== ids[prompt.length + i]).length).toBeLessThanOrEqual(misses);
 }
 
 describe("an output named .gguf", () => {
-  // llama.cpp keeps keys and values in F16, and multiplies Q8_0 weights with activations that it rounds to Q8_0 too.
-  test.each<["auto" | "q8_0", string, number]>([
-    ["auto", "F16", 0.003],
-    ["q8_0", "Q8_0", 0.1],
-  ])("of dtype %s is one file, and to llama.cpp the model of the folder", async (dtype, stored, tolerance) => {
+  // llama.cpp keeps keys and values in F16, and multiplies Q8_0 weights with activations that it rounds to Q8_0 too: of two
+  // tokens that are nearly as likely it may then prefer the other.
+  test.each<["auto" | "q8_0", string, number, number]>([
+    ["auto", "F16", 0.003, 0],
+    ["q8_0", "Q8_0", 0.03, 2],
+  ])("of dtype %s is one file, and to llama.cpp the model of the folder", async (dtype, stored, tolerance, misses) => {
     const folder = temporaryFolder();
     const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
     const result = await pruneDemo({ output: file, sparsity: 0.2, dtype });
@@ -71,7 +76,7 @@ describe("an output named .gguf", () => {
       expect(tensors.get("model.norm.weight")!.dtype).toBe("F32");
       expect(checkpoint.metadata.get("general.architecture")).toBe("llama");
     });
-    await expectSame(file, asFolder, tolerance);
+    await expectSame(file, asFolder, tolerance, misses);
   });
 
   test("has layers of different widths as architecture deci", async () => {
