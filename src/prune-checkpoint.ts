@@ -19,7 +19,7 @@ import { addInfluence, type Influence, meanInfluence, noInfluence } from "./impo
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, layersOption, type OutputForm, outputForm } from "./model/output-form.ts";
+import { checkForm, layersOption, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
@@ -65,6 +65,8 @@ export async function* pruneCheckpoint(
   await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
+  const omission = omissionOf(model.spec, form);
+  if (omission !== undefined) yield { type: "warning", message: omission };
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);

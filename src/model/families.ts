@@ -39,7 +39,7 @@ export interface GgufTraits {
   readonly interleavedRotary: boolean;
   /** llama.cpp's `deci`, whose layers may differ in width, computes the same. */
   readonly asDeci: boolean;
-  /** llama.cpp knows layers with and without a window in a regular order only. */
+  /** llama.cpp knows layers with and without a window, in a regular order only; elsewhere it knows no windows at all. */
   readonly regularWindows: boolean;
   /** Fields of config.json beyond those that all families share. `header` has the architecture's keys, unprefixed. */
   readonly config: (header: ConfigFields, sizes: HeaderSizes) => ModelConfig;

@@ -53,6 +53,17 @@ export function layersOption(
   });
 }
 
+/** What the form leaves out of the model, as a warning; undefined when it has everything. */
+export function omissionOf(
+  { family, layers, maxPositionEmbeddings }: DecoderSpec,
+  { format }: OutputForm,
+): string | undefined {
+  if (format === "safetensors" || familyOf({ model_type: family }).gguf.regularWindows) return undefined;
+  const window = Math.min(...layers.map(({ slidingWindow }) => slidingWindow ?? Number.POSITIVE_INFINITY));
+  if (window >= maxPositionEmbeddings) return undefined;
+  return `llama.cpp runs a ${family} without its attention window: texts beyond ${window} tokens give other results`;
+}
+
 /** Bytes of the weights of a model of `spec` when it is written. @throws {CompError} "architecture" as `layoutFor` */
 export const weightBytes = (spec: DecoderSpec, { format, dtype }: OutputForm): number =>
   format === "gguf" ? ggufBytes(spec, dtype) : byteLength(dtype, 1) * countParameters(spec).total;

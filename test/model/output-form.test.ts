@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { layersOption, outputForm, weightBytes } from "../../src/model/output-form.ts";
+import { layersOption, omissionOf, outputForm, weightBytes } from "../../src/model/output-form.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
@@ -49,5 +49,15 @@ describe("which layers go", () => {
 
   test("cannot be left to calibration there", () => {
     expect(() => layersOption(gemma3.spec, { layers: 2 }, file)).toThrow("--layers 2 leaves the choice open");
+  });
+});
+
+describe("what a GGUF file leaves out", () => {
+  test("is the attention window, but for a Gemma 3", async () => {
+    const { spec } = await tiny("mistral");
+    expect(spec.layers[0]!.slidingWindow).toBeLessThan(spec.maxPositionEmbeddings);
+    expect(omissionOf(spec, file)).toContain("llama.cpp runs a mistral without its attention window");
+    expect(omissionOf(spec, folder)).toBeUndefined();
+    expect([llama, gemma3].map((model) => omissionOf(model.spec, file))).toEqual([undefined, undefined]);
   });
 });
