@@ -11,7 +11,7 @@ export interface CalibrationText {
 }
 
 export type Criterion = "loss" | "condition" | "obs" | "wanda" | "magnitude" | "random";
-export type Recovery = "none" | "mask" | "least-squares";
+export type Recovery = "none" | "mask" | "least-squares" | "dense-target";
 
 /** How to prune. Every field has a default; `sparsity` alone suffices. */
 export interface PruneOptions {
@@ -21,8 +21,11 @@ export interface PruneOptions {
   readonly sparsityOf: "all" | "decoder";
   /** How neurons are scored. */
   readonly criterion: Criterion;
-  /** The same width in every kept layer, or each layer as much as the loss allows (criterion "loss" only). */
-  readonly widths: "equal" | "per-layer";
+  /**
+   * The same width in every kept layer, or each layer as much as the loss allows (criterion "loss" only); "auto" is per layer
+   * for a GGUF file that stock llama.cpp then loads, else equal.
+   */
+  readonly widths: "auto" | "equal" | "per-layer";
   /** How the kept weights make up for what was removed. */
   readonly recovery: Recovery;
   /** Whole layers to remove: "auto", how many (by Block Influence), or which (indices of the source model). */
@@ -77,15 +80,15 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
   criterion: z
     .enum(["loss", "obs", "condition", "wanda", "magnitude", "random"])
-    .default("obs")
+    .default("loss")
     .describe("how neurons are scored"),
   widths: z
-    .enum(["equal", "per-layer"])
-    .default("equal")
-    .describe("one width for all layers, or each layer its own (needs --criterion loss)"),
+    .enum(["auto", "equal", "per-layer"])
+    .default("auto")
+    .describe("one width for all layers, or each layer its own (needs --criterion loss); auto: per layer in GGUF"),
   recovery: z
-    .enum(["none", "mask", "least-squares"])
-    .default("least-squares")
+    .enum(["none", "mask", "least-squares", "dense-target"])
+    .default("dense-target")
     .describe("how the kept weights make up for what was removed"),
   layers: z
     .union([z.literal("auto"), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
@@ -103,7 +106,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .array(z.strictObject({ name: z.string(), text: z.string() }))
     .default([])
     .describe("texts to calibrate on"),
-  samples: z.int().min(1).max(65536).default(128).describe("calibration windows"),
+  samples: z.int().min(1).max(65536).default(256).describe("calibration windows"),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
   dtype: z

@@ -15,17 +15,19 @@ import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
 import { layers } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
+import { embedOrSpill } from "./forward/spilled-states.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, layersOption, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
+import { checkForm, layersOption, type OutputForm, omissionOf, outputForm, widthsOption } from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { pruneLayer } from "./prune-layer.ts";
+import { pruneLayer, refitAttention } from "./prune-layer.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
-import { covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { recoveries } from "./recover/index.ts";
+import { attentionCovarianceKey, covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -60,7 +62,11 @@ export async function* pruneCheckpoint(
   const start = host.now();
   const model = await openModel(source);
   const form = outputForm(model, given, host.outputFormat);
-  const options = { ...given, layers: layersOption(model.spec, given, form) };
+  const options = {
+    ...given,
+    layers: layersOption(model.spec, given, form),
+    widths: widthsOption(model.spec, given, form),
+  };
   const plan = planPrune(model, options, form);
   await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
@@ -184,7 +190,7 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
     const costs = yield* senseCosts(request);
     return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
   }
-  if (criteria[options.criterion].needsLossCovariance) yield* senseLoss(request);
+  if (needsLossCovariance(options)) yield* senseLoss(request);
   return equalWidths(model.spec, keptLayers, width);
 }
 
@@ -199,24 +205,36 @@ async function* pruneLayers(
   writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
   const { runner, model, calibration, options, host, gemm, scratch } = sweep;
-  const states = await embed(model, calibration.windows);
+  const { towardsDense = false } = recoveries[options.recovery];
+  const states = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
+  const dense = towardsDense ? await embedOrSpill(model, calibration.windows, scratch, "dense states") : undefined;
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
   const results: LayerResult[] = [];
-  for await (const streamed of layers(model, host.signal)) {
-    const { index, layer, weights } = streamed;
+  const tokenCount = calibration.windows.ids.length;
+  const covarianceAt = (key: string): Promise<Float32Array> | undefined =>
+    needsLossCovariance(options) ? scratch.take(key) : undefined;
+  for await (const { index, layer, weights } of layers(model, host.signal)) {
     yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
-    if (!keptLayers.includes(index)) continue;
+    if (dense) await runner.attention(layer, weights, dense);
+    if (!keptLayers.includes(index)) {
+      if (dense) await runner.mlp(layer, weights, dense);
+      continue;
+    }
     const width = widths[results.length]!;
-    const needsLoss = criteria[options.criterion].needsLossCovariance && width < layer.intermediateSize;
-    const lossCovariance = needsLoss ? await scratch.take(covarianceKey(index)) : undefined;
-    await runner.attention(layer, weights, [...states, ...heldOut]);
     const { collectGarbage } = host;
+    const job = { runner, gemm, options, width, states, target: dense, tokenCount, collectGarbage };
+    const attention = { ...job, lossCovariance: await covarianceAt(attentionCovarianceKey(index)) };
+    const refitted = dense ? await refitAttention(layer, weights, attention) : weights;
+    for (const stream of [states, heldOut]) await runner.attention(layer, refitted, stream);
+    if (dense) await runner.mlp(layer, weights, dense);
     collectGarbage();
-    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance, collectGarbage });
-    await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, [...states, ...heldOut]);
+    const lossCovariance = await covarianceAt(covarianceKey(index));
+    const pruned = await pruneLayer({ index, layer, weights: refitted }, { ...job, lossCovariance });
+    for (const stream of [states, heldOut])
+      await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, stream);
     await writer.writeLayer(results.length, pruned.weights);
     const { weights: _, ...cut } = pruned;
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
@@ -225,6 +243,10 @@ async function* pruneLayers(
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
 }
+
+/** Whether what the loss feels decides about neurons, or about what they are made up for. */
+const needsLossCovariance = ({ criterion, recovery }: PruneOptions): boolean =>
+  criteria[criterion].needsLossCovariance === true || recoveries[recovery].towardsDense === true;
 
 async function measureQuality(
   { runner, model, calibration }: Sweep,

@@ -1,19 +1,25 @@
 // The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
 import { nthRandom } from "./calibration/random.ts";
+import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events.ts";
-import type { HiddenBatch } from "./forward/hidden-states.ts";
+import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
 import type { MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
 import { criteria } from "./importance/index.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
+import { feltDrift } from "./recover/dense-target.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
+import { refitColumns } from "./recover/refit.ts";
+
+/** Ridge of the refit of o_proj: whatever is not worth much there is better left to down_proj. */
+const ATTENTION_RIDGE = 1e-2;
 
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
@@ -27,7 +33,10 @@ export interface LayerJob {
   /** Neurons to keep. */
   readonly width: number;
   /** Hidden states of the calibration tokens between attention and MLP. */
-  readonly states: readonly HiddenBatch[];
+  readonly states: HiddenStates;
+  /** Those of the dense model after the layer, for a recovery that wants to come near them. */
+  readonly target: HiddenStates | undefined;
+  readonly tokenCount: number;
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
   /** S of this layer, for a criterion that needs it. */
@@ -36,19 +45,27 @@ export interface LayerJob {
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, states, lossCovariance, collectGarbage } = job;
+  const { runner, gemm, options, width, states, target, tokenCount, lossCovariance, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
-  if (width === totalNeurons) return unchanged(weights, totalNeurons);
-  const { gram, total } = await runner.neuronSums(layer, weights, states);
-  const tokenCount = states.reduce((sum, { batch, length }) => sum + batch * length, 0);
+  if (totalNeurons === 0 || (width === totalNeurons && target === undefined)) return unchanged(weights, totalNeurons);
+  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
   const mean = total.data.map((sum) => sum / tokenCount);
-  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount, ...(lossCovariance && { lossCovariance }) };
+  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount };
+  const criterion = criteria[options.criterion];
+  const felt = criterion.needsLossCovariance && lossCovariance ? { lossCovariance } : {};
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
-  const { order } = await criteria[options.criterion].rank(mlp, statistics, totalNeurons - width, { gemm, random });
-  collectGarbage();
+  const { order } = await criterion.rank(mlp, { ...statistics, ...felt }, totalNeurons - width, { gemm, random });
   const kept = complement(order.toSorted(), totalNeurons);
-  const input = { ...statistics, downProj: mlp.downProj, hiddenSize: mlp.hiddenSize, kept, ridge: options.ridge };
+  collectGarbage();
+  const input = {
+    ...statistics,
+    downProj: mlp.downProj,
+    hiddenSize: mlp.hiddenSize,
+    kept,
+    ridge: options.ridge,
+    ...(target && { drift: drift.data, lossCovariance }),
+  };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
   collectGarbage();
   const cutOnly = await recoveries.none.recover(input, { gemm });
@@ -60,6 +77,27 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
     errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
     errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj),
   };
+}
+
+/** o_proj refitted so that the dense model's hidden states after attention are met where the loss feels them. */
+export async function refitAttention(
+  layer: LayerSpec,
+  weights: LayerWeights,
+  { runner, gemm, states, target, lossCovariance }: Omit<LayerJob, "width" | "options" | "tokenCount">,
+): Promise<LayerWeights> {
+  if (layer.numAttentionHeads === 0) return weights;
+  const { hiddenSize } = runner.spec;
+  const { gram, drift } = await runner.projectionSums("attention", layer, weights, states, target);
+  const { data, shape } = weights.oProj!;
+  const refit = await refitColumns(gemm, {
+    gram: gram.data,
+    projection: data,
+    hiddenSize,
+    kept: Int32Array.from({ length: data.length / hiddenSize }, (_, column) => column),
+    ridge: ATTENTION_RIDGE,
+    drift: await feltDrift(gemm, drift.data, lossCovariance!, hiddenSize),
+  });
+  return { ...weights, oProj: tensor(refit, shape) };
 }
 
 /** The matrices of a layer's MLP as criteria take them. */

@@ -20,7 +20,7 @@ import { mlpMatrices } from "./prune-layer.ts";
 import { leastSquares } from "./recover/least-squares.ts";
 
 /** Tokens of the backward sweep, and of the sweep that measures each layer's cut. */
-const GRADIENT_TOKENS = 8192;
+const GRADIENT_TOKENS = 16384;
 const FORK_TOKENS = 2048;
 
 /** Share of a layer's neurons whose loss is measured. */
@@ -39,6 +39,7 @@ export interface LossRequest {
 
 /** Where the covariance of a layer's gradient waits in the scratch space. */
 export const covarianceKey = (index: number): string => `covariance ${index}`;
+export const attentionCovarianceKey = (index: number): string => `attention covariance ${index}`;
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
@@ -88,6 +89,7 @@ async function* sweepBackward(
   yield { type: "stage", name: "gradient", done: 0, total };
   for await (const gradients of gradientSweep({ runner, model, windows, scratch, labels, signal })) {
     await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
+    await scratch.put(attentionCovarianceKey(gradients.index), gradients.attentionCovariance);
     await visit(gradients);
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }

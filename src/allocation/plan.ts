@@ -1,6 +1,7 @@
 // What will be cut, and what the work will cost, from the headers alone.
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
+import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
 import { type OutputForm, weightBytes } from "../model/output-form.ts";
@@ -134,19 +135,21 @@ const sourceBytes = (model: Model): number =>
   [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
 
 /** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
-function expectedPeakBytes(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+function expectedPeakBytes(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
   const width = Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));
-  const hidden = 4 * samples * context * spec.hiddenSize;
+  const streams = recovery === "dense-target" ? 2 : 1;
+  const hidden = streams * Math.min(RESIDENT_BYTES, 4 * samples * context * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
   const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
   return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
 }
 
-/** Two passes of the calibration tokens, Gram matrices and inverses. */
-function expectedSeconds(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+/** Passes of the calibration tokens, Gram matrices and inverses. */
+function expectedSeconds(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
   const tokens = samples * context;
-  const passes = 2 * 2 * tokens * countParameters(spec).decoderMatrices;
+  const sweeps = recovery === "dense-target" ? 4 : 2;
+  const passes = sweeps * 2 * tokens * countParameters(spec).decoderMatrices;
   const neurons = spec.layers.reduce((total, { intermediateSize: m }) => total + 2 * tokens * m ** 2 + 12 * m ** 3, 0);
   const head = 4 * 2 * 8 * context * modelTensors(spec)[0]!.shape.reduce((a, b) => a * b, 1);
   return (passes + neurons + head) / FLOPS_PER_SECOND;

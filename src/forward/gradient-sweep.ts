@@ -24,6 +24,8 @@ export interface LayerGradients {
   readonly mean: Float32Array; // of Z [intermediateSize]
   /** S = E[g gᵀ], g the gradient of a token's log-loss at down_proj's output. [hiddenSize, hiddenSize] */
   readonly lossCovariance: Float32Array;
+  /** The same at o_proj's output. */
+  readonly attentionCovariance: Float32Array;
   readonly tokenCount: number;
 }
 
@@ -63,7 +65,7 @@ async function backward(
   weights: LayerWeights,
   index: number,
   gradients: readonly HiddenBatch[],
-): Promise<Pick<LayerGradients, "gram" | "mean" | "lossCovariance" | "tokenCount">> {
+): Promise<Omit<LayerGradients, "index" | "layer" | "weights">> {
   const sums = emptySums(layer.intermediateSize, model.spec.hiddenSize);
   let tokenCount = 0;
   for (const [i, { batch, length, hidden: upstream }] of gradients.entries()) {
@@ -77,21 +79,28 @@ async function backward(
     upstream.data.set(towardsInput!.data as Float32Array);
   }
   const mean = (sum: Float32Array): Float32Array => sum.map((total) => total / tokenCount);
-  return { gram: sums.gram.data, mean: mean(sums.total.data), lossCovariance: mean(sums.covariance.data), tokenCount };
+  return {
+    gram: sums.gram.data,
+    mean: mean(sums.total.data),
+    lossCovariance: mean(sums.covariance.data),
+    attentionCovariance: mean(sums.attentionCovariance.data),
+    tokenCount,
+  };
 }
 
-type Sums = Record<"gram" | "total" | "covariance", Tensor<Float32Array>>;
+type Sums = Record<"gram" | "total" | "covariance" | "attentionCovariance", Tensor<Float32Array>>;
 
 function emptySums(m: number, d: number): Sums {
   const zeros = (rows: number, cols: number): Tensor<Float32Array> =>
     tensor(new Float32Array(rows * cols), [rows, cols]);
-  return { gram: zeros(m, m), total: zeros(1, m), covariance: zeros(d, d) };
+  return { gram: zeros(m, m), total: zeros(1, m), covariance: zeros(d, d), attentionCovariance: zeros(d, d) };
 }
 
-const before = ({ gram, total, covariance }: Sums): Record<string, Tensor> => ({
+const before = ({ gram, total, covariance, attentionCovariance }: Sums): Record<string, Tensor> => ({
   gramBefore: gram,
   totalBefore: total,
   covarianceBefore: covariance,
+  attentionCovarianceBefore: attentionCovariance,
 });
 
 function gradientProgram({ programs }: LayerRunner, context: LayerContext, weights: LayerWeights): Promise<Program> {

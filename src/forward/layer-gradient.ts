@@ -11,8 +11,9 @@ import { declarePosition } from "./layer-runner.ts";
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
  * - `gram`, `total`: ZᵀZ and Σz of the MLP's neurons, added to what `gramBefore` and `totalBefore` bring
  * - `covariance`: Σ g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
+ * - `attentionCovariance`: the same at o_proj's output
  *
- * The layer has at least one of its halves; without an MLP `towardsInput` is all that there is.
+ * The layer has at least one of its halves; what belongs to the other is absent.
  */
 export function layerGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
   const { spec, layer, batch, length } = context;
@@ -21,20 +22,21 @@ export function layerGradientGraph(context: LayerContext, weights: LayerWeights)
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const middle =
-    layer.numAttentionHeads === 0 ? x : attentionHalf(context, x, values, declarePosition(graph, context)).hidden;
-  if (layer.intermediateSize === 0) {
-    graph.output("towardsInput", differentiate(graph, [[middle, upstream]], [x])[0]!);
-    return graph;
-  }
-  const { neurons, written, hidden } = mlpHalf(context, middle, values);
-  const [towardsInput, towardsWritten] = differentiate(graph, [[hidden, upstream]], [x, written]);
+  const attention =
+    layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
+  const middle = attention?.hidden ?? x;
+  const mlp = layer.intermediateSize === 0 ? undefined : mlpHalf(context, middle, values);
+  const wanted = [x, ...[attention, mlp].flatMap((half) => (half ? [half.written] : []))];
+  const gradients = differentiate(graph, [[mlp?.hidden ?? middle, upstream]], wanted);
   const m = layer.intermediateSize;
   const accumulate = (name: string, left: Value, size: number): void =>
     graph.output(name, gemm(left, left, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
-  graph.output("towardsInput", towardsInput!);
+  graph.output("towardsInput", gradients[0]!);
+  if (attention) accumulate("attentionCovariance", gradients[1]!, spec.hiddenSize);
+  if (mlp === undefined) return graph;
+  const { neurons } = mlp;
   accumulate("gram", neurons, m);
-  accumulate("covariance", towardsWritten!, spec.hiddenSize);
+  accumulate("covariance", gradients.at(-1)!, spec.hiddenSize);
   graph.output("total", add(reshape(sum(neurons, [0]), [1, m]), graph.input("totalBefore", [1, m])));
   return graph;
 }

@@ -53,6 +53,18 @@ export function layersOption(
   });
 }
 
+/** The option `widths`: "auto" is the better of those that the form can carry with nothing but stock software to load it. */
+export function widthsOption(
+  { family }: DecoderSpec,
+  { widths, criterion }: Pick<PruneOptions, "widths" | "criterion">,
+  { format }: OutputForm,
+): "equal" | "per-layer" {
+  if (widths !== "auto") return widths;
+  return format === "gguf" && criterion === "loss" && familyOf({ model_type: family }).gguf.asDeci
+    ? "per-layer"
+    : "equal";
+}
+
 /** What the form leaves out of the model, as a warning; undefined when it has everything. */
 export function omissionOf(
   { family, layers, maxPositionEmbeddings }: DecoderSpec,

@@ -63,7 +63,7 @@ describe("the plan", () => {
   });
 
   test("widths per layer need the criterion that compares layers", () =>
-    expect(() => planPrune(model, options({ widths: "per-layer" }), F16)).toThrow(
+    expect(() => planPrune(model, options({ widths: "per-layer", criterion: "obs" }), F16)).toThrow(
       "--widths per-layer does not go with --criterion obs",
     ));
 });
