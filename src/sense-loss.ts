@@ -19,8 +19,10 @@ import { pruneNeurons } from "./prune/neurons.ts";
 import { mlpMatrices } from "./prune-layer.ts";
 import { leastSquares } from "./recover/least-squares.ts";
 
-/** Tokens of the backward sweep, and of the sweep that measures each layer's cut. */
-const GRADIENT_TOKENS = 16384;
+/** Tokens of the backward sweep: for S alone, and for costs, which need as good a Gram matrix. */
+const COVARIANCE_TOKENS = 8192;
+const COST_TOKENS = 16384;
+/** Tokens of the sweep that measures each layer's cut. */
 const FORK_TOKENS = 2048;
 
 /** Share of a layer's neurons whose loss is measured. */
@@ -43,7 +45,7 @@ export const attentionCovarianceKey = (index: number): string => `attention cova
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
-  yield* sweepBackward(request, async () => {});
+  yield* sweepBackward(request, COVARIANCE_TOKENS, async () => {});
 }
 
 /**
@@ -55,7 +57,7 @@ export async function* senseCosts(request: LossRequest): AsyncGenerator<StageEve
   const { model, scratch, gemm, ridge } = request;
   const costs: Float64Array[] = [];
   const cuts: Int32Array[] = [];
-  yield* sweepBackward(request, async (gradients) => {
+  yield* sweepBackward(request, COST_TOKENS, async (gradients) => {
     const { index, layer, weights, tokenCount } = gradients;
     costs[index] = new Float64Array(0);
     if (layer.intermediateSize === 0) return;
@@ -79,11 +81,12 @@ const cutSize = (intermediateSize: number): number => Math.round(FORK_SHARE * in
 
 async function* sweepBackward(
   request: LossRequest,
+  tokens: number,
   visit: (gradients: LayerGradients) => Promise<void>,
 ): AsyncGenerator<StageEvent> {
   const { backend, model, scratch, signal } = request;
   const runner = new LayerRunner(backend, model.spec);
-  const windows = firstTokens(request.windows, GRADIENT_TOKENS);
+  const windows = firstTokens(request.windows, tokens);
   const labels = sampledLabels(createRandom(request.seed).nextFloat);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
