@@ -1,7 +1,7 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
-import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
-import { equalWidths, uniformWidth, withWidth } from "./allocation/uniform.ts";
+import { cutsHeads } from "./allocation/heads.ts";
+import { anyLayers, cutFigures, equalSpec, perLayerSpec, planLayers, planPrune } from "./allocation/plan.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
@@ -13,19 +13,21 @@ import { verifyOutput } from "./evaluate/verify-output.ts";
 import type { LayerResult, PruneEvent, PruneResult, Quality } from "./events.ts";
 import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
-import { layers } from "./forward/layer-stream.ts";
+import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, layersOption, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
+import { checkForm, codeNeeded, layersOption, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { pruneLayer } from "./prune-layer.ts";
+import { headCostsOf, type PrunedAttention, pruneAttention } from "./prune-attention.ts";
+import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
-import { covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { covarianceKey, headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -61,12 +63,12 @@ export async function* pruneCheckpoint(
   const model = await openModel(source);
   const form = outputForm(model, given, host.outputFormat);
   const options = { ...given, layers: layersOption(model.spec, given, form) };
+  if (cutsHeads(options)) headCostsOf(options.criterion);
   const plan = planPrune(model, options, form);
-  await checkOutput(model, options, form);
+  const warnings = await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
-  const omission = omissionOf(model.spec, form);
-  if (omission !== undefined) yield { type: "warning", message: omission };
+  for (const message of warnings) yield { type: "warning", message };
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
@@ -93,12 +95,11 @@ export async function* pruneCheckpoint(
   let output: Output | undefined;
   try {
     const keptLayers = yield* chooseLayers(sweep);
-    const widths = yield* chooseWidths(sweep, keptLayers);
-    const spec = withWidth(model.spec, keptLayers, widths);
+    const spec = yield* chooseSizes(sweep, keptLayers);
     output = await host.createOutput();
     const decisions = { options, calibration: calibration.summary, keptLayers };
     const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
-    const { results, quality } = yield* pruneLayers(sweep, keptLayers, widths, writer);
+    const { results, quality } = yield* pruneLayers(sweep, keptLayers, spec, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
     const files = await writer.finish();
     yield { type: "stage", name: "verify", done: 0, total: 1 };
@@ -165,10 +166,9 @@ async function* chooseLayers({
   return keepInfluential(influences, cut.count);
 }
 
-/** How many neurons each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
-async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, number[]> {
+/** The pruned model: what each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
+async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, DecoderSpec> {
   const { model, calibration, options, host, gemm, scratch } = sweep;
-  const width = uniformWidth(model.spec, keptLayers, targetOf(options));
   const { backend, signal } = host;
   const request = {
     backend,
@@ -176,16 +176,17 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
     model,
     windows: calibration.windows,
     scratch,
+    heads: cutsHeads(options),
     seed: options.seed,
     ridge: options.ridge,
     signal,
   };
   if (options.widths === "per-layer") {
     const costs = yield* senseCosts(request);
-    return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
+    return perLayerSpec(model.spec, keptLayers, costs, options);
   }
   if (criteria[options.criterion].needsLossCovariance) yield* senseLoss(request);
-  return equalWidths(model.spec, keptLayers, width);
+  return equalSpec(model.spec, keptLayers, options);
 }
 
 /**
@@ -195,10 +196,10 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
 async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
-  widths: readonly number[],
+  { layers: sizes }: DecoderSpec,
   writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, calibration, options, host, gemm, scratch } = sweep;
+  const { runner, model, calibration, host } = sweep;
   const states = await embed(model, calibration.windows);
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
@@ -209,21 +210,36 @@ async function* pruneLayers(
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
     if (!keptLayers.includes(index)) continue;
-    const width = widths[results.length]!;
-    const needsLoss = criteria[options.criterion].needsLossCovariance && width < layer.intermediateSize;
-    const lossCovariance = needsLoss ? await scratch.take(covarianceKey(index)) : undefined;
-    await runner.attention(layer, weights, [...states, ...heldOut]);
-    const { collectGarbage } = host;
-    collectGarbage();
-    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance, collectGarbage });
-    await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, [...states, ...heldOut]);
-    await writer.writeLayer(results.length, pruned.weights);
-    const { weights: _, ...cut } = pruned;
+    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, sizes[results.length]!, states, heldOut);
+    await writer.writeLayer(results.length, cutWeights);
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
-    const { kept: __, ...progress } = results.at(-1)!;
+    const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
+}
+
+/** Cuts a layer to `own` sizes, first its attention, then its MLP, and sends all states through what is left. */
+async function cutLayer(
+  { runner, gemm, options, host, scratch }: Sweep,
+  streamed: StreamedLayer,
+  own: LayerSpec,
+  states: readonly HiddenBatch[],
+  heldOut: readonly HiddenBatch[],
+): Promise<PrunedLayer & PrunedAttention["record"]> {
+  const { index, layer } = streamed;
+  const { collectGarbage } = host;
+  const covariance = async (key: string, isCut: boolean): Promise<Float32Array | undefined> =>
+    isCut && criteria[options.criterion].needsLossCovariance ? scratch.take(key) : undefined;
+  const job = { runner, gemm, options, states, collectGarbage };
+  const headCovariance = await covariance(headCovarianceKey(index), own.numAttentionHeads < layer.numAttentionHeads);
+  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance: headCovariance });
+  await runner.attention(own, attention.weights, [...states, ...heldOut]);
+  collectGarbage();
+  const lossCovariance = await covariance(covarianceKey(index), own.intermediateSize < layer.intermediateSize);
+  const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, lossCovariance });
+  await runner.mlp(own, pruned.weights, [...states, ...heldOut]);
+  return { ...pruned, ...attention.record };
 }
 
 async function measureQuality(
@@ -248,14 +264,18 @@ async function measureQuality(
   };
 }
 
-/** Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go. */
-async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<void> {
+/**
+ * Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go.
+ * Returns warnings of what the output lacks.
+ */
+async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<string[]> {
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const width = uniformWidth(spec, kept, targetOf(options));
   const known = cut.removed === undefined ? [...spec.layers.keys()] : kept;
-  await checkForm(model, withWidth(spec, known, width), form, options.widths === "per-layer");
+  const after = equalSpec(spec, kept, options, known);
+  await checkForm(model, after, form, options.widths === "per-layer");
+  return [omissionOf(spec, form), codeNeeded(after, form)].filter((message) => message !== undefined);
 }
 
 async function checkSpace(needed: number, host: Host): Promise<void> {

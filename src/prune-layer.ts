@@ -39,6 +39,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   const { runner, gemm, options, width, states, lossCovariance, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === totalNeurons) return unchanged(weights, totalNeurons);
+  if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   const { gram, total } = await runner.neuronSums(layer, weights, states);
   const tokenCount = states.reduce((sum, { batch, length }) => sum + batch * length, 0);
   const mean = total.data.map((sum) => sum / tokenCount);

@@ -32,6 +32,8 @@ export interface LossRequest {
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
+  /** Whether heads are to be weighed too. */
+  readonly heads: boolean;
   readonly seed: number;
   readonly ridge: number;
   readonly signal?: AbortSignal | undefined;
@@ -39,6 +41,7 @@ export interface LossRequest {
 
 /** Where the covariance of a layer's gradient waits in the scratch space. */
 export const covarianceKey = (index: number): string => `covariance ${index}`;
+export const headCovarianceKey = (index: number): string => `head covariance ${index}`;
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
@@ -86,8 +89,17 @@ async function* sweepBackward(
   const labels = sampledLabels(createRandom(request.seed).nextFloat);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
-  for await (const gradients of gradientSweep({ runner, model, windows, scratch, labels, signal })) {
+  for await (const gradients of gradientSweep({
+    runner,
+    model,
+    windows,
+    scratch,
+    labels,
+    heads: request.heads,
+    signal,
+  })) {
     await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
+    if (gradients.heads) await scratch.put(headCovarianceKey(gradients.index), gradients.heads.lossCovariance);
     await visit(gradients);
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }

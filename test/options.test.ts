@@ -11,6 +11,8 @@ describe("defaults", () => {
       widths: "equal",
       recovery: "least-squares",
       layers: "auto",
+      heads: 0,
+      kvGroups: 0,
       calibration: [],
       samples: 128,
       context: 256,

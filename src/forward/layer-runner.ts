@@ -6,14 +6,7 @@ import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
-import {
-  attentionHalf,
-  declareWeights,
-  type LayerContext,
-  type LayerValues,
-  mlpHalf,
-  type Position,
-} from "./decoder-layer.ts";
+import { attentionHalf, declareWeights, type LayerContext, mlpHalf, type Position } from "./decoder-layer.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
@@ -29,13 +22,13 @@ const MLP_ROLES: ReadonlySet<LayerRole> = new Set<LayerRole>([
   "mlpOutputNorm",
 ]);
 
-/** Second moments of the neurons' activations, summed over tokens. */
-export interface NeuronSums {
-  readonly gram: Tensor<Float32Array>; // ZᵀZ [intermediateSize, intermediateSize]
-  readonly total: Tensor<Float32Array>; // Σ z [1, intermediateSize]
+/** Moments of Z [tokens, size], the input of a projection, summed over tokens. */
+export interface InputSums {
+  readonly gram: Tensor<Float32Array>; // ZᵀZ [size, size]
+  readonly total: Tensor<Float32Array>; // Σ z [1, size]
 }
 
-type Part = "attention" | "mlp" | "layer" | "neurons";
+type Part = "attention" | "mlp" | "layer" | "neurons" | "heads";
 
 /** Graphs of one model's layers on one backend, compiled as they are needed. */
 export class LayerRunner {
@@ -68,13 +61,13 @@ export class LayerRunner {
   }
 
   /** ZᵀZ and Σz of the MLP's neurons over states that stand between attention and MLP; the states stay as they are. */
-  async neuronSums(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<NeuronSums> {
-    const m = layer.intermediateSize;
-    const gram = { data: new Float32Array(m * m), shape: [m, m] };
-    const total = { data: new Float32Array(m), shape: [1, m] };
-    for (const state of states)
-      await this.#run("neurons", layer, weights, state, { gramBefore: gram, totalBefore: total }, { gram, total });
-    return { gram, total };
+  neuronSums(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<InputSums> {
+    return this.#sums("neurons", layer.intermediateSize, layer, weights, states);
+  }
+
+  /** The same of o_proj's input, the attention heads [tokens, numAttentionHeads · headDim], over states that enter the layer. */
+  headSums(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<InputSums> {
+    return this.#sums("heads", layer.numAttentionHeads * this.spec.headDim, layer, weights, states);
   }
 
   release(): Promise<void> {
@@ -84,6 +77,20 @@ export class LayerRunner {
   async #rewrite(part: Part, layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<void> {
     // The last operation of each part is the residual addition, which may overwrite its own operand.
     for (const state of states) await this.#run(part, layer, weights, state, {}, { hidden: state.hidden });
+  }
+
+  async #sums(
+    part: Part,
+    size: number,
+    layer: LayerSpec,
+    weights: LayerWeights,
+    states: readonly HiddenBatch[],
+  ): Promise<InputSums> {
+    const gram = { data: new Float32Array(size * size), shape: [size, size] };
+    const total = { data: new Float32Array(size), shape: [1, size] };
+    for (const state of states)
+      await this.#run(part, layer, weights, state, { gramBefore: gram, totalBefore: total }, { gram, total });
+    return { gram, total };
   }
 
   async #run(
@@ -100,7 +107,7 @@ export class LayerRunner {
     );
     const used = partWeights(part, weights);
     const program = await this.programs.get(key, () => partGraph(part, context, used));
-    const position = part === "attention" || part === "layer" ? this.position(layer, length) : {};
+    const position = part === "mlp" || part === "neurons" ? {} : this.position(layer, length);
     await program.run({ x: hidden, ...used, ...position, ...inputs }, into);
   }
 
@@ -116,7 +123,7 @@ export class LayerRunner {
 /** The weights that a part of the layer needs. */
 function partWeights(part: Part, weights: LayerWeights): LayerWeights {
   if (part === "layer") return weights;
-  const wanted = part !== "attention";
+  const wanted = part === "mlp" || part === "neurons";
   return Object.fromEntries(Object.entries(weights).filter(([role]) => MLP_ROLES.has(role as LayerRole) === wanted));
 }
 
@@ -131,15 +138,15 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
     const { hidden } = attentionHalf(context, x, values, declarePosition(graph, context));
     graph.output("hidden", mlpHalf(context, hidden, values).hidden);
   }
-  if (part === "neurons") addNeuronSums(graph, context, x, values);
+  if (part === "neurons") addSums(graph, mlpHalf(context, x, values).neurons);
+  if (part === "heads") addSums(graph, attentionHalf(context, x, values, declarePosition(graph, context)).heads);
   return graph;
 }
 
-function addNeuronSums(graph: Graph, context: LayerContext, x: Value, values: LayerValues): void {
-  const m = context.layer.intermediateSize;
-  const { neurons } = mlpHalf(context, x, values);
-  graph.output("gram", gemm(neurons, neurons, { transA: true, addTo: graph.input("gramBefore", [m, m]) }));
-  graph.output("total", add(reshape(sum(neurons, [0]), [1, m]), graph.input("totalBefore", [1, m])));
+function addSums(graph: Graph, inputs: Value): void {
+  const size = inputs.shape[1]!;
+  graph.output("gram", gemm(inputs, inputs, { transA: true, addTo: graph.input("gramBefore", [size, size]) }));
+  graph.output("total", add(reshape(sum(inputs, [0]), [1, size]), graph.input("totalBefore", [1, size])));
 }
 
 export function declarePosition(graph: Graph, { spec, length }: LayerContext): Position {
