@@ -31,6 +31,9 @@ export interface PrunePlan {
   readonly layersRemoved: readonly number[];
   /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
   readonly intermediateSize: Change;
+  /** Query heads and key-value heads of each kept layer, likewise. */
+  readonly numAttentionHeads: Change;
+  readonly numKeyValueHeads: Change;
   readonly widths: PruneOptions["widths"];
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
@@ -79,6 +82,9 @@ export interface LayerProgress {
   readonly index: number;
   readonly keptNeurons: number;
   readonly totalNeurons: number;
+  /** Query heads. */
+  readonly keptHeads: number;
+  readonly totalHeads: number;
   /** ‖Y − Ŷ‖ / ‖Y‖ of the MLP's output on the calibration tokens, cut only. */
   readonly errorBefore: number;
   /** The same after recovery. */
@@ -90,6 +96,9 @@ export interface LayerProgress {
 export interface LayerResult extends LayerProgress {
   /** Kept neurons, sorted indices into the source layer's MLP. */
   readonly kept: readonly number[];
+  /** Kept query heads and key-value heads, sorted indices into the source layer's. */
+  readonly heads: readonly number[];
+  readonly keyValueHeads: readonly number[];
 }
 
 /** Dense and pruned model on windows that took no part in calibration. */
@@ -125,6 +134,8 @@ export interface PruneResult {
   readonly decoderParameters: Change;
   readonly bytes: Change;
   readonly intermediateSize: Change;
+  readonly numAttentionHeads: Change;
+  readonly numKeyValueHeads: Change;
   readonly sparsity: Sparsity;
   readonly quality: Quality;
   readonly seconds: number;

@@ -30,6 +30,10 @@ export interface PruneOptions {
   readonly recovery: Recovery;
   /** Whole layers to remove: "auto", how many (by Block Influence), or which (indices of the source model). */
   readonly layers: "auto" | number | number[];
+  /** Query heads to remove from each key-value group of every layer. */
+  readonly heads: number;
+  /** Whole key-value groups to remove from every layer, with their query heads. */
+  readonly kvGroups: number;
   /** The kept width is a multiple of this; undefined = 32 where that still reaches the sparsity, else 1. */
   readonly multipleOf?: number | undefined;
   /** Texts to calibrate on; with none, the model's own samples or the bundled mix. */
@@ -95,6 +99,8 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .default("auto")
     .describe("whole layers to remove: how many, or which (7,8; a lone index is 7,)")
     .meta({ value: "auto|N|LIST", expected: "auto, a number of layers, or indices such as 7,8" }),
+  heads: z.int().min(0).max(16384).default(0).describe("query heads to remove from each key-value group"),
+  kvGroups: z.int().min(0).max(16384).default(0).describe("whole key-value groups to remove from each layer"),
   multipleOf: z
     .int()
     .min(1)

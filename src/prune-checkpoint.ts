@@ -1,7 +1,7 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
-import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
-import { equalWidths, uniformWidth, withWidth } from "./allocation/uniform.ts";
+import { cutsHeads } from "./allocation/heads.ts";
+import { anyLayers, cutFigures, equalSpec, perLayerSpec, planLayers, planPrune } from "./allocation/plan.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
@@ -11,23 +11,33 @@ import { CompError } from "./errors.ts";
 import { evaluateHidden } from "./evaluate/compare-models.ts";
 import { verifyOutput } from "./evaluate/verify-output.ts";
 import type { LayerResult, PruneEvent, PruneResult, Quality } from "./events.ts";
-import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
+import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
-import { layers } from "./forward/layer-stream.ts";
+import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import { embedOrSpill } from "./forward/spilled-states.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import { criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, layersOption, type OutputForm, omissionOf, outputForm, widthsOption } from "./model/output-form.ts";
+import {
+  checkForm,
+  codeNeeded,
+  layersOption,
+  type OutputForm,
+  omissionOf,
+  outputForm,
+  widthsOption,
+} from "./model/output-form.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { pruneLayer, refitAttention } from "./prune-layer.ts";
+import { headCostsOf, type PrunedAttention, pruneAttention } from "./prune-attention.ts";
+import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import { recoveries } from "./recover/index.ts";
-import { attentionCovarianceKey, covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { covarianceKey, headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -67,12 +77,12 @@ export async function* pruneCheckpoint(
     layers: layersOption(model.spec, given, form),
     widths: widthsOption(model.spec, given, form),
   };
+  if (cutsHeads(options)) headCostsOf(options.criterion);
   const plan = planPrune(model, options, form);
-  await checkOutput(model, options, form);
+  const warnings = await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
-  const omission = omissionOf(model.spec, form);
-  if (omission !== undefined) yield { type: "warning", message: omission };
+  for (const message of warnings) yield { type: "warning", message };
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
@@ -99,12 +109,11 @@ export async function* pruneCheckpoint(
   let output: Output | undefined;
   try {
     const keptLayers = yield* chooseLayers(sweep);
-    const widths = yield* chooseWidths(sweep, keptLayers);
-    const spec = withWidth(model.spec, keptLayers, widths);
+    const spec = yield* chooseSizes(sweep, keptLayers);
     output = await host.createOutput();
     const decisions = { options, calibration: calibration.summary, keptLayers };
     const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
-    const { results, quality } = yield* pruneLayers(sweep, keptLayers, widths, writer);
+    const { results, quality } = yield* pruneLayers(sweep, keptLayers, spec, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
     const files = await writer.finish();
     yield { type: "stage", name: "verify", done: 0, total: 1 };
@@ -171,10 +180,9 @@ async function* chooseLayers({
   return keepInfluential(influences, cut.count);
 }
 
-/** How many neurons each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
-async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, number[]> {
+/** The pruned model: what each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
+async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, DecoderSpec> {
   const { model, calibration, options, host, gemm, scratch } = sweep;
-  const width = uniformWidth(model.spec, keptLayers, targetOf(options));
   const { backend, signal } = host;
   const request = {
     backend,
@@ -182,16 +190,17 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
     model,
     windows: calibration.windows,
     scratch,
+    heads: weighsHeads(options),
     seed: options.seed,
     ridge: options.ridge,
     signal,
   };
   if (options.widths === "per-layer") {
     const costs = yield* senseCosts(request);
-    return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
+    return perLayerSpec(model.spec, keptLayers, costs, options);
   }
   if (needsLossCovariance(options)) yield* senseLoss(request);
-  return equalWidths(model.spec, keptLayers, width);
+  return equalSpec(model.spec, keptLayers, options);
 }
 
 /**
@@ -201,52 +210,77 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
 async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
-  widths: readonly number[],
+  { layers: sizes }: DecoderSpec,
   writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, calibration, options, host, gemm, scratch } = sweep;
+  const { runner, model, calibration, options, host, scratch } = sweep;
   const { towardsDense = false } = recoveries[options.recovery];
-  const states = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
+  const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
   const dense = towardsDense ? await embedOrSpill(model, calibration.windows, scratch, "dense states") : undefined;
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
   const results: LayerResult[] = [];
-  const tokenCount = calibration.windows.ids.length;
-  const covarianceAt = (key: string): Promise<Float32Array> | undefined =>
-    needsLossCovariance(options) ? scratch.take(key) : undefined;
-  for await (const { index, layer, weights } of layers(model, host.signal)) {
+  for await (const streamed of layers(model, host.signal)) {
+    const { index, layer, weights } = streamed;
     yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
-    if (dense) await runner.attention(layer, weights, dense);
     if (!keptLayers.includes(index)) {
-      if (dense) await runner.mlp(layer, weights, dense);
+      if (dense) await runner.forward(layer, weights, dense);
       continue;
     }
-    const width = widths[results.length]!;
-    const { collectGarbage } = host;
-    const job = { runner, gemm, options, width, states, target: dense, tokenCount, collectGarbage };
-    const attention = { ...job, lossCovariance: await covarianceAt(attentionCovarianceKey(index)) };
-    const refitted = dense ? await refitAttention(layer, weights, attention) : weights;
-    for (const stream of [states, heldOut]) await runner.attention(layer, refitted, stream);
-    if (dense) await runner.mlp(layer, weights, dense);
-    collectGarbage();
-    const lossCovariance = await covarianceAt(covarianceKey(index));
-    const pruned = await pruneLayer({ index, layer, weights: refitted }, { ...job, lossCovariance });
-    for (const stream of [states, heldOut])
-      await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, stream);
-    await writer.writeLayer(results.length, pruned.weights);
-    const { weights: _, ...cut } = pruned;
+    const own = sizes[results.length]!;
+    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, { calibrated, dense, heldOut });
+    await writer.writeLayer(results.length, cutWeights);
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
-    const { kept: __, ...progress } = results.at(-1)!;
+    const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
 }
 
-/** Whether what the loss feels decides about neurons, or about what they are made up for. */
+/** Whether the backward sweep has to look at o_proj too. */
+const weighsHeads = (options: PruneOptions): boolean =>
+  cutsHeads(options) || recoveries[options.recovery].towardsDense === true;
+
+/** Whether what the loss feels decides about what goes, or about what is made up for. */
 const needsLossCovariance = ({ criterion, recovery }: PruneOptions): boolean =>
   criteria[criterion].needsLossCovariance === true || recoveries[recovery].towardsDense === true;
+
+/** The hidden states that travel along. */
+interface Streams {
+  /** Of the calibration windows, through the pruned layers. */
+  readonly calibrated: HiddenStates;
+  /** Of the calibration windows, through the dense layers; for a recovery that aims at them. */
+  readonly dense: HiddenStates | undefined;
+  /** Of the held-out windows, through the pruned layers. */
+  readonly heldOut: readonly HiddenBatch[];
+}
+
+/** Cuts a layer to `own` sizes, first its attention, then its MLP, and sends all states through what is left. */
+async function cutLayer(
+  { runner, gemm, calibration, options, host, scratch }: Sweep,
+  streamed: StreamedLayer,
+  own: LayerSpec,
+  { calibrated, dense, heldOut }: Streams,
+): Promise<PrunedLayer & PrunedAttention["record"]> {
+  const { index, layer, weights } = streamed;
+  const { collectGarbage } = host;
+  const covariance = async (key: string): Promise<Float32Array | undefined> =>
+    needsLossCovariance(options) ? scratch.take(key) : undefined;
+  const tokenCount = calibration.windows.ids.length;
+  const job = { runner, gemm, options, states: calibrated, target: dense, tokenCount, collectGarbage };
+  if (dense) await runner.attention(layer, weights, dense);
+  const headCovariance = weighsHeads(options) ? await covariance(headCovarianceKey(index)) : undefined;
+  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance: headCovariance });
+  for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
+  if (dense) await runner.mlp(layer, weights, dense);
+  collectGarbage();
+  const lossCovariance = await covariance(covarianceKey(index));
+  const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, lossCovariance });
+  for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
+  return { ...pruned, ...attention.record };
+}
 
 async function measureQuality(
   { runner, model, calibration }: Sweep,
@@ -270,14 +304,18 @@ async function measureQuality(
   };
 }
 
-/** Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go. */
-async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<void> {
+/**
+ * Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go.
+ * Returns warnings of what the output lacks.
+ */
+async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<string[]> {
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const width = uniformWidth(spec, kept, targetOf(options));
   const known = cut.removed === undefined ? [...spec.layers.keys()] : kept;
-  await checkForm(model, withWidth(spec, known, width), form, options.widths === "per-layer");
+  const after = equalSpec(spec, kept, options, known);
+  await checkForm(model, after, form, options.widths === "per-layer");
+  return [omissionOf(spec, form), codeNeeded(after, form)].filter((message) => message !== undefined);
 }
 
 async function checkSpace(needed: number, host: Host): Promise<void> {

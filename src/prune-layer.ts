@@ -1,6 +1,5 @@
 // The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
 import { nthRandom } from "./calibration/random.ts";
-import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
@@ -9,17 +8,12 @@ import type { MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
 import { criteria } from "./importance/index.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
-import { feltDrift } from "./recover/dense-target.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
-import { refitColumns } from "./recover/refit.ts";
-
-/** Ridge of the refit of o_proj: whatever is not worth much there is better left to down_proj. */
-const ATTENTION_RIDGE = 1e-2;
 
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
@@ -34,7 +28,7 @@ export interface LayerJob {
   readonly width: number;
   /** Hidden states of the calibration tokens between attention and MLP. */
   readonly states: HiddenStates;
-  /** Those of the dense model after the layer, for a recovery that wants to come near them. */
+  /** Those of the dense model after the half at hand, for a recovery that wants to come near them. */
   readonly target: HiddenStates | undefined;
   readonly tokenCount: number;
   /** Gives back memory between the steps. */
@@ -47,7 +41,8 @@ export interface LayerJob {
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
   const { runner, gemm, options, width, states, target, tokenCount, lossCovariance, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
-  if (totalNeurons === 0 || (width === totalNeurons && target === undefined)) return unchanged(weights, totalNeurons);
+  if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
+  if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
   const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
   const mean = total.data.map((sum) => sum / tokenCount);
   const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount };
@@ -77,27 +72,6 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
     errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
     errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj),
   };
-}
-
-/** o_proj refitted so that the dense model's hidden states after attention are met where the loss feels them. */
-export async function refitAttention(
-  layer: LayerSpec,
-  weights: LayerWeights,
-  { runner, gemm, states, target, lossCovariance }: Omit<LayerJob, "width" | "options" | "tokenCount">,
-): Promise<LayerWeights> {
-  if (layer.numAttentionHeads === 0) return weights;
-  const { hiddenSize } = runner.spec;
-  const { gram, drift } = await runner.projectionSums("attention", layer, weights, states, target);
-  const { data, shape } = weights.oProj!;
-  const refit = await refitColumns(gemm, {
-    gram: gram.data,
-    projection: data,
-    hiddenSize,
-    kept: Int32Array.from({ length: data.length / hiddenSize }, (_, column) => column),
-    ridge: ATTENTION_RIDGE,
-    drift: await feltDrift(gemm, drift.data, lossCovariance!, hiddenSize),
-  });
-  return { ...weights, oProj: tensor(refit, shape) };
 }
 
 /** The matrices of a layer's MLP as criteria take them. */

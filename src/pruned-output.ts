@@ -44,8 +44,7 @@ async function folder(
     finish: async () => {
       await writer.copyGlobals(model);
       await writer.finish();
-      const widths = spec.layers.map(({ intermediateSize }) => intermediateSize);
-      const config = prunedConfig(model.config, model.spec, { keptLayers, widths, dtype });
+      const config = prunedConfig(model.config, model.spec, { keptLayers, layers: spec.layers, dtype });
       return [...writer.files, ...(await writeCompanions(output, model.checkpoint, config))];
     },
     report: (result) => writeReport(output, model.checkpoint, result),

@@ -34,6 +34,8 @@ export interface LossRequest {
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
+  /** Whether heads are to be weighed too. */
+  readonly heads: boolean;
   readonly seed: number;
   readonly ridge: number;
   readonly signal?: AbortSignal | undefined;
@@ -41,7 +43,7 @@ export interface LossRequest {
 
 /** Where the covariance of a layer's gradient waits in the scratch space. */
 export const covarianceKey = (index: number): string => `covariance ${index}`;
-export const attentionCovarianceKey = (index: number): string => `attention covariance ${index}`;
+export const headCovarianceKey = (index: number): string => `head covariance ${index}`;
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
@@ -90,16 +92,27 @@ async function* sweepBackward(
   const labels = sampledLabels(createRandom(request.seed).nextFloat);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
-  for await (const gradients of gradientSweep({ runner, model, windows, scratch, labels, signal })) {
+  for await (const gradients of gradientSweep({
+    runner,
+    model,
+    windows,
+    scratch,
+    labels,
+    heads: request.heads,
+    signal,
+  })) {
     await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
-    await scratch.put(attentionCovarianceKey(gradients.index), gradients.attentionCovariance);
+    if (gradients.heads) await scratch.put(headCovarianceKey(gradients.index), gradients.heads.lossCovariance);
     await visit(gradients);
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }
   await runner.release();
 }
 
-/** KL divergence when one layer alone is cut by FORK_SHARE, per layer. */
+/**
+ * KL divergence when one layer alone is cut by FORK_SHARE, per layer: on windows that the refit has not seen, as far as there are
+ * any, since a refit flatters itself on its own.
+ */
 async function* measureCuts(
   { backend, model, windows, scratch, signal }: LossRequest,
   cuts: readonly Int32Array[],
@@ -115,7 +128,7 @@ async function* measureCuts(
       weights: pruneNeurons(weights, kept, downProj),
     };
   };
-  const forks = forkDivergences(runner, model, firstTokens(windows, FORK_TOKENS), change, signal);
+  const forks = forkDivergences(runner, model, lastTokens(windows, FORK_TOKENS), change, signal);
   for (;;) {
     const step = await forks.next();
     if (step.done) {
@@ -135,4 +148,9 @@ function rescale(curve: Float64Array, measured: number, cut: number): Float64Arr
 function firstTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
   const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
   return { ids: ids.subarray(0, some * length), count: some, length };
+}
+
+function lastTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
+  const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
+  return { ids: ids.subarray((count - some) * length), count: some, length };
 }

@@ -11,6 +11,8 @@ describe("defaults", () => {
       widths: "auto",
       recovery: "dense-target",
       layers: "auto",
+      heads: 0,
+      kvGroups: 0,
       calibration: [],
       samples: 256,
       context: 256,

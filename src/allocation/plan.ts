@@ -3,13 +3,15 @@ import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
 import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
+import type { LayerSizes } from "../model/layer-sizes.ts";
 import type { Model } from "../model/model.ts";
 import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
-import { equalWidths, PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+import { withoutHeads } from "./heads.ts";
+import { PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
 
 /** "auto" removes whole layers only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
 const LEAST_WIDTH_SHARES = [0.4, 0.1];
@@ -29,7 +31,7 @@ export interface LayerCut {
 export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   const total = spec.layers.length;
   const { layers } = options;
-  if (layers === "auto") return { count: fewestLayers(spec, targetOf(options)), removed: undefined };
+  if (layers === "auto") return { count: fewestLayers(spec, options), removed: undefined };
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
   const missing = removed.find((index) => index >= total);
@@ -44,11 +46,13 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
 }
 
 /** The fewest removed layers that leave the others a width worth having. */
-function fewestLayers(spec: DecoderSpec, target: Target): number {
+function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
+  const target = targetOf(options);
+  const cut = withoutHeads(spec, options);
   for (const share of LEAST_WIDTH_SHARES) {
     for (let count = 0; count < spec.layers.length; count++) {
       const kept = [...spec.layers.keys()].slice(count);
-      const floor = withWidth(spec, kept, Math.ceil(share * meanWidth(spec)));
+      const floor = withWidth(cut, kept, Math.ceil(share * meanWidth(spec)));
       if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
     }
   }
@@ -60,6 +64,21 @@ export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Ta
   of: sparsityOf,
   multipleOf,
 });
+
+/**
+ * The pruned model with the same width and the same number of heads in all kept layers, as far as they have them.
+ *
+ * @param shown the layers to describe, where others than the kept ones
+ */
+export function equalSpec(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  options: PruneOptions,
+  shown: readonly number[] = keptLayers,
+): DecoderSpec {
+  const cut = withoutHeads(spec, options);
+  return withWidth(cut, shown, uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec }));
+}
 
 /** The layers that stay when it does not matter which: all have the same shape. */
 export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): number[] {
@@ -80,7 +99,7 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   }
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = withWidth(spec, kept, uniformWidth(spec, kept, targetOf(options)));
+  const after = equalSpec(spec, kept, options);
   return {
     ...cutFigures(model, after, form),
     model: model.checkpoint.name,
@@ -93,12 +112,17 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   };
 }
 
+type FigureName =
+  | "parameters"
+  | "decoderParameters"
+  | "bytes"
+  | "intermediateSize"
+  | "numAttentionHeads"
+  | "numKeyValueHeads"
+  | "sparsity";
+
 /** Sizes of a model and of what it becomes. */
-export function cutFigures(
-  model: Model,
-  after: DecoderSpec,
-  form: OutputForm,
-): Pick<PrunePlan, "parameters" | "decoderParameters" | "bytes" | "intermediateSize" | "sparsity"> {
+export function cutFigures(model: Model, after: DecoderSpec, form: OutputForm): Pick<PrunePlan, FigureName> {
   const { spec } = model;
   const [old, now] = [countParameters(spec), countParameters(after)];
   return {
@@ -106,29 +130,35 @@ export function cutFigures(
     decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
     bytes: { before: sourceBytes(model), after: weightBytes(after, form) },
     intermediateSize: { before: meanWidth(spec), after: meanWidth(after) },
+    numAttentionHeads: { before: mean(spec, "numAttentionHeads"), after: mean(after, "numAttentionHeads") },
+    numKeyValueHeads: { before: mean(spec, "numKeyValueHeads"), after: mean(after, "numKeyValueHeads") },
     sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
   };
 }
 
-const meanWidth = ({ layers }: DecoderSpec): number =>
-  Math.round(layers.reduce((sum, { intermediateSize }) => sum + intermediateSize, 0) / layers.length);
+const meanWidth = (spec: DecoderSpec): number => Math.round(mean(spec, "intermediateSize"));
+
+const mean = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
+  layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
 
 /**
- * Each kept layer at its own width: as many neurons go in all as equal widths would give up, where they cost least.
+ * The pruned model with each kept layer at its own width: as many neurons go in all as equal widths would give up, where
+ * they cost least.
  *
  * @param costs marginal costs of each layer of the source, in the order of removal
  */
-export function perLayerWidths(
+export function perLayerSpec(
   spec: DecoderSpec,
   keptLayers: readonly number[],
   costs: readonly Float64Array[],
-  target: Target,
-): number[] {
+  options: PruneOptions,
+): DecoderSpec {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
-  const equal = equalWidths(spec, keptLayers, uniformWidth(spec, keptLayers, { ...target, multipleOf: 1 }));
-  const total = widths.reduce((sum, width, position) => sum + width - equal[position]!, 0);
+  const equal = equalSpec(spec, keptLayers, { ...options, multipleOf: 1 });
+  const total = widths.reduce((sum, width, position) => sum + width - equal.layers[position]!.intermediateSize, 0);
   const kept = keptLayers.map((index) => costs[index]!);
-  return widthsByCost(kept, widths, total, target.multipleOf ?? PREFERRED_MULTIPLE);
+  const own = widthsByCost(kept, widths, total, options.multipleOf ?? PREFERRED_MULTIPLE);
+  return withWidth(withoutHeads(spec, options), keptLayers, own);
 }
 
 const sourceBytes = (model: Model): number =>

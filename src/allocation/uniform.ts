@@ -10,6 +10,8 @@ export interface Target {
   readonly sparsity: number;
   /** Which parameters the fraction counts. `decoder`: the matrices of the decoder layers. */
   readonly of: "all" | "decoder";
+  /** The model that the fraction is counted of, where it is not the one that loses the neurons. */
+  readonly source?: DecoderSpec | undefined;
   readonly multipleOf?: number | undefined;
 }
 
@@ -27,7 +29,7 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], t
     const width = widthInSteps(spec, keptLayers, target, full, step);
     if (width !== undefined) return width;
   }
-  const most = reachedSparsity(spec, withWidth(spec, keptLayers, steps.at(-1)!), target.of);
+  const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, steps.at(-1)!), target.of);
   const hint =
     target.multipleOf === undefined
       ? "ask for less, or remove layers with --layers"
@@ -48,7 +50,7 @@ function widthInSteps(
   step: number,
 ): number | undefined {
   const reaches = (width: number): boolean =>
-    reachedSparsity(spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
+    reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
   if (reaches(full)) return full;
   for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (reaches(width)) return width;
   return undefined;

@@ -29,6 +29,8 @@ export interface Family {
   readonly normOffset: 0 | 1;
   readonly queryKeyNorm: boolean;
   readonly sandwichNorms: boolean;
+  /** transformers 5 refuses a number of heads that does not divide the hidden size. */
+  readonly headsDivideHidden: boolean;
   /** Embeddings are multiplied by √hiddenSize. */
   readonly scaledEmbeddings: boolean;
 }
@@ -71,6 +73,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "llama",
     architecture: "LlamaForCausalLM",
+    headsDivideHidden: true,
     gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 2048, attention_bias: false, mlp_bias: false },
     activationKey: "hidden_act",
@@ -82,6 +85,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "mistral",
     architecture: "MistralForCausalLM",
+    headsDivideHidden: false,
     gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
     activationKey: "hidden_act",
@@ -93,6 +97,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "qwen2",
     architecture: "Qwen2ForCausalLM",
+    headsDivideHidden: false,
     gguf: {
       ...NOTHING_MORE,
       architecture: "qwen2",
@@ -116,6 +121,7 @@ export const FAMILIES: readonly Family[] = [
   {
     modelType: "gemma3_text",
     architecture: "Gemma3ForCausalLM",
+    headsDivideHidden: true,
     gguf: {
       architecture: "gemma3",
       interleavedRotary: false,

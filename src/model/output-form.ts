@@ -5,9 +5,11 @@ import { CompError } from "../errors.ts";
 import type { PruneOptions } from "../options.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { checkGguf, ggufBytes } from "./gguf-writer.ts";
+import { areAlike } from "./layer-sizes.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
 import { familyOf } from "./parse-config.ts";
+import { isStock } from "./pruned-config.ts";
 
 export type OutputForm =
   | { readonly format: "safetensors"; readonly dtype: FloatDtype }
@@ -65,6 +67,14 @@ export function widthsOption(
     : "equal";
 }
 
+/** What loading a folder of a model of `spec` takes beyond a stock class, as a warning; undefined when nothing. */
+export function codeNeeded(spec: DecoderSpec, { format }: OutputForm): string | undefined {
+  if (format === "gguf" || isStock(spec, spec.layers)) return undefined;
+  const heads = `${spec.layers[0]!.numAttentionHeads} heads do not divide the hidden size ${spec.hiddenSize}`;
+  const why = areAlike(spec.layers) ? heads : "layers differ in size";
+  return `${why}: transformers loads the folder with trust_remote_code=True only`;
+}
+
 /** What the form leaves out of the model, as a warning; undefined when it has everything. */
 export function omissionOf(
   { family, layers, maxPositionEmbeddings }: DecoderSpec,
@@ -94,21 +104,4 @@ export async function checkForm(
   perLayer: boolean,
 ): Promise<void> {
   if (format === "gguf") await checkGguf(source, spec, dtype, perLayer);
-  else checkFolder(spec);
-}
-
-/** The modelling file that a folder may bring knows MLPs of different widths, and no other difference. */
-function checkFolder({ layers }: DecoderSpec): void {
-  const [first] = layers;
-  const fits = layers.every(
-    ({ intermediateSize, numAttentionHeads, numKeyValueHeads }) =>
-      intermediateSize > 0 &&
-      numAttentionHeads > 0 &&
-      numAttentionHeads === first!.numAttentionHeads &&
-      numKeyValueHeads === first!.numKeyValueHeads,
-  );
-  if (fits) return;
-  throw new CompError("architecture", "a folder has no form for layers that differ in heads or lack a part", {
-    hint: "name the output NAME.gguf",
-  });
 }

@@ -28,7 +28,14 @@ async function covariances(family: string, change = (model: Model): Model => mod
   const labels = givenLabels(ids.map((id) => (id + 1) % 96));
   const windows = { ids, count: 2, length: 24 };
   const found: Float32Array[] = [];
-  for await (const { index, lossCovariance } of gradientSweep({ runner, model, windows, scratch, labels }))
+  for await (const { index, lossCovariance } of gradientSweep({
+    runner,
+    model,
+    windows,
+    scratch,
+    labels,
+    heads: false,
+  }))
     found[index] = lossCovariance;
   await Promise.all([scratch.clear(), runner.release(), checkpoint.close()]);
   return found;

@@ -25,7 +25,7 @@ describe.each(["llama", "gemma3"])("%s", (family) => {
       const disturbed = async () => {
         const states = await embed(model, windows);
         for (const { hidden } of states)
-          hidden.data.forEach((value, i) => (hidden.data[i] = value * (1 + 0.2 * Math.sin(i))));
+          hidden.data.set(hidden.data.map((value, i) => value * (1 + 0.2 * Math.sin(i))));
         return states;
       };
       const run = async (states: HiddenBatch[], used = weights) => {

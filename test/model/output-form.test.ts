@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { layersOption, omissionOf, outputForm, weightBytes } from "../../src/model/output-form.ts";
+import { codeNeeded, layersOption, omissionOf, outputForm, weightBytes } from "../../src/model/output-form.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
@@ -60,4 +60,18 @@ describe("what a GGUF file leaves out", () => {
     expect(omissionOf(spec, folder)).toBeUndefined();
     expect([llama, gemma3].map((model) => omissionOf(model.spec, file))).toEqual([undefined, undefined]);
   });
+});
+
+test("a folder needs code for heads that do not divide the hidden size, and for layers that differ", () => {
+  const withHeads = (numAttentionHeads: number, only?: number) => ({
+    ...llama.spec,
+    layers: llama.spec.layers.map((layer, index) =>
+      only === undefined || only === index ? { ...layer, numAttentionHeads, numKeyValueHeads: 1 } : layer,
+    ),
+  });
+  expect(codeNeeded(llama.spec, folder)).toBeUndefined();
+  expect(codeNeeded(withHeads(2), folder)).toBeUndefined();
+  expect(codeNeeded(withHeads(3), folder)).toContain("3 heads do not divide the hidden size 32: transformers loads");
+  expect(codeNeeded(withHeads(2, 1), folder)).toContain("layers differ in size");
+  expect(codeNeeded(withHeads(3), file)).toBeUndefined();
 });

@@ -93,6 +93,21 @@ describe("an output named .gguf", () => {
     await expectSame(file, asFolder, 0.003);
   });
 
+  test.each([{ heads: 1 }, { kvGroups: 1 }])(
+    "with fewer heads (%o) is to llama.cpp the model of the folder",
+    async (cut) => {
+      const folder = temporaryFolder();
+      const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
+      await pruneDemo({ output: file, sparsity: 0.2, ...cut });
+      await pruneDemo({ output: asFolder, sparsity: 0.2, ...cut });
+      await withModel(file, async ({ checkpoint: { metadata } }) => {
+        expect(metadata.get("llama.attention.head_count")).toBe(2);
+        expect(metadata.get("llama.attention.key_length")).toBe(32);
+      });
+      await expectSame(file, asFolder, 0.003);
+    },
+  );
+
   test("tells what it was made from and how, and under which licence", async () => {
     const output = newFile();
     const { fingerprint } = await pruneDemo({ output, sparsity: 0.2, layers: [3] });
@@ -187,20 +202,6 @@ describe("refused before any work, with nothing written, is", () => {
 
   test("a model without tokenizer", async () => {
     expect((await refusal({ model: tinyPath("llama"), multipleOf: 1 })).kind).toBe("checkpoint");
-  });
-
-  test("a folder for layers that lack a part", async () => {
-    const model = newFile();
-    await withModel(DEMO_MODEL, async (demo) => {
-      const layers = demo.spec.layers.with(2, { ...demo.spec.layers[2]!, intermediateSize: 0 });
-      await copyToGguf(demo, model, "F16", { ...demo.spec, layers });
-    });
-    const { kind, message, hint } = await refusal({ model }, "folder");
-    expect([kind, message]).toEqual([
-      "architecture",
-      "a folder has no form for layers that differ in heads or lack a part",
-    ]);
-    expect(hint).toBe("name the output NAME.gguf");
   });
 });
 
