@@ -1,7 +1,15 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
-import { anyLayers, cutFigures, perLayerWidths, planLayers, planPrune, targetOf } from "./allocation/plan.ts";
-import { equalWidths, uniformWidth, withWidth } from "./allocation/uniform.ts";
+import {
+  anyLayers,
+  cutFigures,
+  evenWidths,
+  outputSpec,
+  perLayerWidths,
+  planLayers,
+  planPrune,
+  targetOf,
+} from "./allocation/plan.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import { type FloatDtype, isFloatDtype } from "./checkpoint/dtype.ts";
@@ -17,17 +25,24 @@ import { LayerRunner } from "./forward/layer-runner.ts";
 import { layers } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
-import { criteria } from "./importance/index.ts";
+import type { Criterion } from "./importance/criterion.ts";
+import { type CriterionName, criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
+import { withDownBias } from "./model/mlp-bias.ts";
 import { type Model, openModel } from "./model/model.ts";
 import { ModelWriter } from "./model/model-writer.ts";
 import { prunedConfig } from "./model/pruned-config.ts";
+import { withZeroBiases } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { type CalibrationText, type PruneOptions, parseByteSize } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { pruneLayer } from "./prune-layer.ts";
+import { rankAllLayers } from "./rank-all-layers.ts";
 import { writeCompanions, writeReport } from "./report/write-report.ts";
-import { covarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { senseCosts, senseLoss } from "./sense-loss.ts";
+import { senseWeights } from "./sense-weights.ts";
+import { takeSensed } from "./sensed.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -51,18 +66,29 @@ export interface Host {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan. */
+/**
+ * Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan.
+ *
+ * @param criterion one of one's own, instead of the one that the options name
+ */
 export async function* pruneCheckpoint(
   source: Checkpoint,
-  options: PruneOptions,
+  given: PruneOptions,
   host: Host,
+  criterion: Criterion = criteria[given.criterion as CriterionName],
 ): AsyncGenerator<PruneEvent> {
   const start = host.now();
+  checkAllocation(given, criterion);
   const model = await openModel(source);
+  const options = withPossibleRecovery(given, model);
   const dtype = outputDtype(model, options);
   const plan = planPrune(model, options, dtype);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
+  if (options.recovery !== given.recovery) {
+    const message = `a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`;
+    yield { type: "warning", message };
+  }
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
@@ -82,6 +108,7 @@ export async function* pruneCheckpoint(
     model,
     calibration,
     options,
+    criterion,
     host,
     gemm: backendGemm(backend),
     scratch: host.createScratch(),
@@ -89,15 +116,15 @@ export async function* pruneCheckpoint(
   let output: Output | undefined;
   try {
     const keptLayers = yield* chooseLayers(sweep);
-    const widths = yield* chooseWidths(sweep, keptLayers);
-    const spec = withWidth(model.spec, keptLayers, widths);
+    const { widths, orders } = yield* chooseWidths(sweep, keptLayers);
+    const spec = outputSpec(model.spec, keptLayers, widths, options);
     output = await host.createOutput();
     const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
-    const { results, quality } = yield* pruneLayers(sweep, keptLayers, widths, writer);
+    const { results, quality } = yield* pruneLayers(sweep, keptLayers, { spec, orders }, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
     await writer.copyGlobals(model);
     await writer.finish();
-    const config = prunedConfig(model.config, model.spec, { keptLayers, widths, dtype });
+    const config = prunedConfig(model.config, model.spec, { keptLayers, widths, bias: spec.bias, dtype });
     const companions = await writeCompanions(output, source, config);
     yield { type: "stage", name: "verify", done: 0, total: 1 };
     await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, dtype);
@@ -133,6 +160,7 @@ interface Sweep {
   readonly model: Model;
   readonly calibration: { readonly windows: TokenWindows; readonly heldOut: TokenWindows };
   readonly options: PruneOptions;
+  readonly criterion: Criterion;
   readonly host: Host;
   readonly gemm: Gemm;
   readonly scratch: Scratch;
@@ -162,27 +190,34 @@ async function* chooseLayers({
   return keepInfluential(influences, cut.count);
 }
 
-/** How many neurons each kept layer keeps; a loss-aware criterion gets what it needs on the way. */
-async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, number[]> {
-  const { model, calibration, options, host, gemm, scratch } = sweep;
-  const width = uniformWidth(model.spec, keptLayers, targetOf(options));
+/** How many neurons each kept layer keeps, and which where the allocation ranks them. */
+interface Shares {
+  readonly widths: readonly number[];
+  /** Neurons of each layer of the source in the order of their removal. */
+  readonly orders?: readonly Int32Array[] | undefined;
+}
+
+/** Settles the shares; the criterion gets what it needs of backward sweeps on the way. */
+async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, Shares> {
+  const { model, calibration, options, criterion, host } = sweep;
+  const target = targetOf(options);
+  const even = evenWidths(model.spec, keptLayers, target);
   const { backend, signal } = host;
-  const request = {
-    backend,
-    gemm,
-    model,
-    windows: calibration.windows,
-    scratch,
-    seed: options.seed,
-    ridge: options.ridge,
-    signal,
-  };
-  if (options.widths === "per-layer") {
+  const { seed, ridge } = options;
+  const request = { ...sweep, backend, windows: calibration.windows, seed, ridge, signal };
+  if (criterion.needsWeightSensitivity) yield* senseWeights(request);
+  if (options.allocation === "loss") {
     const costs = yield* senseCosts(request);
-    return perLayerWidths(model.spec, keptLayers, costs, targetOf(options));
+    return { widths: perLayerWidths(model.spec, keptLayers, costs, target) };
   }
-  if (criteria[options.criterion].needsLossCovariance) yield* senseLoss(request);
-  return equalWidths(model.spec, keptLayers, width);
+  if (criterion.needsLossCovariance) yield* senseLoss(request);
+  if (options.allocation === "even") return { widths: even };
+  const removals = yield* rankAllLayers(request);
+  const costs = removals.map((removal) => removal.costs);
+  return {
+    widths: perLayerWidths(model.spec, keptLayers, costs, target),
+    orders: removals.map(({ order }) => order),
+  };
 }
 
 /**
@@ -192,10 +227,10 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
 async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
-  widths: readonly number[],
+  { spec, orders }: { readonly spec: DecoderSpec } & Pick<Shares, "orders">,
   writer: ModelWriter,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, calibration, options, host, gemm, scratch } = sweep;
+  const { runner, model, calibration, criterion, host, scratch } = sweep;
   const states = await embed(model, calibration.windows);
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
@@ -206,18 +241,26 @@ async function* pruneLayers(
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
     if (!keptLayers.includes(index)) continue;
-    const width = widths[results.length]!;
-    const needsLoss = criteria[options.criterion].needsLossCovariance && width < layer.intermediateSize;
-    const lossCovariance = needsLoss ? await scratch.take(covarianceKey(index)) : undefined;
+    const position = results.length;
+    const width = spec.layers[position]!.intermediateSize;
+    const order = orders?.[index];
+    const sensed = order || width === layer.intermediateSize ? {} : await takeSensed(scratch, index, criterion);
     await runner.attention(layer, weights, [...states, ...heldOut]);
     const { collectGarbage } = host;
     collectGarbage();
-    const pruned = await pruneLayer(streamed, { runner, gemm, options, width, states, lossCovariance, collectGarbage });
-    await runner.mlp({ ...layer, intermediateSize: width }, pruned.weights, [...states, ...heldOut]);
-    await writer.writeLayer(results.length, pruned.weights);
-    const { weights: _, ...cut } = pruned;
+    const { weights: cutWeights, ...cut } = await pruneLayer(streamed, {
+      ...sweep,
+      width,
+      states,
+      sensed,
+      order,
+      collectGarbage,
+    });
+    const pruned = withZeroBiases(cutWeights, spec, position);
+    await runner.mlp({ ...layer, intermediateSize: width }, pruned, [...states, ...heldOut]);
+    await writer.writeLayer(position, pruned);
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
-    const { kept: __, ...progress } = results.at(-1)!;
+    const { kept: _, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
@@ -243,6 +286,21 @@ async function measureQuality(
     klDivergence,
     topOneAgreement,
   };
+}
+
+/** @throws {CompError} "option" when the criterion has no scores that the allocation could compare */
+function checkAllocation({ allocation }: PruneOptions, criterion: Criterion): void {
+  if (allocation !== "global" || criterion.oneShot) return;
+  const able = Object.values(criteria).filter(({ oneShot }) => oneShot);
+  throw new CompError("option", `--allocation global does not go with --criterion ${criterion.name}`, {
+    hint: `it needs neurons scored one by one: ${able.map(({ name }) => name).join(", ")}`,
+  });
+}
+
+/** No recovery instead of a bias for which the output has no place. */
+function withPossibleRecovery(options: PruneOptions, { spec }: Model): PruneOptions {
+  const hasPlace = options.recovery !== "bias" || withDownBias(spec, options.widths === "per-layer") !== undefined;
+  return hasPlace ? options : { ...options, recovery: "none" };
 }
 
 /** The type to write: as asked, else the source's; a quantized source becomes f16. */

@@ -3,12 +3,22 @@ import { byteLength, type FloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
+import { withDownBias } from "../model/mlp-bias.ts";
 import type { Model } from "../model/model.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
-import { equalWidths, PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+import {
+  equalWidths,
+  isSpared,
+  PREFERRED_MULTIPLE,
+  reachedSparsity,
+  reaches,
+  type Target,
+  uniformWidth,
+  withWidth,
+} from "./uniform.ts";
 
 /** "auto" removes whole layers only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
 const LEAST_WIDTH_SHARES = [0.4, 0.1];
@@ -28,7 +38,7 @@ export interface LayerCut {
 export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   const total = spec.layers.length;
   const { layers } = options;
-  if (layers === "auto") return { count: fewestLayers(spec, targetOf(options)), removed: undefined };
+  if (typeof layers === "string") return { count: countLayers(spec, layers, targetOf(options)), removed: undefined };
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
   const missing = removed.find((index) => index >= total);
@@ -42,22 +52,37 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
   throw new CompError("budget", `--layers removes ${cut.count} layers of ${total}; at least one has to stay`);
 }
 
+/** How many layers go by a rule. @throws {CompError} "budget" when whole layers alone do not suffice */
+function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", target: Target): number {
+  if (rule === "auto") return fewestLayers(spec, target);
+  const counts = [...spec.layers.keys()];
+  const without = (count: number): DecoderSpec => ({ ...spec, layers: spec.layers.slice(count) });
+  if (rule === "half")
+    return counts.findLast((count) => reachedSparsity(spec, without(count), target.of) <= target.sparsity / 2)!;
+  const count = counts.find((candidate) => reaches(spec, without(candidate), target));
+  if (count !== undefined) return count;
+  throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached by removing whole layers alone`, {
+    hint: "ask for less",
+  });
+}
+
 /** The fewest removed layers that leave the others a width worth having. */
 function fewestLayers(spec: DecoderSpec, target: Target): number {
   for (const share of LEAST_WIDTH_SHARES) {
     for (let count = 0; count < spec.layers.length; count++) {
       const kept = [...spec.layers.keys()].slice(count);
       const floor = withWidth(spec, kept, Math.ceil(share * meanWidth(spec)));
-      if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
+      if (reaches(spec, floor, target)) return count;
     }
   }
   return 0; // the budget then says what can be reached
 }
 
-export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({
+export const targetOf = ({ sparsity, sparsityOf, multipleOf, spare }: PruneOptions): Target => ({
   sparsity,
   of: sparsityOf,
   multipleOf,
+  spare,
 });
 
 /** The layers that stay when it does not matter which: all have the same shape. */
@@ -72,14 +97,9 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
  */
 export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype): PrunePlan {
   const { spec } = model;
-  if (options.widths === "per-layer" && options.criterion !== "loss") {
-    throw new CompError("option", `--widths per-layer does not go with --criterion ${options.criterion}`, {
-      hint: "only --criterion loss compares layers",
-    });
-  }
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = withWidth(spec, kept, uniformWidth(spec, kept, targetOf(options)));
+  const after = outputSpec(spec, kept, evenWidths(spec, kept, targetOf(options)), options);
   return {
     ...cutFigures(model, after, dtype),
     model: model.checkpoint.name,
@@ -112,6 +132,22 @@ export function cutFigures(
 const meanWidth = ({ layers }: DecoderSpec): number =>
   Math.round(layers.reduce((sum, { intermediateSize }) => sum + intermediateSize, 0) / layers.length);
 
+/** The same width in every kept layer that is not spared. @throws {CompError} "budget" as `uniformWidth` */
+export const evenWidths = (spec: DecoderSpec, keptLayers: readonly number[], target: Target): number[] =>
+  equalWidths(spec, keptLayers, uniformWidth(spec, keptLayers, target), target.spare);
+
+/** The spec of the pruned model, with a bias in its MLPs where the recovery adds one and there is a place for it. */
+export function outputSpec(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  widths: readonly number[],
+  options: PruneOptions,
+): DecoderSpec {
+  const after = withWidth(spec, keptLayers, widths);
+  if (options.recovery !== "bias") return after;
+  return { ...after, bias: withDownBias(spec, options.widths === "per-layer") ?? spec.bias };
+}
+
 /**
  * Each kept layer at its own width: as many neurons go in all as equal widths would give up, where they cost least.
  *
@@ -124,9 +160,11 @@ export function perLayerWidths(
   target: Target,
 ): number[] {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
-  const equal = equalWidths(spec, keptLayers, uniformWidth(spec, keptLayers, { ...target, multipleOf: 1 }));
+  const equal = evenWidths(spec, keptLayers, { ...target, multipleOf: 1 });
   const total = widths.reduce((sum, width, position) => sum + width - equal[position]!, 0);
-  const kept = keptLayers.map((index) => costs[index]!);
+  const kept = keptLayers.map((index, position) =>
+    isSpared(position, keptLayers.length, target.spare) ? new Float64Array() : costs[index]!,
+  );
   return widthsByCost(kept, widths, total, target.multipleOf ?? PREFERRED_MULTIPLE);
 }
 

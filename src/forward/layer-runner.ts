@@ -95,10 +95,9 @@ export class LayerRunner {
     into: Record<string, Tensor>,
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
-    const key = [part, batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(
-      " ",
-    );
     const used = partWeights(part, weights);
+    const sizes = [batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize];
+    const key = [part, ...sizes, ...Object.keys(used)].join(" "); // a pruned layer may have a bias that others lack
     const program = await this.programs.get(key, () => partGraph(part, context, used));
     const position = part === "attention" || part === "layer" ? this.position(layer, length) : {};
     await program.run({ x: hidden, ...used, ...position, ...inputs }, into);

@@ -7,6 +7,7 @@ import type { Criterion } from "./criterion.ts";
 export const magnitude: Criterion = {
   name: "magnitude",
   description: "norm of the neuron's column of down_proj (baseline; ignores the activations)",
+  oneShot: true,
   rank: async ({ downProj, intermediateSize }, _, count) =>
     removeLowest(columnSquares(downProj, intermediateSize).map(Math.sqrt), count),
 };

@@ -6,6 +6,7 @@ import type { Criterion } from "./criterion.ts";
 export const random: Criterion = {
   name: "random",
   description: "by lot, from --seed (baseline)",
+  oneShot: true,
   rank: async ({ intermediateSize }, _, count, context) =>
     removeLowest(
       Float64Array.from({ length: intermediateSize }, () => context.random()),

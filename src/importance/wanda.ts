@@ -11,6 +11,7 @@ import type { Criterion } from "./criterion.ts";
 export const wanda: Criterion = {
   name: "wanda",
   description: "norm of the activation times norm of its column of down_proj (baseline)",
+  oneShot: true,
   rank: async ({ downProj, intermediateSize }, { gram }, count) =>
     removeLowest(contributionNorms(gram, downProj, intermediateSize), count),
 };

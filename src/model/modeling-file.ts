@@ -2,6 +2,7 @@
 // `trust_remote_code=True` allows transformers to use.
 import type { Family } from "./families.ts";
 import { WIDTHS_FIELD } from "./layer-sizes.ts";
+import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
 const FILE = "modeling_comp";
 
@@ -23,12 +24,13 @@ export function perLayerFields(widths: readonly number[]): Record<string, unknow
   };
 }
 
-/** The modelling file: the stock class of the family, each layer's MLP made anew at its own width. */
+/** The modelling file: the stock class of the family, each layer's MLP made anew at its own width, with a bias where there is one. */
 export function renderModelingFile({ modelType, architecture }: Pick<Family, "modelType" | "architecture">): string {
   const module = MODULES[modelType] ?? modelType;
-  return `"""${architecture} whose layers have MLPs of different widths (config.${WIDTHS_FIELD}). Load with trust_remote_code=True."""
+  return `"""${architecture} whose layers have MLPs of their own (config.${WIDTHS_FIELD}). Load with trust_remote_code=True."""
 import copy
 
+import torch
 from transformers.models.${module}.modeling_${module} import ${architecture}
 
 
@@ -39,6 +41,8 @@ class CompForCausalLM(${architecture}):
             own = copy.deepcopy(config)
             own.intermediate_size = width
             layer.mlp = type(layer.mlp)(own)
+            if getattr(config, "${DOWN_BIAS_FIELD}", False):
+                layer.mlp.down_proj = torch.nn.Linear(width, config.hidden_size)
         self.post_init()
 `;
 }

@@ -1,8 +1,9 @@
 // config.json of the smaller model: what changes with the cut, everything else as it was.
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "./config-fields.ts";
-import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
+import type { Biases, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import { WIDTHS_FIELD } from "./layer-sizes.ts";
+import { biasFields, isStockBias } from "./mlp-bias.ts";
 import { areEqual, perLayerFields } from "./modeling-file.ts";
 import { familyOf, withDefaults } from "./parse-config.ts";
 import { ropeScaling } from "./rope-config.ts";
@@ -16,6 +17,8 @@ export interface PrunedShape {
   /** Given when heads are cut. transformers 5 loads a Llama or Gemma only when they divide hidden_size. */
   readonly numAttentionHeads?: number;
   readonly numKeyValueHeads?: number;
+  /** Which projections of the smaller model have a bias; absent means that nothing changes. */
+  readonly bias?: Biases;
   /** Type of the weights as they are written; absent means that of the source. */
   readonly dtype?: FloatDtype;
 }
@@ -40,7 +43,7 @@ export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: Prun
     ...cutLists(withoutWidths(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
-    ...mlpWidths(shape.widths),
+    ...mlp(shape.widths, shape.bias ?? spec.bias),
     ...heads(spec, shape),
     ...rope(config),
     ...dtype(config, shape),
@@ -54,8 +57,9 @@ function withoutWidths(config: ModelConfig): ModelConfig {
   return rest;
 }
 
-function mlpWidths(widths: readonly number[]): ModelConfig {
-  return areEqual(widths) ? { intermediate_size: widths[0] } : perLayerFields(widths);
+function mlp(widths: readonly number[], bias: Biases): ModelConfig {
+  const isStock = areEqual(widths) && isStockBias(bias);
+  return { ...biasFields(bias), ...(isStock ? { intermediate_size: widths[0] } : perLayerFields(widths)) };
 }
 
 /** config.json as text, floats written as Python writes them. */

@@ -1,9 +1,15 @@
 // The recoveries by name.
+import { bias } from "./bias.ts";
 import { leastSquares } from "./least-squares.ts";
 import { mask } from "./mask.ts";
 import { none } from "./none.ts";
 import type { Recovery } from "./recovery.ts";
 
-export type RecoveryName = "none" | "mask" | "least-squares";
+export type RecoveryName = "none" | "mask" | "least-squares" | "bias";
 
-export const recoveries: Readonly<Record<RecoveryName, Recovery>> = { none, mask, "least-squares": leastSquares };
+export const recoveries: Readonly<Record<RecoveryName, Recovery>> = {
+  none,
+  mask,
+  "least-squares": leastSquares,
+  bias,
+};

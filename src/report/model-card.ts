@@ -55,7 +55,7 @@ function describeCut({ layersRemoved, intermediateSize, options, sparsity }: Pru
       : `layer${layersRemoved.length === 1 ? "" : "s"} ${layersRemoved.join(", ")} removed`;
   const { before, after } = intermediateSize;
   const width = before === after ? `MLP width ${before} kept` : `MLP width ${before} → ${after}`;
-  const method = `neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
+  const method = `preset \`${options.preset}\`: neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
   return `${layers}, ${width}, ${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
 }
 
