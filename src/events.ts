@@ -63,6 +63,7 @@ export type StageName =
   | "gradient"
   | "fork"
   | "layer-importance"
+  | "neuron-importance"
   | "prune"
   | "write"
   | "verify"

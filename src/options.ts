@@ -10,26 +10,48 @@ export interface CalibrationText {
   readonly text: string;
 }
 
-export type Criterion = "loss" | "condition" | "obs" | "wanda" | "magnitude" | "random";
-export type Recovery = "none" | "mask" | "least-squares" | "dense-target";
+export type Criterion = "loss" | "obs" | "condition" | "wanda" | "fluctuation" | "taylor" | "magnitude" | "random";
+export type Recovery = "none" | "mask" | "least-squares" | "dense-target" | "bias";
+/** How the neurons to remove are shared out between the layers. */
+export type Allocation = "even" | "loss" | "global";
+export type PresetName =
+  | "best"
+  | "osscar"
+  | "wanda-sp"
+  | "flap"
+  | "llm-pruner"
+  | "shortgpt"
+  | "comp-paper"
+  | "magnitude"
+  | "random";
 
-/** How to prune. Every field has a default; `sparsity` alone suffices. */
+/** How to prune. Every field has a default, its own or the preset's (presets.ts); `sparsity` alone suffices. */
 export interface PruneOptions {
+  /** The method that decides whatever else is left open. */
+  readonly preset: PresetName;
   /** Fraction of the parameters to remove, 0..0.95. */
   readonly sparsity: number;
   /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
   readonly sparsityOf: "all" | "decoder";
-  /** How neurons are scored. */
-  readonly criterion: Criterion;
+  /** What may be cut inside a layer: "mlp" its neurons alone; no layers go then, unless they are asked for. */
+  readonly prune?: "mlp" | undefined;
+  /** How neurons are scored; the name of a criterion of one's own is recorded here too. */
+  readonly criterion: Criterion | (string & {});
   /**
-   * The same width in every kept layer, or each layer as much as the loss allows (criterion "loss" only); "auto" is per layer
-   * for a GGUF file that stock llama.cpp then loads, else equal.
+   * The same width in every kept layer, or each layer its own, by `allocation` and `spare`; "auto" is per layer for a GGUF file
+   * that stock llama.cpp then loads, else equal.
    */
   readonly widths: "auto" | "equal" | "per-layer";
+  readonly allocation: Allocation;
+  /** How many of the first and of the last layers keep all their neurons. */
+  readonly spare: readonly number[];
   /** How the kept weights make up for what was removed. */
   readonly recovery: Recovery;
-  /** Whole layers to remove: "auto", how many (by Block Influence), or which (indices of the source model). */
-  readonly layers: "auto" | number | number[];
+  /**
+   * Whole layers to remove: how many (by Block Influence), or which (indices of the source model). "auto": only as neurons
+   * alone do not suffice; "half": for at most half of what is to go; "only": for all of it.
+   */
+  readonly layers: "auto" | "half" | "only" | number | number[];
   /** Query heads to remove from each key-value group of every layer. */
   readonly heads: number;
   /** Whole key-value groups to remove from every layer, with their query heads. */
@@ -55,6 +77,14 @@ export interface PruneOptions {
   readonly threads?: number | undefined;
 }
 
+/** What a preset decides. */
+export type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths">;
+
+/** Options as they are given: what is left open is the preset's to decide. */
+export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices> & {
+  readonly [Name in keyof PresetChoices]?: (Name extends "criterion" ? Criterion : PresetChoices[Name]) | undefined;
+};
+
 /** How to measure perplexity and, against a dense model, KL divergence. */
 export interface EvalOptions {
   /** Tokens in a window. */
@@ -79,26 +109,55 @@ export interface GenerateOptions {
 const threads = z.int().min(1).max(1024).optional().describe("arithmetic threads").meta({ fallback: "all cores" });
 const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
+const BY_PRESET = { fallback: "the preset's" };
+
 export const PruneOptions: z.ZodObject = z.strictObject({
   sparsity: z.number().min(0).max(0.95).default(0.2).describe("fraction of the parameters to remove"),
   sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
+  preset: z
+    .enum(["best", "osscar", "wanda-sp", "flap", "llm-pruner", "shortgpt", "comp-paper", "magnitude", "random"])
+    .default("best")
+    .describe("the method; the flags that follow override it"),
+  prune: z
+    .enum(["mlp"])
+    .optional()
+    .describe("cut neurons only, to compare methods on equal terms")
+    .meta({ fallback: "what the preset cuts" }),
   criterion: z
-    .enum(["loss", "obs", "condition", "wanda", "magnitude", "random"])
-    .default("loss")
-    .describe("how neurons are scored"),
+    .enum(["loss", "obs", "condition", "wanda", "fluctuation", "taylor", "magnitude", "random"])
+    .optional()
+    .describe("how neurons are scored")
+    .meta(BY_PRESET),
+  recovery: z
+    .enum(["none", "mask", "least-squares", "dense-target", "bias"])
+    .optional()
+    .describe("how the kept weights make up for what was removed")
+    .meta(BY_PRESET),
   widths: z
     .enum(["auto", "equal", "per-layer"])
-    .default("auto")
-    .describe("one width for all layers, or each layer its own (needs --criterion loss); auto: per layer in GGUF"),
-  recovery: z
-    .enum(["none", "mask", "least-squares", "dense-target"])
-    .default("dense-target")
-    .describe("how the kept weights make up for what was removed"),
+    .optional()
+    .describe("one width for all layers, or each layer its own; auto: per layer in GGUF")
+    .meta(BY_PRESET),
+  allocation: z
+    .enum(["even", "loss", "global"])
+    .optional()
+    .describe("what each layer gives: the same, by loss, or by one ranking of all neurons")
+    .meta(BY_PRESET),
+  spare: z
+    .array(z.int().min(0).max(4096))
+    .length(2)
+    .optional()
+    .describe("how many first and last layers keep all neurons")
+    .meta({ value: "FIRST,LAST", expected: "two numbers of layers, such as 4,2", ...BY_PRESET }),
   layers: z
-    .union([z.literal("auto"), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
-    .default("auto")
+    .union([z.enum(["auto", "half", "only"]), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
+    .optional()
     .describe("whole layers to remove: how many, or which (7,8; a lone index is 7,)")
-    .meta({ value: "auto|N|LIST", expected: "auto, a number of layers, or indices such as 7,8" }),
+    .meta({
+      value: "auto|half|only|N|LIST",
+      expected: "auto, half, only, a number of layers, or indices such as 7,8",
+      ...BY_PRESET,
+    }),
   heads: z.int().min(0).max(16384).default(0).describe("query heads to remove from each key-value group"),
   kvGroups: z.int().min(0).max(16384).default(0).describe("whole key-value groups to remove from each layer"),
   multipleOf: z
@@ -128,7 +187,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   ridge: z.number().min(0).max(10).default(0.001).describe("damping, relative to the mean diagonal"),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   threads,
-}) satisfies z.ZodType<PruneOptions>;
+}) satisfies z.ZodType<GivenPruneOptions>;
 
 export const EvalOptions: z.ZodObject = z.strictObject({
   context: z.int().min(2).max(131072).default(512).describe("tokens in a window"),

@@ -3,13 +3,11 @@ import { nthRandom } from "./calibration/random.ts";
 import { CompError } from "./errors.ts";
 import type { LayerResult } from "./events.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
-import type { CriterionContext, NeuronStatistics } from "./importance/criterion.ts";
+import type { Criterion, CriterionContext, NeuronStatistics } from "./importance/criterion.ts";
 import { type HeadCut, type HeadRemoval, removeHeads } from "./importance/heads.ts";
-import { criteria } from "./importance/index.ts";
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerSizes } from "./model/layer-sizes.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
-import type { Criterion } from "./options.ts";
 import { headElements, pruneHeads } from "./prune/heads.ts";
 import type { LayerJob } from "./prune-layer.ts";
 import { recoveries } from "./recover/index.ts";
@@ -30,10 +28,10 @@ const UNCUT_RIDGE = 1e-2;
 export async function pruneAttention(
   streamed: StreamedLayer,
   sizes: LayerSizes,
-  job: Omit<LayerJob, "width">,
+  job: Omit<LayerJob, "width" | "sensed" | "order"> & { readonly lossCovariance: Float32Array | undefined },
 ): Promise<PrunedAttention> {
   const { index, layer, weights } = streamed;
-  const { runner, gemm, options, states, target, tokenCount, lossCovariance, collectGarbage } = job;
+  const { runner, gemm, options, criterion, states, target, tokenCount, lossCovariance, collectGarbage } = job;
   const { numAttentionHeads, numKeyValueHeads } = sizes;
   const smaller = { ...layer, numAttentionHeads, numKeyValueHeads };
   const isCut = numAttentionHeads !== layer.numAttentionHeads;
@@ -42,11 +40,11 @@ export async function pruneAttention(
   const { gram, total, drift } = await runner.projectionSums("attention", layer, weights, states, target);
   const mean = total.data.map((sum) => sum / tokenCount);
   const statistics = { gram: gram.data, mean, tokenCount };
-  const felt = criteria[options.criterion].needsLossCovariance && lossCovariance ? { lossCovariance } : {};
+  const felt = criterion.needsLossCovariance && lossCovariance ? { lossCovariance } : {};
   const context = { gemm, random: nthRandom(options.seed, index).nextFloat };
   const cut = cutBetween(layer, sizes);
   const kept = isCut
-    ? await rankHeads(options.criterion, runner.spec, streamed, { ...statistics, ...felt }, cut, context)
+    ? await rankHeads(criterion, runner.spec, streamed, { ...statistics, ...felt }, cut, context)
     : allHeads(layer);
   collectGarbage();
   const input = oProjInput(runner.spec, weights, statistics, kept.heads, isCut ? options.ridge : UNCUT_RIDGE);
@@ -79,10 +77,9 @@ export async function rankHeads(
 }
 
 /** @throws {CompError} "option" when the criterion knows neurons only */
-export function headCostsOf(criterion: Criterion): NonNullable<(typeof criteria)[Criterion]["blockCosts"]> {
-  const { blockCosts } = criteria[criterion];
+export function headCostsOf({ name, blockCosts }: Criterion): NonNullable<Criterion["blockCosts"]> {
   if (blockCosts !== undefined) return blockCosts;
-  throw new CompError("option", `--criterion ${criterion} ranks neurons and no heads`);
+  throw new CompError("option", `--criterion ${name} ranks neurons and no heads`);
 }
 
 /** What a recovery takes to refit o_proj of the kept heads. */

@@ -1,19 +1,20 @@
 // The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
 import { nthRandom } from "./calibration/random.ts";
+import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
-import type { MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
-import { criteria } from "./importance/index.ts";
+import type { Criterion, MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
+import type { Sensed } from "./sensed.ts";
 
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
@@ -33,45 +34,67 @@ export interface LayerJob {
   readonly tokenCount: number;
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
-  /** S of this layer, for a criterion that needs it. */
-  readonly lossCovariance: Float32Array | undefined;
+  readonly criterion: Criterion;
+  /** What the backward sweep found of this layer, for a criterion or a recovery that needs it. */
+  readonly sensed: Sensed;
+  /** Neurons in the order of their removal, where the allocation has ranked them already. */
+  readonly order: Int32Array | undefined;
 }
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, states, target, tokenCount, lossCovariance, collectGarbage } = job;
+  const { runner, gemm, options, width, states, target, tokenCount, criterion, sensed, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
-  const mean = total.data.map((sum) => sum / tokenCount);
-  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount };
-  const criterion = criteria[options.criterion];
-  const felt = criterion.needsLossCovariance && lossCovariance ? { lossCovariance } : {};
+  const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, { states, target, tokenCount });
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
-  const { order } = await criterion.rank(mlp, { ...statistics, ...felt }, totalNeurons - width, { gemm, random });
-  const kept = complement(order.toSorted(), totalNeurons);
+  const removed = totalNeurons - width;
+  const { lossCovariance, ...others } = sensed;
+  const felt = { ...statistics, ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
+  const order = job.order ?? (await criterion.rank(mlp, felt, removed, { gemm, random })).order;
   collectGarbage();
+  const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
   const input = {
     ...statistics,
     downProj: mlp.downProj,
     hiddenSize: mlp.hiddenSize,
     kept,
     ridge: options.ridge,
-    ...(target && { drift: drift.data, lossCovariance }),
+    ...(target && { drift, lossCovariance }),
   };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
   collectGarbage();
   const cutOnly = await recoveries.none.recover(input, { gemm });
   return {
-    weights: pruneNeurons(weights, kept, recovered.downProj),
+    weights: withBias(pruneNeurons(weights, kept, recovered.downProj), recovered.bias),
     kept: [...kept],
     keptNeurons: width,
     totalNeurons,
     errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
-    errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj),
+    errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj, {
+      ...statistics,
+      bias: recovered.bias,
+    }),
   };
+}
+
+/** Moments of the neurons' activations over states that stand between attention and MLP. */
+export async function neuronStatistics(
+  runner: LayerRunner,
+  layer: LayerSpec,
+  weights: LayerWeights,
+  { states, target, tokenCount }: Pick<LayerJob, "states" | "target" | "tokenCount">,
+): Promise<NeuronStatistics & { drift: Float32Array }> {
+  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
+  return { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount, drift: drift.data };
+}
+
+function withBias(weights: LayerWeights, bias: Float32Array | undefined): LayerWeights {
+  if (bias === undefined) return weights;
+  const before = weights.downBias?.data;
+  return { ...weights, downBias: tensor(before ? bias.map((value, i) => value + before[i]!) : bias, [bias.length]) };
 }
 
 /** The matrices of a layer's MLP as criteria take them. */

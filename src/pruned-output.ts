@@ -44,7 +44,12 @@ async function folder(
     finish: async () => {
       await writer.copyGlobals(model);
       await writer.finish();
-      const config = prunedConfig(model.config, model.spec, { keptLayers, layers: spec.layers, dtype });
+      const config = prunedConfig(model.config, model.spec, {
+        keptLayers,
+        layers: spec.layers,
+        bias: spec.bias,
+        dtype,
+      });
       return [...writer.files, ...(await writeCompanions(output, model.checkpoint, config))];
     },
     report: (result) => writeReport(output, model.checkpoint, result),

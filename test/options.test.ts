@@ -1,14 +1,18 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { CompError } from "../src/errors.ts";
 import { EvalOptions, GenerateOptions, PruneOptions, parseByteSize, parseOptions } from "../src/options.ts";
+import { pruneOptions } from "../src/presets.ts";
 
 describe("defaults", () => {
   test("one dial suffices to prune", () => {
-    expect(parseOptions<PruneOptions>(PruneOptions, { sparsity: 0.3 })).toEqual({
+    expect(pruneOptions({ sparsity: 0.3 })).toEqual({
       sparsity: 0.3,
       sparsityOf: "all",
+      preset: "best",
       criterion: "loss",
       widths: "auto",
+      allocation: "even",
+      spare: [0, 0],
       recovery: "dense-target",
       layers: "auto",
       heads: 0,
@@ -30,7 +34,7 @@ describe("defaults", () => {
   });
 
   test("the checked options have the declared type", () => {
-    expectTypeOf(parseOptions<PruneOptions>(PruneOptions, {}).layers).toEqualTypeOf<"auto" | number | number[]>();
+    expectTypeOf(pruneOptions({}).layers).toEqualTypeOf<"auto" | "half" | "only" | number | number[]>();
   });
 });
 
@@ -38,8 +42,11 @@ describe("refusals in plain words", () => {
   test.each([
     [{ sparsity: 1.5 }, "sparsity must be between 0 and 0.95, got 1.5"],
     [{ samples: 2.5 }, "samples must be a whole number between 1 and 65536, got 2.5"],
-    [{ criterion: "taylor" }, "criterion must be one of loss, obs, condition, wanda, magnitude, random, got taylor"],
-    [{ layers: "some" }, "layers must be auto, a number of layers, or indices such as 7,8, got some"],
+    [
+      { criterion: "fisher" },
+      "criterion must be one of loss, obs, condition, wanda, fluctuation, taylor, magnitude, random, got fisher",
+    ],
+    [{ layers: "some" }, "layers must be auto, half, only, a number of layers, or indices such as 7,8, got some"],
     [{ maxShardSize: "large" }, "maxShardSize must be a size such as 500MB or 5GB, got large"],
     [{ dryRun: "yes" }, "dryRun must be a boolean, got yes"],
     [{ sparcity: 0.2 }, "there is no option sparcity"],

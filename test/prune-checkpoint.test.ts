@@ -226,8 +226,8 @@ describe("families", () => {
 });
 
 describe("criteria and recoveries", () => {
-  const criteria: Criterion[] = ["loss", "obs", "condition", "wanda", "magnitude", "random"];
-  const recoveries: Recovery[] = ["none", "mask", "least-squares"];
+  const criteria: Criterion[] = ["loss", "obs", "condition", "wanda", "fluctuation", "taylor", "magnitude", "random"];
+  const recoveries: Recovery[] = ["none", "mask", "least-squares", "bias"];
 
   test.each(criteria)(
     "%s runs with every recovery, and least squares is nearer to the dense model than none",

@@ -4,6 +4,7 @@ import type { PrunePlan } from "../events.ts";
 import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { LayerSizes } from "../model/layer-sizes.ts";
+import { withDownBias } from "../model/mlp-bias.ts";
 import type { Model } from "../model/model.ts";
 import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
@@ -11,7 +12,16 @@ import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
 import { withoutHeads } from "./heads.ts";
-import { PREFERRED_MULTIPLE, reachedSparsity, type Target, uniformWidth, withWidth } from "./uniform.ts";
+import {
+  equalWidths,
+  isSpared,
+  PREFERRED_MULTIPLE,
+  reachedSparsity,
+  reaches,
+  type Target,
+  uniformWidth,
+  withWidth,
+} from "./uniform.ts";
 
 /** "auto" removes whole layers only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
 const LEAST_WIDTH_SHARES = [0.4, 0.1];
@@ -31,7 +41,7 @@ export interface LayerCut {
 export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   const total = spec.layers.length;
   const { layers } = options;
-  if (layers === "auto") return { count: fewestLayers(spec, options), removed: undefined };
+  if (typeof layers === "string") return { count: countLayers(spec, layers, options), removed: undefined };
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
   const missing = removed.find((index) => index >= total);
@@ -45,6 +55,21 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
   throw new CompError("budget", `--layers removes ${cut.count} layers of ${total}; at least one has to stay`);
 }
 
+/** How many layers go by a rule. @throws {CompError} "budget" when whole layers alone do not suffice */
+function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", options: PruneOptions): number {
+  if (rule === "auto") return fewestLayers(spec, options);
+  const target = targetOf(options);
+  const counts = [...spec.layers.keys()];
+  const without = (count: number): DecoderSpec => ({ ...spec, layers: spec.layers.slice(count) });
+  if (rule === "half")
+    return counts.findLast((count) => reachedSparsity(spec, without(count), target.of) <= target.sparsity / 2)!;
+  const count = counts.find((candidate) => reaches(spec, without(candidate), target));
+  if (count !== undefined) return count;
+  throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached by removing whole layers alone`, {
+    hint: "ask for less",
+  });
+}
+
 /** The fewest removed layers that leave the others a width worth having. */
 function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
   const target = targetOf(options);
@@ -53,16 +78,17 @@ function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
     for (let count = 0; count < spec.layers.length; count++) {
       const kept = [...spec.layers.keys()].slice(count);
       const floor = withWidth(cut, kept, Math.ceil(share * meanWidth(spec)));
-      if (reachedSparsity(spec, floor, target.of) >= target.sparsity) return count;
+      if (reaches(spec, floor, target)) return count;
     }
   }
   return 0; // the budget then says what can be reached
 }
 
-export const targetOf = ({ sparsity, sparsityOf, multipleOf }: PruneOptions): Target => ({
+export const targetOf = ({ sparsity, sparsityOf, multipleOf, spare }: PruneOptions): Target => ({
   sparsity,
   of: sparsityOf,
   multipleOf,
+  spare,
 });
 
 /**
@@ -77,7 +103,8 @@ export function equalSpec(
   shown: readonly number[] = keptLayers,
 ): DecoderSpec {
   const cut = withoutHeads(spec, options);
-  return withWidth(cut, shown, uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec }));
+  const width = uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec });
+  return withWidth(cut, shown, equalWidths(cut, shown, width, options.spare));
 }
 
 /** The layers that stay when it does not matter which: all have the same shape. */
@@ -92,14 +119,9 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
  */
 export function planPrune(model: Model, options: PruneOptions, form: OutputForm): PrunePlan {
   const { spec } = model;
-  if (options.widths === "per-layer" && options.criterion !== "loss") {
-    throw new CompError("option", `--widths per-layer does not go with --criterion ${options.criterion}`, {
-      hint: "only --criterion loss compares layers",
-    });
-  }
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = equalSpec(spec, kept, options);
+  const after = withOutputBias(equalSpec(spec, kept, options), options);
   return {
     ...cutFigures(model, after, form),
     model: model.checkpoint.name,
@@ -141,6 +163,12 @@ const meanWidth = (spec: DecoderSpec): number => Math.round(mean(spec, "intermed
 const mean = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
   layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
 
+/** The spec with a bias in its MLPs where the recovery adds one and there is a place for it. */
+export function withOutputBias(spec: DecoderSpec, { recovery, widths }: PruneOptions): DecoderSpec {
+  if (recovery !== "bias") return spec;
+  return { ...spec, bias: withDownBias(spec, widths === "per-layer") ?? spec.bias };
+}
+
 /**
  * The pruned model with each kept layer at its own width: as many neurons go in all as equal widths would give up, where
  * they cost least.
@@ -154,10 +182,13 @@ export function perLayerSpec(
   options: PruneOptions,
 ): DecoderSpec {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
+  const { spare, multipleOf } = options;
   const equal = equalSpec(spec, keptLayers, { ...options, multipleOf: 1 });
   const total = widths.reduce((sum, width, position) => sum + width - equal.layers[position]!.intermediateSize, 0);
-  const kept = keptLayers.map((index) => costs[index]!);
-  const own = widthsByCost(kept, widths, total, options.multipleOf ?? PREFERRED_MULTIPLE);
+  const kept = keptLayers.map((index, position) =>
+    isSpared(position, keptLayers.length, spare) ? new Float64Array() : costs[index]!,
+  );
+  const own = widthsByCost(kept, widths, total, multipleOf ?? PREFERRED_MULTIPLE);
   return withWidth(withoutHeads(spec, options), keptLayers, own);
 }
 

@@ -13,7 +13,16 @@ export interface Target {
   /** The model that the fraction is counted of, where it is not the one that loses the neurons. */
   readonly source?: DecoderSpec | undefined;
   readonly multipleOf?: number | undefined;
+  /** How many of the first and of the last kept layers keep all their neurons. */
+  readonly spare?: readonly number[] | undefined;
 }
+
+/** So much of a fraction is lost to rounding: 1 − 24/30 is less than 0.2. */
+const ROUNDING = 1e-9;
+
+/** Whether enough is gone. */
+export const reaches = (before: DecoderSpec, after: DecoderSpec, { sparsity, of }: Target): boolean =>
+  reachedSparsity(before, after, of) >= sparsity - ROUNDING;
 
 /**
  * The largest width, equal in all kept layers and a multiple of `multipleOf`, that reaches the sparsity; a layer that is
@@ -23,22 +32,27 @@ export interface Target {
  * @throws {CompError} "budget" when even one step of width in each layer is too much
  */
 export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], target: Target): number {
-  const full = Math.max(...keptLayers.map((index) => spec.layers[index]!.intermediateSize));
+  const cuttable = keptLayers.filter((_, position) => !isSpared(position, keptLayers.length, target.spare));
+  const full = Math.max(0, ...cuttable.map((index) => spec.layers[index]!.intermediateSize));
   const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
   for (const step of steps) {
     const width = widthInSteps(spec, keptLayers, target, full, step);
     if (width !== undefined) return width;
   }
-  const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, steps.at(-1)!), target.of);
-  const hint =
-    target.multipleOf === undefined
-      ? "ask for less, or remove layers with --layers"
-      : "ask for less, remove layers with --layers, or lower --multiple-of";
+  const least = equalWidths(spec, keptLayers, steps.at(-1)!, target.spare);
+  const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, least), target.of);
   throw new CompError(
     "budget",
     `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`,
-    { hint },
+    { hint: waysOut(target) },
   );
+}
+
+function waysOut({ spare, multipleOf }: Target): string {
+  const ways = ["ask for less", "remove layers with --layers"];
+  if (spare?.some((count) => count > 0)) ways.push("spare fewer with --spare");
+  if (multipleOf !== undefined) ways.push("lower --multiple-of");
+  return `${ways.slice(0, -1).join(", ")}${ways.length > 2 ? "," : ""} or ${ways.at(-1)}`;
 }
 
 /** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
@@ -49,10 +63,12 @@ function widthInSteps(
   full: number,
   step: number,
 ): number | undefined {
-  const reaches = (width: number): boolean =>
-    reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, width), target.of) >= target.sparsity;
-  if (reaches(full)) return full;
-  for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (reaches(width)) return width;
+  const suffices = (width: number): boolean => {
+    const widths = equalWidths(spec, keptLayers, width, target.spare);
+    return reaches(target.source ?? spec, withWidth(spec, keptLayers, widths), target);
+  };
+  if (suffices(full)) return full;
+  for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (suffices(width)) return width;
   return undefined;
 }
 
@@ -69,10 +85,22 @@ export function withWidth(
   };
 }
 
-/** One width for all kept layers; a layer that has less keeps what it has. */
-export function equalWidths(spec: DecoderSpec, keptLayers: readonly number[], width: number): number[] {
-  return keptLayers.map((index) => Math.min(width, spec.layers[index]!.intermediateSize));
+/** One width for all kept layers; a layer that has less, or is spared, keeps what it has. */
+export function equalWidths(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  width: number,
+  spare?: readonly number[],
+): number[] {
+  return keptLayers.map((index, position) => {
+    const full = spec.layers[index]!.intermediateSize;
+    return isSpared(position, keptLayers.length, spare) ? full : Math.min(width, full);
+  });
 }
+
+/** Whether the layer at a position among `count` is one of the first or last that are spared. */
+export const isSpared = (position: number, count: number, [first = 0, last = 0]: readonly number[] = []): boolean =>
+  position < first || position >= count - last;
 
 /** Fraction of the parameters that are gone. */
 export function reachedSparsity(before: DecoderSpec, after: DecoderSpec, of: "all" | "decoder"): number {

@@ -26,7 +26,8 @@ export function parseFlags<T>(schema: z.ZodObject, argv: readonly string[]): { p
     const flag = flags.get(`--${token.name}`);
     if (flag === undefined) throw unknownFlag(token.rawName, [...flags.keys()]);
     const value = readValue(token.rawName, flag.property, token.value, token.inlineValue === true);
-    if (flag.property.type === "array") input[flag.name] = [...((input[flag.name] as unknown[]) ?? []), value];
+    if (flag.property.type === "array" && !Array.isArray(value))
+      input[flag.name] = [...((input[flag.name] as unknown[]) ?? []), value];
     else if (flag.name in input) throw new CompError("option", `${token.rawName} was given twice`);
     else input[flag.name] = value;
   }
@@ -62,11 +63,21 @@ function readValue(flag: string, property: OptionProperty, text: string | undefi
   const isNextFlag = !inline && text !== undefined && text.startsWith("-") && !isNumeric(text) && text !== "-";
   if (text === undefined || isNextFlag)
     throw new CompError("option", `${flag} needs a value`, { hint: `for example ${flag}${exampleOf(property)}` });
-  const types = [property, ...(property.anyOf ?? [])].map(({ type }) => type);
-  if (property.type !== "array" && types.includes("array") && /^[\d, ]*,[\d, ]*$/.test(text))
-    return text.split(",").filter(isNumeric).map(Number);
-  return types.some((type) => type === "number" || type === "integer") && isNumeric(text) ? Number(text) : text;
+  const forms = [property, ...(property.anyOf ?? [])];
+  const isList = isNumber(property.items) || /^[\d., ]*,[\d., ]*$/.test(text);
+  if (isList && forms.some(({ items }) => isNumber(items))) return readNumbers(text);
+  return forms.some(isNumber) && isNumeric(text) ? Number(text) : text;
 }
+
+const isNumber = (property: OptionProperty | undefined): boolean =>
+  property?.type === "number" || property?.type === "integer";
+
+/** "0.1,0.2" → numbers; a part that is none stays as it is, for the schema to refuse. */
+const readNumbers = (text: string): unknown[] =>
+  text
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map((part) => (isNumeric(part) ? Number(part) : part));
 
 const isNumeric = (text: string): boolean => text.trim() !== "" && Number.isFinite(Number(text));
 

@@ -7,6 +7,7 @@ const VERBS: Record<StageName, string> = {
   generate: "generating calibration text",
   calibration: "calibrating",
   "layer-importance": "scoring layers",
+  "neuron-importance": "scoring neurons",
   gradient: "sensing the loss",
   fork: "measuring each layer's cut",
   prune: "pruning",

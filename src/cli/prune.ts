@@ -2,14 +2,14 @@
 import { resolve } from "node:path";
 import * as z from "zod";
 import type { LayerResult, PruneEvent } from "../events.ts";
-import { PruneOptions } from "../options.ts";
+import { type GivenPruneOptions, PruneOptions } from "../options.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
 import { readTextFile } from "./read-text.ts";
 import { LAYER_HEADER, renderCalibration, renderLayer, renderPlan, renderResult } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
-type PruneFlags = Omit<PruneOptions, "calibration"> & {
+type PruneFlags = Omit<GivenPruneOptions, "calibration"> & {
   calibration: string[];
   output?: string;
   overwrite: boolean;

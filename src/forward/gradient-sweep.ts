@@ -33,19 +33,33 @@ export interface LayerGradients extends ProjectionMoments {
   readonly tokenCount: number;
 }
 
-export interface GradientRequest {
+export interface SweepRequest {
   readonly runner: LayerRunner;
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
   readonly labels: Labels;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GradientRequest extends SweepRequest {
   /** Whether the moments at o_proj are wanted too. */
   readonly heads: boolean;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Layers from the last to the first, with the second moments of activations and gradients. */
 export async function* gradientSweep(request: GradientRequest): AsyncGenerator<LayerGradients> {
+  const { model, signal } = request;
+  const states = await towardsLastLayer(request);
+  for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
+    signal?.throwIfAborted();
+    const weights = await readLayer(model, index);
+    yield { index, layer, weights, ...(await backward(request, layer, weights, index, states)) };
+  }
+}
+
+/** The gradient towards the last layer's output; what enters layer i with batch b is put aside as "i b". */
+export async function towardsLastLayer(request: SweepRequest): Promise<HiddenBatch[]> {
   const { runner, model, windows, scratch, labels, signal } = request;
   const states = await embed(model, windows);
   for await (const { index, layer, weights } of layers(model, signal)) {
@@ -57,11 +71,7 @@ export async function* gradientSweep(request: GradientRequest): AsyncGenerator<L
     await lossGradient(runner.programs, model, hidden.data, labels(start, batch * length));
     start += batch * length;
   }
-  for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
-    signal?.throwIfAborted();
-    const weights = await readLayer(model, index);
-    yield { index, layer, weights, ...(await backward(request, layer, weights, index, states)) };
-  }
+  return states;
 }
 
 /** One layer back: `gradients` hold the gradient towards the layer's output, then towards its input. */

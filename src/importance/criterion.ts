@@ -11,6 +11,8 @@ export interface NeuronStatistics {
   readonly tokenCount: number;
   /** S = E[g gᵀ], f32 [d, d]: g is the gradient of the loss at down_proj's output. Present after a gradient sweep. */
   readonly lossCovariance?: Float32Array;
+  /** Σ |w · ∂L/∂w| over the weights of each neuron, f32 [m]: L is the loss of the dense model on text. Present after a gradient sweep. */
+  readonly weightSensitivity?: Float32Array;
 }
 
 /** The matrix that reads what is cut: down_proj, or o_proj where heads are. */
@@ -44,6 +46,10 @@ export interface Criterion {
   readonly description: string;
   /** Whether `statistics.lossCovariance` has to be there. */
   readonly needsLossCovariance?: boolean;
+  /** Whether `statistics.weightSensitivity` has to be there. */
+  readonly needsWeightSensitivity?: boolean;
+  /** Whether the cost of a neuron does not depend on which others go: only then can all layers be ranked at once. */
+  readonly oneShot?: boolean;
   /** The first `count` neurons to remove. @throws {CompError} "numeric" when weights or statistics are not finite */
   rank(mlp: MlpMatrices, statistics: NeuronStatistics, count: number, context: CriterionContext): Promise<Removal>;
   /**

@@ -11,6 +11,7 @@ const scores = ({ downProj, intermediateSize }: OutputMatrix): Float64Array =>
 export const magnitude: Criterion = {
   name: "magnitude",
   description: "norm of the neuron's column of down_proj (baseline; ignores the activations)",
+  oneShot: true,
   rank: async (mlp, _, count) => removeLowest(scores(mlp), count),
   blockCosts: async (output) => pooledCosts(scores(output)),
 };

@@ -10,6 +10,7 @@ const scores = ({ intermediateSize }: OutputMatrix, context: CriterionContext): 
 export const random: Criterion = {
   name: "random",
   description: "by lot, from --seed (baseline)",
+  oneShot: true,
   rank: async (mlp, _, count, context) => removeLowest(scores(mlp, context), count),
   blockCosts: async (output, _, __, context) => pooledCosts(scores(output, context)),
 };

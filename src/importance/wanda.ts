@@ -15,6 +15,7 @@ const scores = ({ downProj, intermediateSize }: OutputMatrix, { gram }: NeuronSt
 export const wanda: Criterion = {
   name: "wanda",
   description: "norm of the activation times norm of its column of down_proj (baseline)",
+  oneShot: true,
   rank: async (mlp, statistics, count) => removeLowest(scores(mlp, statistics), count),
   blockCosts: async (output, statistics) => pooledCosts(scores(output, statistics)),
 };

@@ -26,6 +26,15 @@ export interface LayerSpec {
   readonly rope: RopeSpec;
 }
 
+export interface Biases {
+  readonly qkv: boolean;
+  readonly o: boolean;
+  /** gate_proj, up_proj and down_proj. */
+  readonly mlp: boolean;
+  /** down_proj: with `mlp`, or alone where a modelling file allows it. */
+  readonly down: boolean;
+}
+
 export interface DecoderSpec {
   /** `model_type` of config.json. */
   readonly family: string;
@@ -38,7 +47,7 @@ export interface DecoderSpec {
   readonly activation: Activation;
   readonly tiedEmbeddings: boolean;
   /** Which projections carry a bias vector. */
-  readonly bias: { readonly qkv: boolean; readonly o: boolean; readonly mlp: boolean };
+  readonly bias: Biases;
   /** RMSNorm multiplies by (normOffset + weight): 1 for Gemma, else 0. */
   readonly normOffset: 0 | 1;
   /** RMSNorm over each query and key head (Qwen 3, Gemma 3). */

@@ -2,7 +2,7 @@
 import type { GgufType } from "../checkpoint/gguf-types.ts";
 import { CompError } from "../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
-import type { DecoderSpec, RopeSpec } from "./decoder-spec.ts";
+import type { Biases, DecoderSpec, RopeSpec } from "./decoder-spec.ts";
 import {
   allFull,
   allSliding,
@@ -23,7 +23,8 @@ export interface Family {
   /** What transformers assumes where config.json is silent; sizes without a default must be given. */
   readonly defaults: ModelConfig;
   readonly activationKey: "hidden_act" | "hidden_activation";
-  readonly bias: (fields: ConfigFields) => DecoderSpec["bias"];
+  /** What stock transformers gives a bias. */
+  readonly bias: (fields: ConfigFields) => Omit<Biases, "down">;
   readonly layerTypes: LayerTypesRule;
   readonly rope: (fields: ConfigFields) => Record<LayerType, RopeSpec>;
   readonly normOffset: 0 | 1;

@@ -3,6 +3,7 @@
 import type { ModelConfig } from "./config-fields.ts";
 import type { Family } from "./families.ts";
 import { type LayerSizes, SIZE_LISTS, sizeLists } from "./layer-sizes.ts";
+import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
 const FILE = "modeling_comp";
 
@@ -60,6 +61,8 @@ class CompForCausalLM(${architecture}):
             own = copy.deepcopy(config)
             own.intermediate_size, own.num_attention_heads, own.num_key_value_heads = width, heads, key_value_heads
             layer.mlp = type(layer.mlp)(own) if width else NoMLP()
+            if width and getattr(config, "${DOWN_BIAS_FIELD}", False):
+                layer.mlp.down_proj = torch.nn.Linear(width, config.hidden_size)
             layer.self_attn = type(layer.self_attn)(own, index) if heads else NoAttention(index)
             norms = ${pythonList(attentionNorms)} * (heads == 0) + ${pythonList(mlpNorms)} * (width == 0)
             for norm in norms:

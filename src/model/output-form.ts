@@ -55,16 +55,15 @@ export function layersOption(
   });
 }
 
-/** The option `widths`: "auto" is the better of those that the form can carry with nothing but stock software to load it. */
+/** The options of the widths: "auto" is the better of those that the form can carry with nothing but stock software to load it. */
 export function widthsOption(
   { family }: DecoderSpec,
-  { widths, criterion }: Pick<PruneOptions, "widths" | "criterion">,
+  { widths, allocation }: Pick<PruneOptions, "widths" | "allocation">,
   { format }: OutputForm,
-): "equal" | "per-layer" {
-  if (widths !== "auto") return widths;
-  return format === "gguf" && criterion === "loss" && familyOf({ model_type: family }).gguf.asDeci
-    ? "per-layer"
-    : "equal";
+): Pick<PruneOptions, "widths" | "allocation"> {
+  if (widths !== "auto") return { widths, allocation };
+  const isCarried = format === "gguf" && familyOf({ model_type: family }).gguf.asDeci;
+  return isCarried ? { widths: "per-layer", allocation: "loss" } : { widths: "equal", allocation: "even" };
 }
 
 /** What loading a folder of a model of `spec` takes beyond a stock class, as a warning; undefined when nothing. */

@@ -1,9 +1,10 @@
 // config.json → DecoderSpec, or the reason why the model is not supported.
 import { CompError } from "../errors.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
-import type { Activation, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
+import type { Activation, Biases, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import { FAMILIES, type Family } from "./families.ts";
 import { parseLayerSizes } from "./layer-sizes.ts";
+import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
 /** By the names that config.json has for them. */
 export const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
@@ -47,7 +48,7 @@ export function parseConfig(config: ModelConfig, source = "config.json"): Decode
     layers: parseLayers(family, fields),
     activation: parseActivation(fields, family.activationKey),
     tiedEmbeddings: fields.flag("tie_word_embeddings"),
-    bias: family.bias(fields),
+    bias: parseBiases(family, fields),
     normOffset: family.normOffset,
     queryKeyNorm: family.queryKeyNorm,
     sandwichNorms: family.sandwichNorms,
@@ -83,6 +84,11 @@ function checkFeatures(config: ModelConfig, source: string): void {
         `this model is not supported: ${what} (${key} in ${source})`,
         hint === undefined ? {} : { hint },
       );
+}
+
+function parseBiases(family: Family, fields: ConfigFields): Biases {
+  const stock = family.bias(fields);
+  return { ...stock, down: stock.mlp || fields.flag(DOWN_BIAS_FIELD) };
 }
 
 function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {

@@ -1,8 +1,9 @@
 // config.json of the smaller model: what changes with the cut, everything else as it was.
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "./config-fields.ts";
-import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
+import type { Biases, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import { areAlike, type LayerSizes, SIZE_LISTS } from "./layer-sizes.ts";
+import { biasFields, isStockBias } from "./mlp-bias.ts";
 import { perLayerFields } from "./modeling-file.ts";
 import { familyOf, withDefaults } from "./parse-config.ts";
 import { ropeScaling } from "./rope-config.ts";
@@ -13,6 +14,8 @@ export interface PrunedShape {
   readonly keptLayers: readonly number[];
   /** Sizes of each kept layer. What no stock class loads has a configuration that names a modelling file. */
   readonly layers: readonly LayerSizes[];
+  /** Which projections of the smaller model have a bias; absent means that nothing changes. */
+  readonly bias?: Biases;
   /** Type of the weights as they are written; absent means that of the source. */
   readonly dtype?: FloatDtype;
 }
@@ -37,7 +40,8 @@ export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: Prun
     ...cutLists(withoutLists(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
-    ...sizes(config, spec, shape.layers),
+    ...biasFields(shape.bias ?? spec.bias),
+    ...sizes(config, { ...spec, bias: shape.bias ?? spec.bias }, shape.layers),
     ...rope(config),
     ...dtype(config, shape),
   };
@@ -52,10 +56,10 @@ function withoutLists(config: ModelConfig): ModelConfig {
 
 /** Whether a stock class loads layers of these sizes: transformers 5 wants the heads of some families to divide the hidden size. */
 export function isStock(
-  { family, hiddenSize }: Pick<DecoderSpec, "family" | "hiddenSize">,
+  { family, hiddenSize, bias }: Pick<DecoderSpec, "family" | "hiddenSize" | "bias">,
   layers: readonly LayerSizes[],
 ): boolean {
-  if (!areAlike(layers)) return false;
+  if (!areAlike(layers) || !isStockBias(bias)) return false;
   return !familyOf({ model_type: family }).headsDivideHidden || hiddenSize % layers[0]!.numAttentionHeads === 0;
 }
 

@@ -66,6 +66,7 @@ const always: Condition = () => true;
 const qkvBias: Condition = (spec) => spec.bias.qkv;
 const oBias: Condition = (spec) => spec.bias.o;
 const mlpBias: Condition = (spec) => spec.bias.mlp;
+const downBias: Condition = (spec) => spec.bias.down;
 const queryKeyNorm: Condition = (spec) => spec.queryKeyNorm;
 const sandwich: Condition = (spec) => spec.sandwichNorms;
 
@@ -92,7 +93,7 @@ const LAYER_ROLES: Readonly<Record<LayerRole, LayerRoleTraits>> = {
   upProj: weight("mlp", "mlp.up_proj", "ffn_up", ["intermediate", "hidden"]),
   upBias: bias("mlp", "mlp.up_proj", "ffn_up", "intermediate", mlpBias),
   downProj: weight("mlp", "mlp.down_proj", "ffn_down", ["hidden", "intermediate"]),
-  downBias: bias("mlp", "mlp.down_proj", "ffn_down", "hidden", mlpBias),
+  downBias: bias("mlp", "mlp.down_proj", "ffn_down", "hidden", downBias),
   mlpOutputNorm: norm("mlp", "post_feedforward_layernorm", "post_ffw_norm", "hidden", sandwich),
 };
 

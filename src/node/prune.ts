@@ -6,7 +6,9 @@ import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CompError } from "../errors.ts";
 import type { PruneEvent } from "../events.ts";
-import { PruneOptions, parseOptions } from "../options.ts";
+import type { Criterion } from "../importance/criterion.ts";
+import type { Criterion as CriterionName, GivenPruneOptions } from "../options.ts";
+import { pruneOptions } from "../presets.ts";
 import { type Host, pruneCheckpoint } from "../prune-checkpoint.ts";
 import { nodeBackend } from "./backend.ts";
 import { collectGarbage } from "./collect-garbage.ts";
@@ -20,7 +22,9 @@ const RESIDENT_BUDGET_BYTES = 2 ** 30;
 
 const BUNDLED_TEXT = new URL("../../data/calibration-mix.txt", import.meta.url);
 
-export interface PruneRequest extends Partial<PruneOptions> {
+export interface PruneRequest extends Partial<Omit<GivenPruneOptions, "criterion">> {
+  /** The name of a criterion, or one of one's own. */
+  readonly criterion?: CriterionName | Criterion | undefined;
   /** A Hugging Face folder or a GGUF file. */
   readonly model: string;
   /** The folder to write, or the file when it ends in .gguf. */
@@ -37,14 +41,16 @@ export interface PruneRequest extends Partial<PruneOptions> {
  * @throws {CompError} whose message says what went wrong and whose hint says how to go on; kind "aborted" after the signal
  */
 export async function* prune(request: PruneRequest): AsyncGenerator<PruneEvent> {
-  const { model, output, overwrite = false, signal, ...rest } = request;
-  const options = parseOptions<PruneOptions>(PruneOptions, rest);
+  const { model, output, overwrite = false, signal, criterion, ...rest } = request;
+  const own = typeof criterion === "object" ? criterion : undefined;
+  const given = pruneOptions(own === undefined && criterion !== undefined ? { ...rest, criterion } : rest);
+  const options = own === undefined ? given : { ...given, criterion: own.name };
   if (existsSync(output) && !overwrite && !options.dryRun) {
     throw new CompError("output", `${output} exists already`, { hint: "name another output, or add --overwrite" });
   }
   const checkpoint = await openPath(model);
   try {
-    yield* pruneCheckpoint(checkpoint, options, nodeHost(output, overwrite, options.threads, signal));
+    yield* pruneCheckpoint(checkpoint, options, nodeHost(output, overwrite, options.threads, signal), own);
   } catch (error) {
     if (signal?.aborted && !(error instanceof CompError))
       throw new CompError("aborted", "stopped; nothing was written", { cause: error });

@@ -13,14 +13,21 @@ export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Floa
   return Math.max(energy, 0);
 }
 
+/** A bias that makes up for part of what was removed, and what its effect follows from. */
+export interface AddedBias {
+  readonly bias: Float32Array | undefined; // b [hiddenSize]
+  /** Mean of Z over the tokens, f32 [m]. */
+  readonly mean: Float32Array;
+  readonly tokenCount: number;
+}
+
 /**
- * Relative error of a pruned layer's output, ‖ZWᵀ − Z_K Ŵᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
+ * Relative error of a pruned layer's output, ‖ZWᵀ − Z_K Ŵᵀ − 1bᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
  *
  * @param gram G = ZᵀZ, f32 [m, m]
  * @param downProj W, f32 [hiddenSize, m]
  * @param kept the neurons that stay, ascending [k]
  * @param newDownProj Ŵ, f32 [hiddenSize, k]
- * @param energy `outputEnergy` of the unpruned layer, when it is known already
  */
 export async function layerError(
   gemm: Gemm,
@@ -28,7 +35,7 @@ export async function layerError(
   downProj: Float32Array,
   kept: Int32Array,
   newDownProj: Float32Array,
-  energy?: number,
+  added?: AddedBias,
 ): Promise<number> {
   const size = Math.sqrt(gram.length);
   const change = downProj.slice();
@@ -37,7 +44,20 @@ export async function layerError(
   const touched = changedColumns(change, size);
   const block = new Float32Array(gatherBlock(gram, size, touched, touched));
   const lost = await outputEnergy(gemm, block, gatherColumns(change, size, touched));
-  return lost === 0 ? 0 : Math.sqrt(lost / (energy ?? (await outputEnergy(gemm, gram, downProj))));
+  const left = Math.max(lost - (added ? gainOfBias(change, added) : 0), 0);
+  return left === 0 ? 0 : Math.sqrt(left / (await outputEnergy(gemm, gram, downProj)));
+}
+
+/** By how much b lowers ‖ZΔᵀ − 1bᵀ‖²: N (2 b·Δz̄ − ‖b‖²) for the change Δ of the weights and the mean z̄ of Z. */
+function gainOfBias(change: Float32Array, { bias, mean, tokenCount }: AddedBias): number {
+  if (bias === undefined) return 0;
+  let gain = 0;
+  for (let i = 0; i < bias.length; i++) {
+    let shift = 0;
+    for (let j = 0; j < mean.length; j++) shift += change[i * mean.length + j]! * mean[j]!;
+    gain += 2 * bias[i]! * shift - bias[i]! ** 2;
+  }
+  return tokenCount * gain;
 }
 
 /** Columns that are not zero throughout: without a recovery these are the pruned ones only, a far smaller product. */

@@ -58,7 +58,7 @@ function describeCut(result: PruneResult): string {
   const { before, after } = intermediateSize;
   const width = before === after ? `MLP width ${before} kept` : `MLP width ${before} → ${after}`;
   const heads = describeHeads(result);
-  const method = `neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
+  const method = `preset \`${options.preset}\`: neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
   return `${layers}, ${width}, ${heads}${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
 }
 

@@ -2,12 +2,11 @@ import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
 import { openModel } from "../../src/model/model.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { PruneOptions, parseOptions } from "../../src/options.ts";
+import { pruneOptions as options } from "../../src/presets.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 
 const F16 = { format: "safetensors", dtype: "F16" } as const;
 
-const options = (input: object): PruneOptions => parseOptions<PruneOptions>(PruneOptions, input);
 const checkpoint = await openPath(DEMO_MODEL);
 const model = await openModel(checkpoint);
 const layersOf = (input: object) => planLayers(model.spec, options(input));
@@ -22,6 +21,18 @@ describe("the option layers", () => {
     const width = (removed: number): number =>
       planPrune(model, options({ sparsity: 0.7, layers: removed }), F16).intermediateSize.after;
     expect(width(count)).toBeGreaterThanOrEqual(0.4 * 512 - 32);
+  });
+
+  test("half takes as many as stay within half of the sparsity, only as many as reach it", () => {
+    // an eighth of the decoder's matrices is one layer
+    const of = { sparsityOf: "decoder" };
+    expect(layersOf({ sparsity: 0.5, layers: "half", ...of }).count).toBe(2);
+    expect(layersOf({ sparsity: 0.49, layers: "half", ...of }).count).toBe(1);
+    expect(layersOf({ sparsity: 0.5, layers: "only", ...of }).count).toBe(4);
+    expect(layersOf({ sparsity: 0.51, layers: "only", ...of }).count).toBe(5);
+    expect(() => layersOf({ sparsity: 0.9, layers: "only" })).toThrow(
+      "cannot be reached by removing whole layers alone",
+    );
   });
 
   test("a list is sorted and holds each once", () =>
@@ -62,8 +73,10 @@ describe("the plan", () => {
     expect(plan.bytes.after).toBe(4 * plan.parameters.after);
   });
 
-  test("widths per layer need the criterion that compares layers", () =>
-    expect(() => planPrune(model, options({ widths: "per-layer", criterion: "obs" }), F16)).toThrow(
-      "--widths per-layer does not go with --criterion obs",
-    ));
+  test("a bias counts where the family has a place for it, in all layers", () => {
+    const plain = planPrune(model, options({ preset: "wanda-sp" }), F16);
+    const biased = planPrune(model, options({ preset: "wanda-sp", recovery: "bias" }), F16);
+    const width = plain.intermediateSize.after;
+    expect(biased.parameters.after - plain.parameters.after).toBe(8 * (2 * width + 128));
+  });
 });

@@ -10,6 +10,7 @@ const schema: z.ZodObject = z.strictObject({
     .union([z.literal("auto"), z.int(), z.array(z.int())])
     .default("auto")
     .describe("layers to remove"),
+  sizes: z.array(z.number()).optional().describe("sizes"),
   calibration: z.array(z.string()).default([]).describe("texts").meta({ value: "FILE" }),
   output: z.string().optional().describe("folder").meta({ short: "o", fallback: "beside" }),
   mode: z.enum(["fast", "exact"]).default("fast").describe("how"),
@@ -34,6 +35,8 @@ describe("argv becomes options", () => {
     ["--layers 3", { layers: 3 }],
     ["--layers 3,", { layers: [3] }],
     ["--layers 3,7,9", { layers: [3, 7, 9] }],
+    ["--sizes 0.1,.25", { sizes: [0.1, 0.25] }],
+    ["--sizes 0.1", { sizes: [0.1] }],
     ["--calibration a --calibration b,c", { calibration: ["a", "b,c"] }],
     ["-o out --dry-run", { output: "out", dryRun: true }],
     ["--output=-odd", { output: "-odd" }],
@@ -74,6 +77,7 @@ test("help names flag, choices, meaning and default", () => {
     "  --sparsity N              fraction to remove (default 0.2)
       --max-shard-size TEXT     largest file (default 5GB)
       --layers N                layers to remove (default auto)
+      --sizes N                 sizes
       --calibration FILE        texts
       -o, --output TEXT         folder (default beside)
       --mode fast|exact         how (default fast)

@@ -171,7 +171,7 @@ describe("prune", () => {
     expect(call!.arguments.slice(0, 3)).toMatchObject([
       "models/tiny",
       { path: join(process.cwd(), "models/tiny-pruned"), overwrite: true },
-      { sparsity: 0.3, calibration: [{ name: "notes.txt", text: "Some text." }], criterion: "loss" },
+      { sparsity: 0.3, calibration: [{ name: "notes.txt", text: "Some text." }], preset: "best" },
     ]);
     expect(call!.arguments[2]).not.toHaveProperty("json");
   });

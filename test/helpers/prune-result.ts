@@ -1,8 +1,8 @@
 // One plausible pruning run as data, for everything that renders it.
 import type { CalibrationSummary, PruneEvent, PruneResult } from "../../src/events.ts";
-import { PruneOptions, parseOptions } from "../../src/options.ts";
+import { pruneOptions } from "../../src/presets.ts";
 
-const { calibration: _, ...options } = parseOptions<PruneOptions>(PruneOptions, { sparsity: 0.2 });
+const { calibration: _, ...options } = pruneOptions({ sparsity: 0.2 });
 
 export const calibration: CalibrationSummary = {
   source: "file",

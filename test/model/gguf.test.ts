@@ -133,7 +133,7 @@ test("a GGUF of architecture qwen2 has biases and no reordered rows", async () =
   const checkpoint = gguf({ ...llama, model_type: "qwen2" }, header("qwen2"));
   const model = await openModel(checkpoint);
   expect(model.config).toMatchObject({ architectures: ["Qwen2ForCausalLM"], model_type: "qwen2" });
-  expect(model.spec.bias).toEqual({ qkv: true, o: false, mlp: false });
+  expect(model.spec.bias).toEqual({ qkv: true, o: false, mlp: false, down: false });
   expect(await model.read("model.layers.0.self_attn.q_proj.weight")).toEqual(
     await checkpoint.read("blk.0.attn_q.weight"),
   );

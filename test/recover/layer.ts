@@ -31,11 +31,15 @@ export function makeLayer(size = 20, hiddenSize = 8, tokenCount = 200, seed = 1)
   return { z, gram: Float32Array.from(gramOf(z, tokenCount)), mean, downProj, tokenCount, hiddenSize, size };
 }
 
-/** ‖ZWᵀ − Z V‖² for V [size, hiddenSize], from the activations themselves. */
-export function squaredError({ z, downProj, tokenCount, hiddenSize, size }: Layer, newWeights: Float64Array): number {
+/** ‖ZWᵀ − Z V − 1bᵀ‖² for V [size, hiddenSize], from the activations themselves. */
+export function squaredError(
+  { z, downProj, tokenCount, hiddenSize, size }: Layer,
+  newWeights: Float64Array,
+  bias?: Float32Array,
+): number {
   const dense = multiply(z, transpose(downProj, hiddenSize), tokenCount, size);
   const pruned = multiply(z, newWeights, tokenCount, size);
-  return dense.reduce((sum, value, i) => sum + (value - pruned[i]!) ** 2, 0);
+  return dense.reduce((sum, value, i) => sum + (value - pruned[i]! - (bias?.[i % hiddenSize] ?? 0)) ** 2, 0);
 }
 
 /** The pruned down_proj put back to full width with zero columns, transposed: [size, hiddenSize]. */

@@ -40,11 +40,12 @@ describe.each(names)("%s", (name) => {
   });
 
   test("reports the error that the activations themselves show", async () => {
-    const { downProj } = await recover(name);
+    const { downProj, bias } = await recover(name);
     const direct =
-      squaredError(layer, widen(layer, kept, downProj)) /
+      squaredError(layer, widen(layer, kept, downProj), bias) /
       squaredError(layer, new Float64Array(layer.size * layer.hiddenSize));
-    expect(await layerError(gemm, layer.gram, layer.downProj, kept, downProj)).toBeCloseTo(Math.sqrt(direct), 5);
+    const error = await layerError(gemm, layer.gram, layer.downProj, kept, downProj, { ...layer, bias });
+    expect(error).toBeCloseTo(Math.sqrt(direct), 5);
   });
 });
 
@@ -65,6 +66,21 @@ test("least squares reaches the Schur complement's residual tr(W_P S W_Pᵀ)", a
   const lost = gatherColumns(layer.downProj, layer.size, removed);
   const residual = sum(multiply(lost, schur, layer.hiddenSize, removed.length).map((value, i) => value * lost[i]!));
   expect(squaredError(layer, widen(layer, kept, downProj))).toBeCloseTo(residual, 2);
+});
+
+test("a bias is the mean of what was removed, and better than any other constant", async () => {
+  const { downProj, bias } = await recover("bias");
+  const weights = widen(layer, kept, downProj);
+  const best = squaredError(layer, weights, bias);
+  expect(best).toBeLessThan(squaredError(layer, weights));
+  for (const factor of [0.9, 1.1])
+    expect(best).toBeLessThan(
+      squaredError(
+        layer,
+        weights,
+        bias!.map((value) => factor * value),
+      ),
+    );
 });
 
 test("the error of a mask is (1 − m)ᵀ Q (1 − m)", () => {

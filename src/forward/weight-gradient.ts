@@ -1,0 +1,78 @@
+// The gradient of the loss towards the weights of every MLP, layer by layer, on the way back from the last to the first.
+import { differentiate } from "../compute/differentiate.ts";
+import { Graph } from "../compute/graph.ts";
+import { add } from "../compute/operations/index.ts";
+import { type Tensor, tensor } from "../compute/tensor.ts";
+import type { LayerSpec } from "../model/decoder-spec.ts";
+import { type LayerWeights, readLayer } from "../model/read-layer.ts";
+import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
+import { type SweepRequest, towardsLastLayer } from "./gradient-sweep.ts";
+import type { HiddenBatch } from "./hidden-states.ts";
+import { declarePosition } from "./layer-runner.ts";
+
+const ROLES = ["gateProj", "upProj", "downProj"] as const;
+type MlpRole = (typeof ROLES)[number];
+
+export interface WeightGradients {
+  readonly index: number;
+  readonly layer: LayerSpec;
+  readonly weights: LayerWeights;
+  /** ∂L/∂W, L the log-loss summed over all tokens; of the shapes of the weights. */
+  readonly gradients: Readonly<Record<MlpRole, Tensor<Float32Array>>>;
+}
+
+/** Layers from the last to the first; the gradients of one are dropped before the next. */
+export async function* weightGradients(request: SweepRequest): AsyncGenerator<WeightGradients> {
+  const { model, signal } = request;
+  const states = await towardsLastLayer(request);
+  for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
+    signal?.throwIfAborted();
+    const weights = await readLayer(model, index);
+    yield { index, layer, weights, gradients: await backward(request, layer, weights, index, states) };
+  }
+}
+
+/** One layer back: `states` hold the gradient towards the layer's output, then towards its input. */
+async function backward(
+  { runner, model, scratch }: SweepRequest,
+  layer: LayerSpec,
+  weights: LayerWeights,
+  index: number,
+  states: readonly HiddenBatch[],
+): Promise<WeightGradients["gradients"]> {
+  const sums = Object.fromEntries(
+    ROLES.map((role) => [role, tensor(new Float32Array(weights[role]!.data.length), weights[role]!.shape)]),
+  ) as Record<MlpRole, Tensor<Float32Array>>;
+  const before = Object.fromEntries(ROLES.map((role) => [`${role}Before`, sums[role]]));
+  const into = Object.fromEntries(ROLES.map((role) => [`${role}After`, sums[role]]));
+  for (const [i, { batch, length, hidden: upstream }] of states.entries()) {
+    const context: LayerContext = { spec: model.spec, layer, batch, length };
+    const sizes = [batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize];
+    const program = await runner.programs.get(["weight gradient", ...sizes].join(" "), () =>
+      weightGradientGraph(context, weights),
+    );
+    const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
+    const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before };
+    const { towardsInput } = await program.run(inputs, into);
+    upstream.data.set(towardsInput!.data as Float32Array);
+  }
+  return sums;
+}
+
+/** From a layer's input x and the gradient `upstream` towards its output: the gradients towards x and the MLP's weights. */
+function weightGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
+  const { spec, batch, length } = context;
+  const graph = new Graph();
+  const shape = [batch * length, spec.hiddenSize];
+  const x = graph.input("x", shape);
+  const upstream = graph.input("upstream", shape);
+  const values = declareWeights(graph, weights);
+  const { hidden: middle } = attentionHalf(context, x, values, declarePosition(graph, context));
+  const { hidden } = mlpHalf(context, middle, values);
+  const wrt = [x, ...ROLES.map((role) => values[role]!)];
+  const [towardsInput, ...gradients] = differentiate(graph, [[hidden, upstream]], wrt);
+  graph.output("towardsInput", towardsInput!);
+  for (const [i, role] of ROLES.entries())
+    graph.output(`${role}After`, add(gradients[i]!, graph.input(`${role}Before`, weights[role]!.shape)));
+  return graph;
+}
