@@ -33,8 +33,11 @@ export interface PruneOptions {
   readonly sparsity: number;
   /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
   readonly sparsityOf: "all" | "decoder";
-  /** What may be cut inside a layer: "mlp" its neurons alone; no layers go then, unless they are asked for. */
-  readonly prune?: "mlp" | undefined;
+  /**
+   * What may be cut inside a layer: "mlp" its neurons alone; no layers go then, unless they are asked for. "all": where the
+   * loss decides what each layer gives, also heads, attentions and whole MLPs.
+   */
+  readonly prune?: "mlp" | "all" | undefined;
   /** How neurons are scored; the name of a criterion of one's own is recorded here too. */
   readonly criterion: Criterion | (string & {});
   /**
@@ -119,9 +122,9 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .default("best")
     .describe("the method; the flags that follow override it"),
   prune: z
-    .enum(["mlp"])
+    .enum(["mlp", "all"])
     .optional()
-    .describe("cut neurons only, to compare methods on equal terms")
+    .describe("neurons only, to compare methods on equal terms, or heads and whole parts too where layers differ")
     .meta({ fallback: "what the preset cuts" }),
   criterion: z
     .enum(["loss", "obs", "condition", "wanda", "fluctuation", "taylor", "magnitude", "random"])

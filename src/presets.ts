@@ -38,6 +38,10 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   random: { ...PLAIN, criterion: "random" },
 };
 
+/** Whether more than neurons may be cut inside a layer: as asked, else what the preset's authors cut. */
+export const cutsAttention = ({ prune, preset }: Pick<PruneOptions, "prune" | "preset">): boolean =>
+  prune === undefined ? presets[preset].cuts === "mlp+attention" : prune === "all";
+
 /** Checks and completes options. @throws {CompError} "option" as `parseOptions`, and for choices that exclude each other */
 export const pruneOptions = (input: object): PruneOptions =>
   applyPreset(parseOptions<GivenPruneOptions>(PruneOptions, input));
@@ -59,7 +63,7 @@ export function applyPreset(given: GivenPruneOptions): PruneOptions {
 }
 
 function layersOf({ preset: name, prune }: GivenPruneOptions, { layers, cuts }: Preset): PruneOptions["layers"] {
-  if (prune === undefined) return layers;
+  if (prune !== "mlp") return layers;
   if (cuts !== "layers") return 0;
   throw new CompError("option", `--preset ${name} removes whole layers, --prune ${prune} leaves them all`, {
     hint: "leave --prune out",

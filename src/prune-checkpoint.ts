@@ -1,5 +1,6 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
+import { neuronsOnly } from "./allocation/curves.ts";
 import { cutsHeads } from "./allocation/heads.ts";
 import {
   anyLayers,
@@ -43,13 +44,15 @@ import {
 import { withZeroBiases } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
+import { cutsAttention } from "./presets.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { headCostsOf, type PrunedAttention, pruneAttention } from "./prune-attention.ts";
 import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import { rankAllLayers } from "./rank-all-layers.ts";
 import { recoveries } from "./recover/index.ts";
-import { headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { senseCosts } from "./sense-costs.ts";
+import { headCovarianceKey, senseLoss } from "./sense-loss.ts";
 import { senseWeights } from "./sense-weights.ts";
 import { takeSensed } from "./sensed.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
@@ -221,13 +224,13 @@ async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncG
   const request = { ...sweep, backend, windows: calibration.windows, heads, seed, ridge, signal };
   if (criterion.needsWeightSensitivity) yield* senseWeights(request);
   if (options.allocation === "loss") {
-    const costs = yield* senseCosts(request);
+    const costs = yield* senseCosts(request, allocatesHeads(options) ? "all" : "mlp");
     return { sizes: perLayerSpec(model.spec, keptLayers, costs, options) };
   }
   if (needsLossCovariance(sweep)) yield* senseLoss(request);
   if (options.allocation === "even") return { sizes: equalSpec(model.spec, keptLayers, options) };
   const removals = yield* rankAllLayers(request);
-  const costs = removals.map((removal) => removal.costs);
+  const costs = removals.map((removal) => neuronsOnly(removal.costs));
   const orders = removals.map(({ order }) => order);
   return { sizes: perLayerSpec(model.spec, keptLayers, costs, options), orders };
 }
@@ -270,9 +273,13 @@ async function* pruneLayers(
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
 }
 
+/** Whether the allocation decides about heads and whole parts, because neither the options nor the preset do. */
+const allocatesHeads = (options: PruneOptions): boolean =>
+  options.allocation === "loss" && cutsAttention(options) && !cutsHeads(options);
+
 /** Whether the backward sweep has to look at o_proj too. */
 const weighsHeads = (options: PruneOptions): boolean =>
-  cutsHeads(options) || recoveries[options.recovery].towardsDense === true;
+  cutsHeads(options) || allocatesHeads(options) || recoveries[options.recovery].towardsDense === true;
 
 /** Whether what the loss feels decides about what goes, or about what is made up for. */
 const needsLossCovariance = ({ criterion, options }: Sweep): boolean =>

@@ -2,6 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { PruneResult } from "../src/events.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { openPath } from "../src/node/open-path.ts";
 import { DEMO_MODEL } from "./helpers/built.ts";
@@ -96,4 +97,31 @@ test("whole key-value groups go with their heads", async () => {
   expect(readConfig(output)).toMatchObject({ num_attention_heads: 2, num_key_value_heads: 1, head_dim: 32 });
   for (const { heads, keyValueHeads } of layers)
     expect(heads).toEqual([2 * keyValueHeads[0]!, 2 * keyValueHeads[0]! + 1]);
+});
+
+describe("where the loss decides what each layer gives", () => {
+  const sizesOf = ({ layers }: PruneResult) => layers.map(({ keptNeurons, keptHeads }) => [keptNeurons, keptHeads]);
+  const request = { sparsity: 0.5, layers: 0, widths: "per-layer", multipleOf: 1 } as const;
+
+  test("heads go too, unless only neurons may, and less is lost for it", async () => {
+    const output = newOutput();
+    const all = await pruneDemo({ output, ...request, prune: "all" });
+    const neurons = await pruneDemo({ output: newOutput(), ...request, prune: "mlp" });
+    expect(sizesOf(neurons).every(([, heads]) => heads === 4)).toBe(true);
+    expect(sizesOf(all).some(([, heads]) => heads! < 4)).toBe(true);
+    expect(all.sparsity.all).toBeGreaterThanOrEqual(0.5);
+    expect(all.sparsity.all).toBeLessThan(0.51);
+    expect(all.quality.klDivergence).toBeLessThan(neurons.quality.klDivergence);
+    await withModel(output, async ({ spec }) =>
+      expect(spec.layers.map((layer) => [layer.intermediateSize, layer.numAttentionHeads])).toEqual(sizesOf(all)),
+    );
+    expect(readConfig(output)).toMatchObject({ attention_heads: sizesOf(all).map(([, heads]) => heads), head_dim: 32 });
+  });
+
+  test("heads given by number are the same in all layers, and neurons make up the rest", async () => {
+    const result = await pruneDemo({ output: newOutput(), ...request, sparsity: 0.3, heads: 1 });
+    expect(sizesOf(result).every(([, heads]) => heads === 2)).toBe(true);
+    expect(new Set(sizesOf(result).map(([neurons]) => neurons)).size).toBeGreaterThan(1);
+    expect(result.sparsity.all).toBeGreaterThanOrEqual(0.3);
+  });
 });

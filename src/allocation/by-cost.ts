@@ -1,56 +1,82 @@
-// Widths of its own for each layer: wherever a neuron costs the loss least, it goes first.
+// Sizes of its own for each layer: whatever costs the loss least for the parameters that it brings goes first.
+import type { LayerSizes } from "../model/layer-sizes.ts";
 
-/** Least share of a layer's neurons that stays, however cheap they seem. */
+/** Least share of a layer's neurons that stays unless all of them go, however cheap they seem. */
 const LEAST_SHARE = 0.25;
 
-/** How many neurons of a layer may go at most. */
+/** How many neurons of a layer may go at most before the last step takes the rest. */
 export const mostRemovable = (intermediateSize: number): number => Math.floor((1 - LEAST_SHARE) * intermediateSize);
 
+/** Something that a layer can give up after what stands before it on its curve. */
+export interface Step {
+  readonly parameters: number;
+  /** In a unit that is comparable between curves. */
+  readonly cost: number;
+  /** What the layer has afterwards, as far as this curve is concerned. */
+  readonly sizes: Partial<LayerSizes>;
+}
+
+/** One part of a layer and what it can give up, step by step. */
+export interface CostCurve {
+  /** Position among the layers. */
+  readonly layer: number;
+  readonly steps: readonly Step[];
+}
+
 /**
- * One threshold on the marginal cost over all layers: the neurons below it go.
+ * One threshold on the marginal cost per parameter over all curves: the steps below it are taken.
  *
- * A layer's marginal costs are made monotone by their running maximum, so that nothing dear is passed to reach something
- * cheap behind it. Neurons go in steps of `step`; a layer's first step is smaller when its width is no multiple of it.
+ * A curve's marginal costs are made monotone by their running maximum, so that nothing dear is passed to reach something
+ * cheap behind it. Steps that turn out not to be needed, because a large one came last, are given back, the dearest first.
  *
- * @param costs marginal cost of each further neuron, per layer, comparable between layers, in the order of removal
- * @param widths neurons of each layer
- * @param total neurons to remove at least; fewer only when all layers are at their floor
- * @returns width of each layer
+ * @param sizes of each layer as it is
+ * @param parameters to remove at least; fewer only when all curves end
+ * @returns sizes of each layer afterwards
  */
-export function widthsByCost(
-  costs: readonly Float64Array[],
-  widths: readonly number[],
-  total: number,
-  step: number,
-): number[] {
-  const steps = costs
-    .flatMap((curve, layer) => stepsOf(curve, layer, widths[layer]!, step))
-    .sort((a, b) => a.cost - b.cost || a.end - b.end);
-  const result = [...widths];
-  let left = total;
-  for (const { layer, start, end } of steps) {
+export function sizesByCost(
+  curves: readonly CostCurve[],
+  sizes: readonly LayerSizes[],
+  parameters: number,
+): LayerSizes[] {
+  const candidates = curves.flatMap(ratedSteps).sort((a, b) => a.rate - b.rate);
+  const taken: RatedStep[] = [];
+  let left = parameters;
+  for (const step of candidates) {
     if (left <= 0) break;
-    result[layer]! -= end - start;
-    left -= end - start;
+    taken.push(step);
+    left -= step.parameters;
   }
+  const result = [...sizes];
+  for (const { layer, sizes: after } of withoutSurplus(taken, -left)) result[layer] = { ...result[layer]!, ...after };
   return result;
 }
 
-interface Step {
+interface RatedStep extends Step {
+  readonly curve: CostCurve;
   readonly layer: number;
-  readonly start: number;
-  readonly end: number;
-  /** Running maximum of the mean marginal cost of the layer's steps up to here. */
-  readonly cost: number;
+  /** Running maximum of the cost per parameter up to here. */
+  readonly rate: number;
 }
 
-function stepsOf(curve: Float64Array, layer: number, width: number, step: number): Step[] {
-  const steps: Step[] = [];
-  let highest = Number.NEGATIVE_INFINITY;
-  for (let start = 0, end = width % step || step; end <= curve.length; start = end, end += step) {
-    const mean = curve.subarray(start, end).reduce((sum, cost) => sum + cost, 0) / (end - start);
-    highest = Math.max(highest, mean);
-    steps.push({ layer, start, end, cost: highest });
+function ratedSteps(curve: CostCurve): RatedStep[] {
+  let rate = Number.NEGATIVE_INFINITY;
+  return curve.steps.map((step) => {
+    rate = Math.max(rate, step.cost / step.parameters);
+    return { ...step, curve, layer: curve.layer, rate };
+  });
+}
+
+/** The steps in the order in which they were taken, without those whose parameters fit into the surplus. */
+function withoutSurplus(taken: readonly RatedStep[], surplus: number): RatedStep[] {
+  const needed: RatedStep[] = [];
+  const settled = new Set<CostCurve>(); // a step on these is needed, hence all before it are
+  let left = surplus;
+  for (const step of [...taken].reverse()) {
+    if (step.parameters <= left && !settled.has(step.curve)) left -= step.parameters;
+    else {
+      settled.add(step.curve);
+      needed.push(step);
+    }
   }
-  return steps;
+  return needed.reverse();
 }

@@ -3,7 +3,7 @@ import { CompError } from "../errors.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { PruneOptions } from "../options.ts";
 
-type HeadOptions = Pick<PruneOptions, "heads" | "kvGroups">;
+type HeadOptions = Pick<PruneOptions, "prune" | "heads" | "kvGroups">;
 
 /** Whether any heads go. */
 export const cutsHeads = ({ heads, kvGroups }: HeadOptions): boolean => heads > 0 || kvGroups > 0;
@@ -11,6 +11,10 @@ export const cutsHeads = ({ heads, kvGroups }: HeadOptions): boolean => heads > 
 /** The model without `kvGroups` whole key-value groups of each layer and `heads` query heads of each group that is left. */
 export function withoutHeads(spec: DecoderSpec, options: HeadOptions): DecoderSpec {
   if (!cutsHeads(options)) return spec;
+  if (options.prune === "mlp")
+    throw new CompError("option", `--prune mlp does not go with --${options.heads > 0 ? "heads" : "kv-groups"}`, {
+      hint: "leave one of them out",
+    });
   return { ...spec, layers: spec.layers.map((layer, index) => layerWithout(layer, index, options)) };
 }
 

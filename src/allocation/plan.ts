@@ -10,12 +10,15 @@ import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
-import { widthsByCost } from "./by-cost.ts";
+import { sizesByCost } from "./by-cost.ts";
+import { type LayerCosts, stepsOf } from "./curves.ts";
 import { withoutHeads } from "./heads.ts";
 import {
   equalWidths,
   isSpared,
   PREFERRED_MULTIPLE,
+  parametersOf,
+  ROUNDING,
   reachedSparsity,
   reaches,
   type Target,
@@ -170,26 +173,28 @@ export function withOutputBias(spec: DecoderSpec, { recovery, widths }: PruneOpt
 }
 
 /**
- * The pruned model with each kept layer at its own width: as many neurons go in all as equal widths would give up, where
- * they cost least.
+ * The pruned model with each kept layer at its own sizes: as many parameters go as are asked for, where they cost least.
  *
- * @param costs marginal costs of each layer of the source, in the order of removal
+ * @param costs of each layer of the source
  */
 export function perLayerSpec(
   spec: DecoderSpec,
   keptLayers: readonly number[],
-  costs: readonly Float64Array[],
+  costs: readonly LayerCosts[],
   options: PruneOptions,
 ): DecoderSpec {
-  const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
-  const { spare, multipleOf } = options;
-  const equal = equalSpec(spec, keptLayers, { ...options, multipleOf: 1 });
-  const total = widths.reduce((sum, width, position) => sum + width - equal.layers[position]!.intermediateSize, 0);
-  const kept = keptLayers.map((index, position) =>
-    isSpared(position, keptLayers.length, spare) ? new Float64Array() : costs[index]!,
+  const { sparsity, of, spare } = targetOf(options);
+  const cut = withoutHeads(spec, options);
+  const layers = keptLayers.map((index) => cut.layers[index]!);
+  const size = { neurons: options.multipleOf ?? PREFERRED_MULTIPLE, of };
+  const curves = keptLayers.flatMap((index, layer) =>
+    isSpared(layer, layers.length, spare)
+      ? []
+      : stepsOf(cut, index, costs[index]!, size).map((steps) => ({ layer, steps })),
   );
-  const own = widthsByCost(kept, widths, total, multipleOf ?? PREFERRED_MULTIPLE);
-  return withWidth(withoutHeads(spec, options), keptLayers, own);
+  const missing = sparsity - ROUNDING - reachedSparsity(spec, { ...cut, layers }, of);
+  const own = sizesByCost(curves, layers, Math.ceil(missing * parametersOf(spec, of)));
+  return { ...cut, layers: layers.map((layer, position) => ({ ...layer, ...own[position]! })) };
 }
 
 const sourceBytes = (model: Model): number =>

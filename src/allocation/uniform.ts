@@ -18,7 +18,7 @@ export interface Target {
 }
 
 /** So much of a fraction is lost to rounding: 1 − 24/30 is less than 0.2. */
-const ROUNDING = 1e-9;
+export const ROUNDING = 1e-9;
 
 /** Whether enough is gone. */
 export const reaches = (before: DecoderSpec, after: DecoderSpec, { sparsity, of }: Target): boolean =>
@@ -104,6 +104,11 @@ export const isSpared = (position: number, count: number, [first = 0, last = 0]:
 
 /** Fraction of the parameters that are gone. */
 export function reachedSparsity(before: DecoderSpec, after: DecoderSpec, of: "all" | "decoder"): number {
-  const [old, now] = [countParameters(before), countParameters(after)];
-  return of === "all" ? 1 - now.total / old.total : 1 - now.decoderMatrices / old.decoderMatrices;
+  return 1 - parametersOf(after, of) / parametersOf(before, of);
+}
+
+/** The parameters that a fraction counts. */
+export function parametersOf(spec: DecoderSpec, of: "all" | "decoder"): number {
+  const { total, decoderMatrices } = countParameters(spec);
+  return of === "all" ? total : decoderMatrices;
 }

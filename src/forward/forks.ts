@@ -10,41 +10,44 @@ import { embed, type HiddenBatch, joined } from "./hidden-states.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 import { layers, type StreamedLayer } from "./layer-stream.ts";
 
-/** The changed MLP of a layer. */
+/** A layer with other sizes or weights. */
 export interface ChangedLayer {
   readonly layer: LayerSpec;
   readonly weights: LayerWeights;
 }
 
 /**
- * KL divergence of the predictions, nats per token, when layer i alone has the MLP that `change` gives it.
+ * KL divergence of the predictions, nats per token, when layer i alone is what `change` makes of it.
  *
- * @returns one figure for each layer
+ * @returns one figure for each layer; 0 where there is no change
  */
 export async function* forkDivergences(
   runner: LayerRunner,
   model: Model,
   windows: TokenWindows,
-  change: (layer: StreamedLayer) => Promise<ChangedLayer>,
+  change: (layer: StreamedLayer) => Promise<ChangedLayer | undefined>,
   signal?: AbortSignal,
 ): AsyncGenerator<number, number[]> {
   const states = await embed(model, windows);
-  const forks: HiddenBatch[][] = [];
+  const forks: (HiddenBatch[] | undefined)[] = [];
   for await (const streamed of layers(model, signal)) {
     const { index, layer, weights } = streamed;
     yield index;
-    for (const fork of forks) await runner.forward(layer, weights, fork);
-    await runner.attention(layer, weights, states);
-    const fork = copied(states);
+    for (const fork of forks) if (fork) await runner.forward(layer, weights, fork);
     const changed = await change(streamed);
-    await runner.mlp(changed.layer, changed.weights, fork);
-    await runner.mlp(layer, weights, states);
+    const fork = changed && copied(states);
+    if (fork) await runner.forward(changed.layer, changed.weights, fork);
+    await runner.forward(layer, weights, states);
     forks.push(fork);
   }
   const divergences: number[] = [];
   const dense = { model, hidden: joined(states) };
   for (const fork of forks) {
     signal?.throwIfAborted();
+    if (fork === undefined) {
+      divergences.push(0);
+      continue;
+    }
     const { divergence } = await compareHeads(runner.programs, { model, hidden: joined(fork) }, dense, windows.ids);
     divergences.push(divergence.reduce((sum, value) => sum + value, 0) / divergence.length);
   }

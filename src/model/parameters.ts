@@ -39,7 +39,8 @@ export function countParameters(spec: DecoderSpec): ParameterCounts {
   };
 }
 
-function countLayer(spec: DecoderSpec, index: number): LayerCounts {
+/** How many parameters a layer has. */
+export function countLayer(spec: DecoderSpec, index: number): LayerCounts {
   const tensors = layerTensors(spec, index);
   return {
     attention: countPart(tensors, "attention"),

@@ -1,24 +1,71 @@
-import { expect, test } from "vitest";
-import { mostRemovable, widthsByCost } from "../../src/allocation/by-cost.ts";
+import { describe, expect, test } from "vitest";
+import { type CostCurve, mostRemovable, sizesByCost } from "../../src/allocation/by-cost.ts";
 
-const curve = (...costs: number[]): Float64Array => Float64Array.from(costs);
-
-test("the cheapest neurons go, whichever layer they are in", () => {
-  expect(widthsByCost([curve(1, 5, 9), curve(2, 3, 4)], [4, 4], 3, 1)).toEqual([3, 2]);
+/** A curve of steps of one neuron and one parameter each, of a layer of `width` neurons. */
+const neurons = (layer: number, width: number, ...costs: number[]): CostCurve => ({
+  layer,
+  steps: costs.map((cost, i) => ({ cost, parameters: 1, sizes: { intermediateSize: width - 1 - i } })),
 });
 
-test("nothing dear is passed to reach something cheap behind it", () => {
-  // The second neuron of the first layer costs 0 only after one that costs 9.
-  expect(widthsByCost([curve(9, 0, 0), curve(5, 6, 7)], [4, 4], 3, 1)).toEqual([4, 1]);
+/** A curve of heads: each step leaves one head less and brings `parameters`. */
+const heads = (layer: number, count: number, parameters: number, ...costs: number[]): CostCurve => ({
+  layer,
+  steps: costs.map((cost, i) => ({
+    cost,
+    parameters,
+    sizes: { numAttentionHeads: count - 1 - i, numKeyValueHeads: count - 1 - i },
+  })),
 });
 
-test("widths are multiples of the step, and at least as many neurons go as asked", () => {
-  const widths = widthsByCost([curve(...new Array(75).fill(1)), curve(...new Array(75).fill(2))], [100, 100], 40, 32);
-  expect(widths.every((width) => width % 32 === 0 || width === 100)).toBe(true);
-  expect(200 - widths[0]! - widths[1]!).toBeGreaterThanOrEqual(40);
+const sizes = (width: number) => ({ intermediateSize: width, numAttentionHeads: 2, numKeyValueHeads: 2 });
+const widths = (curves: CostCurve[], total: number): number[] =>
+  sizesByCost(curves, [sizes(4), sizes(4)], total).map(({ intermediateSize }) => intermediateSize);
+
+describe("neurons", () => {
+  test("the cheapest go, whichever layer they are in", () => {
+    expect(widths([neurons(0, 4, 1, 5, 9), neurons(1, 4, 2, 3, 4)], 3)).toEqual([3, 2]);
+  });
+
+  test("nothing dear is passed to reach something cheap behind it", () => {
+    // The second neuron of the first layer costs 0 only after one that costs 9.
+    expect(widths([neurons(0, 4, 9, 0, 0), neurons(1, 4, 5, 6, 7)], 3)).toEqual([4, 1]);
+  });
+
+  test("all curves may end before enough is gone", () => {
+    expect(widths([neurons(0, 4, 1), neurons(1, 4, 2)], 10)).toEqual([3, 3]);
+  });
+
+  test("none go when nothing is asked for", () => {
+    expect(widths([neurons(0, 4, 1), neurons(1, 4, 2)], 0)).toEqual([4, 4]);
+    expect(widths([neurons(0, 4, 1), neurons(1, 4, 2)], -5)).toEqual([4, 4]);
+  });
+
+  test("at most three quarters of a layer go before all of it", () => expect(mostRemovable(100)).toBe(75));
 });
 
-test("a quarter of each layer stays", () => {
-  const costs = [curve(...new Array(mostRemovable(100)).fill(0)), curve(...new Array(mostRemovable(100)).fill(1))];
-  expect(widthsByCost(costs, [100, 100], 1000, 1)).toEqual([25, 25]);
+describe("heads beside neurons", () => {
+  test("compete by cost per parameter", () => {
+    // a head of 10 parameters for 20 is cheaper than neurons for 3 each, dearer than those for 1
+    const curves = [neurons(0, 4, 1, 3, 3), heads(0, 2, 10, 20, 50), neurons(1, 4, 1, 3, 3)];
+    expect(sizesByCost(curves, [sizes(4), sizes(4)], 12)).toEqual([
+      { intermediateSize: 3, numAttentionHeads: 1, numKeyValueHeads: 1 },
+      { intermediateSize: 3, numAttentionHeads: 2, numKeyValueHeads: 2 },
+    ]);
+  });
+
+  test("what a last large step makes needless is given back, the dearest first", () => {
+    // 4 parameters are asked for: three neurons (1, 2, 2.5 each) fall short, the head brings 10 at once
+    const curves = [neurons(0, 4, 1, 2.5), neurons(1, 4, 2), heads(1, 2, 10, 30)];
+    expect(sizesByCost(curves, [sizes(4), sizes(4)], 4)).toEqual([
+      { intermediateSize: 4, numAttentionHeads: 2, numKeyValueHeads: 2 },
+      { intermediateSize: 4, numAttentionHeads: 1, numKeyValueHeads: 1 },
+    ]);
+  });
+
+  test("but not a step before one that is needed", () => {
+    const first = { cost: 1, parameters: 1, sizes: { intermediateSize: 3 } };
+    const second = { cost: 20, parameters: 10, sizes: { intermediateSize: 0 } };
+    const [layer] = sizesByCost([{ layer: 0, steps: [first, second] }], [sizes(4)], 5);
+    expect(layer!.intermediateSize).toBe(0);
+  });
 });

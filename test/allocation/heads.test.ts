@@ -30,6 +30,9 @@ test("what cannot be is refused, saying what there is", () => {
     "--heads 2 leaves none of the 2 query heads of each group of layer 0",
   );
   expect(() => headsOf({ heads: 0, kvGroups: 2 })).toThrow("--kv-groups 2 leaves none of the 2 key-value groups");
+  expect(() => withoutHeads(spec, { prune: "mlp", heads: 0, kvGroups: 1 })).toThrow(
+    "--prune mlp does not go with --kv-groups",
+  );
   const single = { ...spec, layers: spec.layers.map((layer) => ({ ...layer, numKeyValueHeads: 4 })) };
   expect(() => withoutHeads(single, { heads: 1, kvGroups: 0 })).toThrow(
     "--heads 1 leaves none of the 1 query heads of each group of layer 0",
