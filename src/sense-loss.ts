@@ -1,3 +1,4 @@
+// What the loss feels: a backward sweep tells how dear an error is at each layer.
 import { createRandom } from "./calibration/random.ts";
 import type { Backend } from "./compute/backend.ts";
 import type { StageEvent } from "./events.ts";
