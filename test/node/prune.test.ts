@@ -93,20 +93,32 @@ describe("an output named .gguf", () => {
     await expectSame(file, asFolder, 0.003);
   });
 
-  test.each([{ heads: 1 }, { kvGroups: 1 }])(
-    "with fewer heads (%o) is to llama.cpp the model of the folder",
-    async (cut) => {
-      const folder = temporaryFolder();
-      const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
-      await pruneDemo({ output: file, sparsity: 0.2, ...cut });
-      await pruneDemo({ output: asFolder, sparsity: 0.2, ...cut });
-      await withModel(file, async ({ checkpoint: { metadata } }) => {
-        expect(metadata.get("llama.attention.head_count")).toBe(2);
-        expect(metadata.get("llama.attention.key_length")).toBe(32);
-      });
-      await expectSame(file, asFolder, 0.003);
-    },
-  );
+  test("with fewer heads in every layer is to llama.cpp the model of the folder", async () => {
+    const folder = temporaryFolder();
+    const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
+    const cut = { sparsity: 0.2, widths: "equal", heads: 1 } as const;
+    await pruneDemo({ output: file, ...cut });
+    await pruneDemo({ output: asFolder, ...cut });
+    await withModel(file, async ({ checkpoint: { metadata } }) => {
+      expect(metadata.get("llama.attention.head_count")).toBe(2);
+      expect(metadata.get("llama.attention.key_length")).toBe(32);
+    });
+    await expectSame(file, asFolder, 0.003);
+  });
+
+  test("has layers of different heads as architecture deci too", async () => {
+    const folder = temporaryFolder();
+    const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
+    const cut = { sparsity: 0.5, layers: 0, prune: "all", ...PER_LAYER } as const;
+    const { layers } = await pruneDemo({ output: file, ...cut });
+    await pruneDemo({ output: asFolder, ...cut });
+    const heads = layers.map(({ keptHeads }) => keptHeads);
+    expect(new Set(heads).size).toBeGreaterThan(1);
+    await withModel(file, async ({ checkpoint: { metadata } }) =>
+      expect(metadata.get("deci.attention.head_count")).toEqual(heads),
+    );
+    await expectSame(file, asFolder, 0.003);
+  });
 
   test("tells what it was made from and how, and under which licence", async () => {
     const output = newFile();
