@@ -18,7 +18,7 @@ const readConfig = (path: string): Record<string, unknown> =>
 
 describe("choices", () => {
   test.each<[object, object]>([
-    [{}, { preset: "best", criterion: "loss", widths: "equal", allocation: "even", layers: "auto" }],
+    [{}, { preset: "best", criterion: "loss", widths: "auto", allocation: "even", layers: "auto" }],
     [{ widths: "per-layer" }, { widths: "per-layer", allocation: "loss", spare: [0, 0] }],
     [{ preset: "flap" }, { criterion: "fluctuation", recovery: "bias", widths: "per-layer", allocation: "global" }],
     [
