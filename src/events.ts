@@ -1,6 +1,6 @@
 // What pruning tells while it runs, and what it returns. Plain data: every surface (terminal, JSON lines, reports)
 // renders these and nothing else.
-import type { PruneOptions } from "./options.ts";
+import type { CompareOptions, PresetName, PruneOptions } from "./options.ts";
 
 /** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
@@ -31,6 +31,9 @@ export interface PrunePlan {
   readonly layersRemoved: readonly number[];
   /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
   readonly intermediateSize: Change;
+  /** Query heads and key-value heads of each kept layer, likewise. */
+  readonly numAttentionHeads: Change;
+  readonly numKeyValueHeads: Change;
   readonly widths: PruneOptions["widths"];
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
@@ -80,6 +83,9 @@ export interface LayerProgress {
   readonly index: number;
   readonly keptNeurons: number;
   readonly totalNeurons: number;
+  /** Query heads. */
+  readonly keptHeads: number;
+  readonly totalHeads: number;
   /** ‖Y − Ŷ‖ / ‖Y‖ of the MLP's output on the calibration tokens, cut only. */
   readonly errorBefore: number;
   /** The same after recovery. */
@@ -91,6 +97,9 @@ export interface LayerProgress {
 export interface LayerResult extends LayerProgress {
   /** Kept neurons, sorted indices into the source layer's MLP. */
   readonly kept: readonly number[];
+  /** Kept query heads and key-value heads, sorted indices into the source layer's. */
+  readonly heads: readonly number[];
+  readonly keyValueHeads: readonly number[];
 }
 
 /** Dense and pruned model on windows that took no part in calibration. */
@@ -126,6 +135,8 @@ export interface PruneResult {
   readonly decoderParameters: Change;
   readonly bytes: Change;
   readonly intermediateSize: Change;
+  readonly numAttentionHeads: Change;
+  readonly numKeyValueHeads: Change;
   readonly sparsity: Sparsity;
   readonly quality: Quality;
   readonly seconds: number;
@@ -150,6 +161,53 @@ export interface EvalResult {
   readonly topOneAgreement?: number;
   readonly seconds: number;
 }
+
+/** One method at one size, on its way. */
+export interface ComparedCell {
+  readonly preset: PresetName;
+  /** As asked. */
+  readonly sparsity: number;
+}
+
+/** What became of it. */
+export interface CellResult extends ComparedCell {
+  /** Fractions really removed. */
+  readonly reached: Sparsity;
+  readonly parameters: number;
+  readonly decoderParameters: number;
+  readonly bytes: number;
+  /** Of pruning alone. */
+  readonly seconds: number;
+  readonly peakBytes: number;
+  readonly texts: readonly JudgedText[];
+}
+
+/** The judgement of a model that may be gone by now. */
+export type JudgedText = Omit<EvalResult, "model">;
+
+/** Why there is nothing to judge. */
+export interface CellFailure extends ComparedCell {
+  readonly failure: string;
+}
+
+export interface Comparison {
+  readonly comp: string;
+  readonly model: string;
+  readonly fingerprint: string;
+  readonly options: CompareOptions;
+  /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
+  readonly calibration: readonly string[];
+  readonly dense: { readonly parameters: number; readonly decoderParameters: number; readonly bytes: number };
+  /** Those that are finished. */
+  readonly cells: readonly (CellResult | CellFailure)[];
+}
+
+/** Stages belong to the cell named last. */
+export type CompareEvent =
+  | StageEvent
+  | ({ readonly type: "cell"; readonly number: number; readonly total: number } & ComparedCell)
+  | { readonly type: "result"; readonly comparison: Comparison; readonly reused: boolean }
+  | { readonly type: "done"; readonly comparison: Comparison };
 
 /** One generated token; `text` may be empty while a character is incomplete. */
 export interface GeneratedToken {

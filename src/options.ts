@@ -11,7 +11,7 @@ export interface CalibrationText {
 }
 
 export type Criterion = "loss" | "obs" | "condition" | "wanda" | "fluctuation" | "taylor" | "magnitude" | "random";
-export type Recovery = "none" | "mask" | "least-squares" | "bias";
+export type Recovery = "none" | "mask" | "least-squares" | "dense-target" | "bias";
 /** How the neurons to remove are shared out between the layers. */
 export type Allocation = "even" | "loss" | "global";
 export type PresetName =
@@ -33,12 +33,15 @@ export interface PruneOptions {
   readonly sparsity: number;
   /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
   readonly sparsityOf: "all" | "decoder";
-  /** What may be cut inside a layer: "mlp" its neurons alone; no layers go then, unless they are asked for. */
+  /** What may be cut: "mlp" neurons alone; no layers go then, unless they are asked for. */
   readonly prune?: "mlp" | undefined;
   /** How neurons are scored; the name of a criterion of one's own is recorded here too. */
   readonly criterion: Criterion | (string & {});
-  /** The same width in every kept layer, or each layer its own, by `allocation` and `spare`. */
-  readonly widths: "equal" | "per-layer";
+  /**
+   * The same width in every kept layer, or each layer its own, by `allocation` and `spare`; "auto" is what the preset has by
+   * nature, and with criterion "loss" per layer for a GGUF file that stock llama.cpp then loads, else equal.
+   */
+  readonly widths: "auto" | "equal" | "per-layer";
   readonly allocation: Allocation;
   /** How many of the first and of the last layers keep all their neurons. */
   readonly spare: readonly number[];
@@ -49,6 +52,10 @@ export interface PruneOptions {
    * alone do not suffice; "half": for at most half of what is to go; "only": for all of it.
    */
   readonly layers: "auto" | "half" | "only" | number | number[];
+  /** Query heads to remove from each key-value group of every layer. */
+  readonly heads: number;
+  /** Whole key-value groups to remove from every layer, with their query heads. */
+  readonly kvGroups: number;
   /** The kept width is a multiple of this; undefined = 32 where that still reaches the sparsity, else 1. */
   readonly multipleOf?: number | undefined;
   /** Texts to calibrate on; with none, the model's own samples or the bundled mix. */
@@ -58,8 +65,8 @@ export interface PruneOptions {
   /** Tokens in a calibration window. */
   readonly context: number;
   readonly seed: number;
-  /** Element type written; "auto" = the source's, f16 when that is a quantized GGUF. */
-  readonly dtype: "auto" | "f32" | "f16" | "bf16";
+  /** Element type written; "auto" = the source's, f16 when that is a quantized GGUF; "q8_0" for GGUF outputs only. */
+  readonly dtype: "auto" | "f32" | "f16" | "bf16" | "q8_0";
   /** Largest file of weights, such as "5GB" (decimal units). */
   readonly maxShardSize: string;
   /** Damping of the least squares and of the inverse, relative to the mean of the Gram matrix's diagonal. */
@@ -71,7 +78,7 @@ export interface PruneOptions {
 }
 
 /** What a preset decides. */
-export type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths">;
+type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers">;
 
 /** Options as they are given: what is left open is the preset's to decide. */
 export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices> & {
@@ -87,6 +94,20 @@ export interface EvalOptions {
   /** Prepend the BOS token to each window, which then has `context` + 1 tokens. */
   readonly bos: boolean;
   readonly threads?: number | undefined;
+}
+
+/** Which methods to compare, at which sizes, and on what. Calibration and pruning as in `PruneOptions`. */
+export interface CompareOptions
+  extends Pick<
+      PruneOptions,
+      "sparsityOf" | "prune" | "widths" | "multipleOf" | "samples" | "seed" | "dtype" | "threads"
+    >,
+    Pick<EvalOptions, "context" | "windows" | "bos"> {
+  /** "all", or names of presets, comma-separated. */
+  readonly presets: string;
+  readonly sparsity: readonly number[];
+  /** Tokens in a calibration window; `context` is that of a judged one. */
+  readonly calibrationContext: number;
 }
 
 /** How to continue a prompt. */
@@ -110,7 +131,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   preset: z
     .enum(["best", "osscar", "wanda-sp", "flap", "llm-pruner", "shortgpt", "comp-paper", "magnitude", "random"])
     .default("best")
-    .describe("the method; the flags that follow override it"),
+    .describe("the method; flags that are given override it"),
   prune: z
     .enum(["mlp"])
     .optional()
@@ -121,16 +142,10 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("how neurons are scored")
     .meta(BY_PRESET),
-  recovery: z
-    .enum(["none", "mask", "least-squares", "bias"])
-    .optional()
-    .describe("how the kept weights make up for what was removed")
-    .meta(BY_PRESET),
   widths: z
-    .enum(["equal", "per-layer"])
-    .optional()
-    .describe("one width for all layers, or each layer its own")
-    .meta(BY_PRESET),
+    .enum(["auto", "equal", "per-layer"])
+    .default("auto")
+    .describe("one width for all layers, or each layer its own; auto: the preset's, or per layer in GGUF"),
   allocation: z
     .enum(["even", "loss", "global"])
     .optional()
@@ -142,6 +157,11 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("how many first and last layers keep all neurons")
     .meta({ value: "FIRST,LAST", expected: "two numbers of layers, such as 4,2", ...BY_PRESET }),
+  recovery: z
+    .enum(["none", "mask", "least-squares", "dense-target", "bias"])
+    .optional()
+    .describe("how the kept weights make up for what was removed")
+    .meta(BY_PRESET),
   layers: z
     .union([z.enum(["auto", "half", "only"]), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
     .optional()
@@ -151,6 +171,8 @@ export const PruneOptions: z.ZodObject = z.strictObject({
       expected: "auto, half, only, a number of layers, or indices such as 7,8",
       ...BY_PRESET,
     }),
+  heads: z.int().min(0).max(16384).default(0).describe("query heads to remove from each key-value group"),
+  kvGroups: z.int().min(0).max(16384).default(0).describe("whole key-value groups to remove from each layer"),
   multipleOf: z
     .int()
     .min(1)
@@ -162,10 +184,13 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .array(z.strictObject({ name: z.string(), text: z.string() }))
     .default([])
     .describe("texts to calibrate on"),
-  samples: z.int().min(1).max(65536).default(128).describe("calibration windows"),
+  samples: z.int().min(1).max(65536).default(256).describe("calibration windows"),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
-  dtype: z.enum(["auto", "f32", "f16", "bf16"]).default("auto").describe("element type of the written weights"),
+  dtype: z
+    .enum(["auto", "f32", "f16", "bf16", "q8_0"])
+    .default("auto")
+    .describe("element type of the written weights; q8_0 in GGUF only"),
   maxShardSize: z
     .string()
     .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
@@ -183,6 +208,30 @@ export const EvalOptions: z.ZodObject = z.strictObject({
   bos: z.boolean().default(false).describe("prepend the BOS token to each window"),
   threads,
 }) satisfies z.ZodType<EvalOptions>;
+
+const { sparsityOf, prune, widths, multipleOf, samples, context: calibrationContext, dtype } = PruneOptions.shape;
+
+export const CompareOptions: z.ZodObject = z.strictObject({
+  presets: z.string().default("all").describe("the methods, comma-separated").meta({ value: "all|LIST" }),
+  sparsity: z
+    .array(z.number().min(0).max(0.95))
+    .min(1)
+    .default([0.2])
+    .describe("fractions of the parameters to remove")
+    .meta({ value: "LIST", expected: "numbers between 0 and 0.95, such as 0.1,0.2" }),
+  sparsityOf,
+  prune,
+  widths,
+  multipleOf,
+  samples,
+  calibrationContext,
+  seed,
+  dtype,
+  context: EvalOptions.shape.context!.describe("tokens in a judged window"),
+  windows: EvalOptions.shape.windows,
+  bos: EvalOptions.shape.bos,
+  threads,
+}) satisfies z.ZodType<CompareOptions>;
 
 export const GenerateOptions: z.ZodObject = z.strictObject({
   prompt: z.string().default("").describe("text to continue").meta({ fallback: "nothing: from BOS" }),

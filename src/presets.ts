@@ -27,7 +27,7 @@ const PLAIN = { recovery: "none", allocation: "even", spare: [0, 0], layers: 0, 
 
 /** docs/methods.md tells where each comes from and how far it is the authors' own. */
 export const presets: Readonly<Record<PresetName, Preset>> = {
-  best: { ...PLAIN, criterion: "loss", recovery: "least-squares", layers: "auto", cuts: "mlp" },
+  best: { ...PLAIN, criterion: "loss", recovery: "dense-target", layers: "auto", cuts: "mlp" },
   osscar: { ...PLAIN, criterion: "obs", recovery: "least-squares" },
   "wanda-sp": { ...PLAIN, criterion: "wanda" },
   flap: { ...PLAIN, criterion: "fluctuation", recovery: "bias", allocation: "global" },
@@ -66,20 +66,22 @@ function layersOf({ preset: name, prune }: GivenPruneOptions, { layers, cuts }: 
   });
 }
 
-/** `widths` follows from the other two; where it is given it decides what they leave open. */
+/** Where `widths` is given it decides what the other two leave open; where it is not it follows from them, if anything does. */
 function widthsOf(given: GivenPruneOptions, preset: Preset): Pick<PruneOptions, "widths" | "allocation" | "spare"> {
-  const spare = given.spare ?? (given.widths === "equal" ? [0, 0] : preset.spare);
+  const { widths } = given;
+  const spare = given.spare ?? (widths === "equal" ? [0, 0] : preset.spare);
   const spares = spare.some((count) => count > 0);
-  const allocation = given.allocation ?? allocationOf(given, preset, spares);
-  const widths = allocation === "even" && !spares ? "equal" : "per-layer";
-  if (given.widths === undefined || given.widths === widths) return { widths, allocation, spare };
-  const choice = given.allocation === undefined ? `--spare ${spare.join(",")}` : `--allocation ${allocation}`;
-  throw new CompError("option", `--widths ${given.widths} does not go with ${choice}`, {
-    hint: "leave one of them out",
-  });
+  const allocation = given.allocation ?? (widths === "equal" ? "even" : preset.allocation);
+  if (allocation !== "even" || spares) {
+    if (widths !== "equal") return { widths: "per-layer", allocation, spare };
+    throw conflict(given, allocation);
+  }
+  if (given.allocation === undefined && widths !== "equal") return { widths, allocation: "loss", spare };
+  if (widths === "per-layer") throw conflict(given, allocation);
+  return { widths: "equal", allocation, spare };
 }
 
-function allocationOf({ widths }: GivenPruneOptions, preset: Preset, spares: boolean): Allocation {
-  if (widths === "equal") return "even";
-  return widths === "per-layer" && preset.allocation === "even" && !spares ? "loss" : preset.allocation;
+function conflict({ widths, spare, ...given }: GivenPruneOptions, allocation: Allocation): CompError {
+  const choice = given.allocation === undefined && spare ? `--spare ${spare.join(",")}` : `--allocation ${allocation}`;
+  return new CompError("option", `--widths ${widths} does not go with ${choice}`, { hint: "leave one of them out" });
 }

@@ -1,18 +1,9 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
-import {
-  anyLayers,
-  cutFigures,
-  evenWidths,
-  outputSpec,
-  perLayerWidths,
-  planLayers,
-  planPrune,
-  targetOf,
-} from "./allocation/plan.ts";
+import { cutsHeads } from "./allocation/heads.ts";
+import { anyLayers, cutFigures, equalSpec, perLayerSpec, planLayers, planPrune } from "./allocation/plan.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
-import { type FloatDtype, isFloatDtype } from "./checkpoint/dtype.ts";
 import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
 import { backendGemm } from "./compute/gemm.ts";
@@ -20,34 +11,37 @@ import { CompError } from "./errors.ts";
 import { evaluateHidden } from "./evaluate/compare-models.ts";
 import { verifyOutput } from "./evaluate/verify-output.ts";
 import type { LayerResult, PruneEvent, PruneResult, Quality } from "./events.ts";
-import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
+import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
-import { layers } from "./forward/layer-stream.ts";
+import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
+import { embedOrSpill } from "./forward/spilled-states.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import type { Criterion } from "./importance/criterion.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec } from "./model/decoder-spec.ts";
-import { withDownBias } from "./model/mlp-bias.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { ModelWriter } from "./model/model-writer.ts";
-import { prunedConfig } from "./model/pruned-config.ts";
+import { checkForm, codeNeeded, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
 import { withZeroBiases } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import { type CalibrationText, type PruneOptions, parseByteSize } from "./options.ts";
+import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { pruneLayer } from "./prune-layer.ts";
+import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
+import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
+import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import { rankAllLayers } from "./rank-all-layers.ts";
-import { writeCompanions, writeReport } from "./report/write-report.ts";
-import { senseCosts, senseLoss } from "./sense-loss.ts";
-import { senseWeights } from "./sense-weights.ts";
-import { takeSensed } from "./sensed.ts";
+import { recoveries } from "./recover/index.ts";
+import { covarianceKey, headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { senseWeights, sensitivityKey } from "./sense-weights.ts";
+import { checkCriterion, lostBias, settleOptions } from "./settle-options.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
 export interface Host {
   readonly backend: Backend;
+  /** Of what is to be written: a folder of safetensors, or a GGUF file. */
+  readonly outputFormat: Checkpoint["format"];
   /** Called when there is something to write: not by a dry run, and not for what is refused before. */
   createOutput(): Promise<Output>;
   /** Space for what a sweep needs again but must not hold. */
@@ -78,17 +72,15 @@ export async function* pruneCheckpoint(
   criterion: Criterion = criteria[given.criterion as CriterionName],
 ): AsyncGenerator<PruneEvent> {
   const start = host.now();
-  checkAllocation(given, criterion);
   const model = await openModel(source);
-  const options = withPossibleRecovery(given, model);
-  const dtype = outputDtype(model, options);
-  const plan = planPrune(model, options, dtype);
+  const form = outputForm(model, given, host.outputFormat);
+  const options = settleOptions(model.spec, given, form);
+  checkCriterion(criterion, options);
+  const plan = planPrune(model, options, form);
+  const warnings = [...(await checkOutput(model, options, form)), ...lostBias(model.spec, given, options)];
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
-  if (options.recovery !== given.recovery) {
-    const message = `a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`;
-    yield { type: "warning", message };
-  }
+  for (const message of warnings) yield { type: "warning", message };
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
@@ -116,26 +108,24 @@ export async function* pruneCheckpoint(
   let output: Output | undefined;
   try {
     const keptLayers = yield* chooseLayers(sweep);
-    const { widths, orders } = yield* chooseWidths(sweep, keptLayers);
-    const spec = outputSpec(model.spec, keptLayers, widths, options);
+    const { spec, orders } = yield* chooseSizes(sweep, keptLayers);
     output = await host.createOutput();
-    const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
+    const decisions = { options, calibration: calibration.summary, keptLayers };
+    const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
     const { results, quality } = yield* pruneLayers(sweep, keptLayers, { spec, orders }, writer);
     yield { type: "stage", name: "write", done: 0, total: 1 };
-    await writer.copyGlobals(model);
-    await writer.finish();
-    const config = prunedConfig(model.config, model.spec, { keptLayers, widths, bias: spec.bias, dtype });
-    const companions = await writeCompanions(output, source, config);
+    const files = await writer.finish();
     yield { type: "stage", name: "verify", done: 0, total: 1 };
-    await verifyOutput(backend, output, calibration.heldOut, quality.perplexity.after, dtype);
+    const expected = { windows: calibration.heldOut, perplexity: quality.perplexity.after, tokenizer };
+    await verifyOutput(backend, output, expected, form);
     const { calibration: _, ...recorded } = options;
     const result: PruneResult = {
-      ...cutFigures(model, spec, dtype),
+      ...cutFigures(model, spec, form),
       model: source.name,
       fingerprint: await source.fingerprint(),
       family: plan.family,
       output: output.name,
-      files: [...writer.files, ...companions],
+      files,
       options: recorded,
       calibration: calibration.summary,
       layersRemoved: [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index)),
@@ -144,7 +134,7 @@ export async function* pruneCheckpoint(
       seconds: host.now() - start,
       peakBytes: host.peakBytes(),
     };
-    await writeReport(output, source, result);
+    await writer.report(result);
     signal?.throwIfAborted();
     await output.commit();
     yield { type: "done", result };
@@ -190,34 +180,39 @@ async function* chooseLayers({
   return keepInfluential(influences, cut.count);
 }
 
-/** How many neurons each kept layer keeps, and which where the allocation ranks them. */
-interface Shares {
-  readonly widths: readonly number[];
+/** How much each kept layer keeps, and which neurons where the allocation ranks them. */
+interface Sizes {
+  /** The pruned model. */
+  readonly spec: DecoderSpec;
   /** Neurons of each layer of the source in the order of their removal. */
   readonly orders?: readonly Int32Array[] | undefined;
 }
 
-/** Settles the shares; the criterion gets what it needs of backward sweeps on the way. */
-async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, Shares> {
-  const { model, calibration, options, criterion, host } = sweep;
-  const target = targetOf(options);
-  const even = evenWidths(model.spec, keptLayers, target);
+/** Settles the sizes; criterion and recovery get what they need of backward sweeps on the way. */
+async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, Sizes> {
+  const { runner, model, calibration, options, criterion, host, gemm, scratch } = sweep;
   const { backend, signal } = host;
-  const { seed, ridge } = options;
-  const request = { ...sweep, backend, windows: calibration.windows, seed, ridge, signal };
+  const request = {
+    backend,
+    gemm,
+    model,
+    windows: calibration.windows,
+    scratch,
+    heads: weighsHeads(options),
+    seed: options.seed,
+    ridge: options.ridge,
+    signal,
+  };
   if (criterion.needsWeightSensitivity) yield* senseWeights(request);
   if (options.allocation === "loss") {
     const costs = yield* senseCosts(request);
-    return { widths: perLayerWidths(model.spec, keptLayers, costs, target) };
+    return { spec: perLayerSpec(model.spec, keptLayers, costs, options) };
   }
-  if (criterion.needsLossCovariance) yield* senseLoss(request);
-  if (options.allocation === "even") return { widths: even };
-  const removals = yield* rankAllLayers(request);
+  if (needsLossCovariance(sweep)) yield* senseLoss(request);
+  if (options.allocation === "even") return { spec: equalSpec(model.spec, keptLayers, options) };
+  const removals = yield* rankAllLayers({ ...request, runner, criterion });
   const costs = removals.map((removal) => removal.costs);
-  return {
-    widths: perLayerWidths(model.spec, keptLayers, costs, target),
-    orders: removals.map(({ order }) => order),
-  };
+  return { spec: perLayerSpec(model.spec, keptLayers, costs, options), orders: removals.map(({ order }) => order) };
 }
 
 /**
@@ -227,11 +222,13 @@ async function* chooseWidths(sweep: Sweep, keptLayers: readonly number[]): Async
 async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
-  { spec, orders }: { readonly spec: DecoderSpec } & Pick<Shares, "orders">,
-  writer: ModelWriter,
+  { spec, orders }: Sizes,
+  writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, calibration, criterion, host, scratch } = sweep;
-  const states = await embed(model, calibration.windows);
+  const { runner, model, calibration, options, host, scratch } = sweep;
+  const { towardsDense = false } = recoveries[options.recovery];
+  const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
+  const dense = towardsDense ? await embedOrSpill(model, calibration.windows, scratch, "dense states") : undefined;
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
   const results: LayerResult[] = [];
@@ -240,30 +237,67 @@ async function* pruneLayers(
     yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
     const start = host.now();
     await runner.forward(layer, weights, denseHeldOut);
-    if (!keptLayers.includes(index)) continue;
-    const position = results.length;
-    const width = spec.layers[position]!.intermediateSize;
-    const order = orders?.[index];
-    const sensed = order || width === layer.intermediateSize ? {} : await takeSensed(scratch, index, criterion);
-    await runner.attention(layer, weights, [...states, ...heldOut]);
-    const { collectGarbage } = host;
-    collectGarbage();
-    const { weights: cutWeights, ...cut } = await pruneLayer(streamed, {
-      ...sweep,
-      width,
-      states,
-      sensed,
-      order,
-      collectGarbage,
-    });
-    const pruned = withZeroBiases(cutWeights, spec, position);
-    await runner.mlp({ ...layer, intermediateSize: width }, pruned, [...states, ...heldOut]);
-    await writer.writeLayer(position, pruned);
+    if (!keptLayers.includes(index)) {
+      if (dense) await runner.forward(layer, weights, dense);
+      continue;
+    }
+    const own = spec.layers[results.length]!;
+    const streams = { calibrated, dense, heldOut };
+    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, orders?.[index], streams);
+    await writer.writeLayer(results.length, withZeroBiases(cutWeights, spec, results.length));
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
-    const { kept: _, ...progress } = results.at(-1)!;
+    const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
   return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
+}
+
+/** Whether the backward sweep has to look at o_proj too. */
+const weighsHeads = (options: PruneOptions): boolean =>
+  cutsHeads(options) || recoveries[options.recovery].towardsDense === true;
+
+/** Whether what the loss feels decides about what goes, or about what is made up for. */
+const needsLossCovariance = ({ criterion, options }: Pick<Sweep, "criterion" | "options">): boolean =>
+  criterion.needsLossCovariance === true || recoveries[options.recovery].towardsDense === true;
+
+/** The hidden states that travel along. */
+interface Streams {
+  /** Of the calibration windows, through the pruned layers. */
+  readonly calibrated: HiddenStates;
+  /** Of the calibration windows, through the dense layers; for a recovery that aims at them. */
+  readonly dense: HiddenStates | undefined;
+  /** Of the held-out windows, through the pruned layers. */
+  readonly heldOut: readonly HiddenBatch[];
+}
+
+/** Cuts a layer to `own` sizes, first its attention, then its MLP, and sends all states through what is left. */
+async function cutLayer(
+  sweep: Sweep,
+  streamed: StreamedLayer,
+  own: LayerSpec,
+  order: Int32Array | undefined,
+  { calibrated, dense, heldOut }: Streams,
+): Promise<PrunedLayer & PrunedAttention["record"]> {
+  const { runner, gemm, calibration, options, criterion, host, scratch } = sweep;
+  const { index, layer, weights } = streamed;
+  const { collectGarbage } = host;
+  const covariance = async (key: string): Promise<Float32Array | undefined> =>
+    needsLossCovariance(sweep) ? scratch.take(key) : undefined;
+  const tokenCount = calibration.windows.ids.length;
+  const job = { runner, gemm, options, criterion, states: calibrated, target: dense, tokenCount, collectGarbage };
+  if (dense) await runner.attention(layer, weights, dense);
+  const headCovariance = weighsHeads(options) ? await covariance(headCovarianceKey(index)) : undefined;
+  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance: headCovariance });
+  for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
+  if (dense) await runner.mlp(layer, weights, dense);
+  collectGarbage();
+  const lossCovariance = await covariance(covarianceKey(index));
+  const isSensed = criterion.needsWeightSensitivity === true && order === undefined;
+  const weightSensitivity = isSensed ? await scratch.take(sensitivityKey(index)) : undefined;
+  const neurons = { width: own.intermediateSize, order, weightSensitivity };
+  const pruned = await pruneLayer(attention, neurons, { ...job, lossCovariance });
+  for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
+  return { ...pruned, ...attention.record };
 }
 
 async function measureQuality(
@@ -288,27 +322,18 @@ async function measureQuality(
   };
 }
 
-/** @throws {CompError} "option" when the criterion has no scores that the allocation could compare */
-function checkAllocation({ allocation }: PruneOptions, criterion: Criterion): void {
-  if (allocation !== "global" || criterion.oneShot) return;
-  const able = Object.values(criteria).filter(({ oneShot }) => oneShot);
-  throw new CompError("option", `--allocation global does not go with --criterion ${criterion.name}`, {
-    hint: `it needs neurons scored one by one: ${able.map(({ name }) => name).join(", ")}`,
-  });
-}
-
-/** No recovery instead of a bias for which the output has no place. */
-function withPossibleRecovery(options: PruneOptions, { spec }: Model): PruneOptions {
-  const hasPlace = options.recovery !== "bias" || withDownBias(spec, options.widths === "per-layer") !== undefined;
-  return hasPlace ? options : { ...options, recovery: "none" };
-}
-
-/** The type to write: as asked, else the source's; a quantized source becomes f16. */
-function outputDtype(model: Model, { dtype }: PruneOptions): FloatDtype {
-  if (dtype !== "auto") return dtype.toUpperCase() as FloatDtype;
-  const found = [...model.tensors.values()].filter(({ shape }) => shape.length > 1).map((tensor) => tensor.dtype);
-  if (!found.every(isFloatDtype)) return "F16";
-  return found[0] as FloatDtype;
+/**
+ * Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go.
+ * Returns warnings of what the output lacks.
+ */
+async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<string[]> {
+  const { spec } = model;
+  const cut = planLayers(spec, options);
+  const kept = anyLayers(spec, cut);
+  const known = cut.removed === undefined ? [...spec.layers.keys()] : kept;
+  const after = equalSpec(spec, kept, options, known);
+  await checkForm(model, after, form, options.widths === "per-layer");
+  return [omissionOf(spec, form), codeNeeded(after, form)].filter((message) => message !== undefined);
 }
 
 async function checkSpace(needed: number, host: Host): Promise<void> {

@@ -2,19 +2,18 @@
 import { nthRandom } from "./calibration/random.ts";
 import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events.ts";
-import type { HiddenBatch } from "./forward/hidden-states.ts";
+import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
 import type { Criterion, MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
-import type { Sensed } from "./sensed.ts";
 
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
@@ -25,32 +24,59 @@ export interface LayerJob {
   readonly runner: LayerRunner;
   readonly gemm: Gemm;
   readonly options: PruneOptions;
-  /** Neurons to keep. */
-  readonly width: number;
   /** Hidden states of the calibration tokens between attention and MLP. */
-  readonly states: readonly HiddenBatch[];
+  readonly states: HiddenStates;
+  /** Those of the dense model after the half at hand, for a recovery that wants to come near them. */
+  readonly target: HiddenStates | undefined;
+  readonly tokenCount: number;
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
   readonly criterion: Criterion;
-  /** What the backward sweep found of this layer, for a criterion that needs it. */
-  readonly sensed: Sensed;
+  /** S of this layer, for a criterion or a recovery that needs it. */
+  readonly lossCovariance: Float32Array | undefined;
+}
+
+/** What of a layer's MLP goes. */
+export interface NeuronCut {
+  /** Neurons to keep. */
+  readonly width: number;
   /** Neurons in the order of their removal, where the allocation has ranked them already. */
   readonly order: Int32Array | undefined;
+  /** What the backward sweep found of the neurons' weights, for a criterion that needs it. */
+  readonly weightSensitivity: Float32Array | undefined;
 }
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
-export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, states, criterion, sensed, collectGarbage } = job;
+export async function pruneLayer(
+  { index, layer, weights }: StreamedLayer,
+  { width, order: ranked, weightSensitivity }: NeuronCut,
+  job: LayerJob,
+): Promise<PrunedLayer> {
+  const { runner, gemm, options, criterion, states, target, tokenCount, lossCovariance, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
-  if (width === totalNeurons) return unchanged(weights, totalNeurons);
-  const statistics = { ...(await neuronStatistics(runner, layer, weights, states)), ...sensed };
+  if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
+  if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
+  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
+  const mean = total.data.map((sum) => sum / tokenCount);
+  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount };
+  const felt = {
+    ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }),
+    ...(weightSensitivity && { weightSensitivity }),
+  };
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
-  const removed = totalNeurons - width;
-  const order = job.order ?? (await criterion.rank(mlp, statistics, removed, { gemm, random })).order;
+  const count = totalNeurons - width;
+  const order = ranked ?? (await criterion.rank(mlp, { ...statistics, ...felt }, count, { gemm, random })).order;
+  const kept = complement(order.slice(0, count).toSorted(), totalNeurons);
   collectGarbage();
-  const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
-  const input = { ...statistics, downProj: mlp.downProj, hiddenSize: mlp.hiddenSize, kept, ridge: options.ridge };
+  const input = {
+    ...statistics,
+    downProj: mlp.downProj,
+    hiddenSize: mlp.hiddenSize,
+    kept,
+    ridge: options.ridge,
+    ...(target && { drift: drift.data, lossCovariance }),
+  };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
   collectGarbage();
   const cutOnly = await recoveries.none.recover(input, { gemm });
@@ -65,18 +91,6 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
       bias: recovered.bias,
     }),
   };
-}
-
-/** Moments of the neurons' activations over states that stand between attention and MLP. */
-export async function neuronStatistics(
-  runner: LayerRunner,
-  layer: LayerSpec,
-  weights: LayerWeights,
-  states: readonly HiddenBatch[],
-): Promise<NeuronStatistics> {
-  const { gram, total } = await runner.neuronSums(layer, weights, states);
-  const tokenCount = states.reduce((sum, { batch, length }) => sum + batch * length, 0);
-  return { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount };
 }
 
 function withBias(weights: LayerWeights, bias: Float32Array | undefined): LayerWeights {

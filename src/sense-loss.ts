@@ -19,8 +19,10 @@ import { pruneNeurons } from "./prune/neurons.ts";
 import { mlpMatrices } from "./prune-layer.ts";
 import { leastSquares } from "./recover/least-squares.ts";
 
-/** Tokens of the backward sweep, and of the sweep that measures each layer's cut. */
-const GRADIENT_TOKENS = 8192;
+/** Tokens of the backward sweep: for S alone, and for costs, which need as good a Gram matrix. */
+const COVARIANCE_TOKENS = 8192;
+const COST_TOKENS = 16384;
+/** Tokens of the sweep that measures each layer's cut. */
 const FORK_TOKENS = 2048;
 
 /** Share of a layer's neurons whose loss is measured. */
@@ -32,6 +34,8 @@ export interface LossRequest {
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
+  /** Whether heads are to be weighed too. */
+  readonly heads: boolean;
   readonly seed: number;
   readonly ridge: number;
   readonly signal?: AbortSignal | undefined;
@@ -39,10 +43,11 @@ export interface LossRequest {
 
 /** Where the covariance of a layer's gradient waits in the scratch space. */
 export const covarianceKey = (index: number): string => `covariance ${index}`;
+export const headCovarianceKey = (index: number): string => `head covariance ${index}`;
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
-  yield* sweepBackward(request, async () => {});
+  yield* sweepBackward(request, COVARIANCE_TOKENS, async () => {});
 }
 
 /**
@@ -54,8 +59,10 @@ export async function* senseCosts(request: LossRequest): AsyncGenerator<StageEve
   const { model, scratch, gemm, ridge } = request;
   const costs: Float64Array[] = [];
   const cuts: Int32Array[] = [];
-  yield* sweepBackward(request, async (gradients) => {
+  yield* sweepBackward(request, COST_TOKENS, async (gradients) => {
     const { index, layer, weights, tokenCount } = gradients;
+    costs[index] = new Float64Array(0);
+    if (layer.intermediateSize === 0) return;
     const mlp = mlpMatrices(model.spec, weights);
     const random = (): number => 0; // the criterion draws nothing
     const removal = await loss.rank(mlp, gradients, mostRemovable(layer.intermediateSize), { gemm, random });
@@ -76,34 +83,52 @@ const cutSize = (intermediateSize: number): number => Math.round(FORK_SHARE * in
 
 async function* sweepBackward(
   request: LossRequest,
+  tokens: number,
   visit: (gradients: LayerGradients) => Promise<void>,
 ): AsyncGenerator<StageEvent> {
   const { backend, model, scratch, signal } = request;
   const runner = new LayerRunner(backend, model.spec);
-  const windows = firstTokens(request.windows, GRADIENT_TOKENS);
+  const windows = firstTokens(request.windows, tokens);
   const labels = sampledLabels(createRandom(request.seed).nextFloat);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
-  for await (const gradients of gradientSweep({ runner, model, windows, scratch, labels, signal })) {
+  for await (const gradients of gradientSweep({
+    runner,
+    model,
+    windows,
+    scratch,
+    labels,
+    heads: request.heads,
+    signal,
+  })) {
     await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
+    if (gradients.heads) await scratch.put(headCovarianceKey(gradients.index), gradients.heads.lossCovariance);
     await visit(gradients);
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }
   await runner.release();
 }
 
-/** KL divergence when one layer alone is cut by FORK_SHARE, per layer. */
+/**
+ * KL divergence when one layer alone is cut by FORK_SHARE, per layer: on windows that the refit has not seen, as far as there are
+ * any, since a refit flatters itself on its own.
+ */
 async function* measureCuts(
   { backend, model, windows, scratch, signal }: LossRequest,
   cuts: readonly Int32Array[],
 ): AsyncGenerator<StageEvent, number[]> {
   const runner = new LayerRunner(backend, model.spec);
   const total = model.spec.layers.length;
-  const change = async ({ index, layer, weights }: StreamedLayer): Promise<ChangedLayer> => ({
-    layer: { ...layer, intermediateSize: cuts[index]!.length },
-    weights: pruneNeurons(weights, cuts[index]!, await scratch.take(`cut ${index}`)),
-  });
-  const forks = forkDivergences(runner, model, firstTokens(windows, FORK_TOKENS), change, signal);
+  const change = async ({ index, layer, weights }: StreamedLayer): Promise<ChangedLayer> => {
+    const kept = cuts[index];
+    if (kept === undefined) return { layer, weights }; // it has no MLP
+    const downProj = await scratch.take(`cut ${index}`);
+    return {
+      layer: { ...layer, intermediateSize: kept.length },
+      weights: pruneNeurons(weights, kept, downProj),
+    };
+  };
+  const forks = forkDivergences(runner, model, lastTokens(windows, FORK_TOKENS), change, signal);
   for (;;) {
     const step = await forks.next();
     if (step.done) {
@@ -123,4 +148,9 @@ function rescale(curve: Float64Array, measured: number, cut: number): Float64Arr
 function firstTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
   const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
   return { ids: ids.subarray(0, some * length), count: some, length };
+}
+
+function lastTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
+  const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
+  return { ids: ids.subarray((count - some) * length), count: some, length };
 }

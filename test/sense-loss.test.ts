@@ -28,7 +28,7 @@ function runPerLayer(): Promise<PruneResult> {
 }
 
 test("widths per layer lose less than equal widths, at the same number of parameters", async () => {
-  const equal = await run({ criterion: "obs" });
+  const equal = await run({ criterion: "obs", recovery: "least-squares" });
   const own = await runPerLayer();
   expect(new Set(own.layers.map(({ keptNeurons }) => keptNeurons)).size).toBeGreaterThan(1);
   expect(Math.abs(own.parameters.after / equal.parameters.after - 1)).toBeLessThan(0.02);
@@ -47,7 +47,7 @@ test("a folder with widths per layer says that it needs code, opens, and becomes
   expect(spec.layers.map(({ intermediateSize }) => intermediateSize)).toEqual(
     own.layers.map(({ keptNeurons }) => keptNeurons),
   );
-  const again = await run({ model: folder, criterion: "obs", sparsity: 0.3 });
+  const again = await run({ model: folder, criterion: "obs", recovery: "least-squares", sparsity: 0.3 });
   const plain = JSON.parse(readFileSync(join(again.output!, "config.json"), "utf8"));
   expect(plain.auto_map).toBeUndefined();
   expect(plain.intermediate_sizes).toBeUndefined();

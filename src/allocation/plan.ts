@@ -1,14 +1,17 @@
 // What will be cut, and what the work will cost, from the headers alone.
-import { byteLength, type FloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events.ts";
+import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
+import type { LayerSizes } from "../model/layer-sizes.ts";
 import { withDownBias } from "../model/mlp-bias.ts";
 import type { Model } from "../model/model.ts";
+import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options.ts";
 import { widthsByCost } from "./by-cost.ts";
+import { withoutHeads } from "./heads.ts";
 import {
   equalWidths,
   isSpared,
@@ -38,6 +41,7 @@ export interface LayerCut {
 export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   const total = spec.layers.length;
   const { layers } = options;
+  if (layers === "auto") return { count: fewestLayers(spec, options), removed: undefined };
   if (typeof layers === "string") return { count: countLayers(spec, layers, targetOf(options)), removed: undefined };
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
@@ -53,8 +57,7 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
 }
 
 /** How many layers go by a rule. @throws {CompError} "budget" when whole layers alone do not suffice */
-function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", target: Target): number {
-  if (rule === "auto") return fewestLayers(spec, target);
+function countLayers(spec: DecoderSpec, rule: "half" | "only", target: Target): number {
   const counts = [...spec.layers.keys()];
   const without = (count: number): DecoderSpec => ({ ...spec, layers: spec.layers.slice(count) });
   if (rule === "half")
@@ -67,11 +70,13 @@ function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", target: 
 }
 
 /** The fewest removed layers that leave the others a width worth having. */
-function fewestLayers(spec: DecoderSpec, target: Target): number {
+function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
+  const target = targetOf(options);
+  const cut = withoutHeads(spec, options);
   for (const share of LEAST_WIDTH_SHARES) {
     for (let count = 0; count < spec.layers.length; count++) {
       const kept = [...spec.layers.keys()].slice(count);
-      const floor = withWidth(spec, kept, Math.ceil(share * meanWidth(spec)));
+      const floor = withWidth(cut, kept, Math.ceil(share * meanWidth(spec)));
       if (reaches(spec, floor, target)) return count;
     }
   }
@@ -85,6 +90,29 @@ export const targetOf = ({ sparsity, sparsityOf, multipleOf, spare }: PruneOptio
   spare,
 });
 
+/**
+ * The pruned model with the same width and the same number of heads in all kept layers, as far as they have them and are not
+ * spared.
+ *
+ * @param shown the layers to describe, where others than the kept ones
+ */
+export function equalSpec(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  options: PruneOptions,
+  shown: readonly number[] = keptLayers,
+): DecoderSpec {
+  const cut = withoutHeads(spec, options);
+  const width = uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec });
+  return withBias(withWidth(cut, shown, equalWidths(cut, shown, width, options.spare)), options);
+}
+
+/** The model with a bias in its MLPs, where the recovery adds one and the output has a place for it. */
+function withBias(spec: DecoderSpec, { recovery, widths }: PruneOptions): DecoderSpec {
+  if (recovery !== "bias") return spec;
+  return { ...spec, bias: withDownBias(spec, widths === "per-layer") ?? spec.bias };
+}
+
 /** The layers that stay when it does not matter which: all have the same shape. */
 export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): number[] {
   return [...spec.layers.keys()].filter((index) => (removed ? !removed.includes(index) : index >= count));
@@ -95,13 +123,13 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
  *
  * @throws {CompError} "budget" when the sparsity is out of reach, "option" for choices that exclude each other
  */
-export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype): PrunePlan {
+export function planPrune(model: Model, options: PruneOptions, form: OutputForm): PrunePlan {
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = outputSpec(spec, kept, evenWidths(spec, kept, targetOf(options)), options);
+  const after = equalSpec(spec, kept, options);
   return {
-    ...cutFigures(model, after, dtype),
+    ...cutFigures(model, after, form),
     model: model.checkpoint.name,
     family: spec.family,
     layers: { before: spec.layers.length, after: kept.length },
@@ -112,79 +140,76 @@ export function planPrune(model: Model, options: PruneOptions, dtype: FloatDtype
   };
 }
 
+type FigureName =
+  | "parameters"
+  | "decoderParameters"
+  | "bytes"
+  | "intermediateSize"
+  | "numAttentionHeads"
+  | "numKeyValueHeads"
+  | "sparsity";
+
 /** Sizes of a model and of what it becomes. */
-export function cutFigures(
-  model: Model,
-  after: DecoderSpec,
-  dtype: FloatDtype,
-): Pick<PrunePlan, "parameters" | "decoderParameters" | "bytes" | "intermediateSize" | "sparsity"> {
+export function cutFigures(model: Model, after: DecoderSpec, form: OutputForm): Pick<PrunePlan, FigureName> {
   const { spec } = model;
   const [old, now] = [countParameters(spec), countParameters(after)];
   return {
     parameters: { before: old.total, after: now.total },
     decoderParameters: { before: old.decoderMatrices, after: now.decoderMatrices },
-    bytes: { before: sourceBytes(model), after: byteLength(dtype, 1) * now.total },
+    bytes: { before: sourceBytes(model), after: weightBytes(after, form) },
     intermediateSize: { before: meanWidth(spec), after: meanWidth(after) },
+    numAttentionHeads: { before: mean(spec, "numAttentionHeads"), after: mean(after, "numAttentionHeads") },
+    numKeyValueHeads: { before: mean(spec, "numKeyValueHeads"), after: mean(after, "numKeyValueHeads") },
     sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
   };
 }
 
-const meanWidth = ({ layers }: DecoderSpec): number =>
-  Math.round(layers.reduce((sum, { intermediateSize }) => sum + intermediateSize, 0) / layers.length);
+const meanWidth = (spec: DecoderSpec): number => Math.round(mean(spec, "intermediateSize"));
 
-/** The same width in every kept layer that is not spared. @throws {CompError} "budget" as `uniformWidth` */
-export const evenWidths = (spec: DecoderSpec, keptLayers: readonly number[], target: Target): number[] =>
-  equalWidths(spec, keptLayers, uniformWidth(spec, keptLayers, target), target.spare);
-
-/** The spec of the pruned model, with a bias in its MLPs where the recovery adds one and there is a place for it. */
-export function outputSpec(
-  spec: DecoderSpec,
-  keptLayers: readonly number[],
-  widths: readonly number[],
-  options: PruneOptions,
-): DecoderSpec {
-  const after = withWidth(spec, keptLayers, widths);
-  if (options.recovery !== "bias") return after;
-  return { ...after, bias: withDownBias(spec, options.widths === "per-layer") ?? spec.bias };
-}
+const mean = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
+  layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
 
 /**
- * Each kept layer at its own width: as many neurons go in all as equal widths would give up, where they cost least.
+ * The pruned model with each kept layer at its own width: as many neurons go in all as equal widths would give up, where
+ * they cost least.
  *
  * @param costs marginal costs of each layer of the source, in the order of removal
  */
-export function perLayerWidths(
+export function perLayerSpec(
   spec: DecoderSpec,
   keptLayers: readonly number[],
   costs: readonly Float64Array[],
-  target: Target,
-): number[] {
+  options: PruneOptions,
+): DecoderSpec {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
-  const equal = evenWidths(spec, keptLayers, { ...target, multipleOf: 1 });
-  const total = widths.reduce((sum, width, position) => sum + width - equal[position]!, 0);
+  const equal = equalSpec(spec, keptLayers, { ...options, multipleOf: 1 });
+  const total = widths.reduce((sum, width, position) => sum + width - equal.layers[position]!.intermediateSize, 0);
   const kept = keptLayers.map((index, position) =>
-    isSpared(position, keptLayers.length, target.spare) ? new Float64Array() : costs[index]!,
+    isSpared(position, keptLayers.length, options.spare) ? new Float64Array() : costs[index]!,
   );
-  return widthsByCost(kept, widths, total, target.multipleOf ?? PREFERRED_MULTIPLE);
+  const own = widthsByCost(kept, widths, total, options.multipleOf ?? PREFERRED_MULTIPLE);
+  return withBias(withWidth(withoutHeads(spec, options), keptLayers, own), options);
 }
 
 const sourceBytes = (model: Model): number =>
   [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
 
 /** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
-function expectedPeakBytes(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+function expectedPeakBytes(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
   const width = Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));
-  const hidden = 4 * samples * context * spec.hiddenSize;
+  const streams = recovery === "dense-target" ? 2 : 1;
+  const hidden = streams * Math.min(RESIDENT_BYTES, 4 * samples * context * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
   const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
   return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
 }
 
-/** Two passes of the calibration tokens, Gram matrices and inverses. */
-function expectedSeconds(spec: DecoderSpec, { samples, context }: PruneOptions): number {
+/** Passes of the calibration tokens, Gram matrices and inverses. */
+function expectedSeconds(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
   const tokens = samples * context;
-  const passes = 2 * 2 * tokens * countParameters(spec).decoderMatrices;
+  const sweeps = recovery === "dense-target" ? 4 : 2;
+  const passes = sweeps * 2 * tokens * countParameters(spec).decoderMatrices;
   const neurons = spec.layers.reduce((total, { intermediateSize: m }) => total + 2 * tokens * m ** 2 + 12 * m ** 3, 0);
   const head = 4 * 2 * 8 * context * modelTensors(spec)[0]!.shape.reduce((a, b) => a * b, 1);
   return (passes + neurons + head) / FLOPS_PER_SECOND;

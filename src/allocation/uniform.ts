@@ -10,6 +10,8 @@ export interface Target {
   readonly sparsity: number;
   /** Which parameters the fraction counts. `decoder`: the matrices of the decoder layers. */
   readonly of: "all" | "decoder";
+  /** The model that the fraction is counted of, where it is not the one that loses the neurons. */
+  readonly source?: DecoderSpec | undefined;
   readonly multipleOf?: number | undefined;
   /** How many of the first and of the last kept layers keep all their neurons. */
   readonly spare?: readonly number[] | undefined;
@@ -38,7 +40,7 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], t
     if (width !== undefined) return width;
   }
   const least = equalWidths(spec, keptLayers, steps.at(-1)!, target.spare);
-  const most = reachedSparsity(spec, withWidth(spec, keptLayers, least), target.of);
+  const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, least), target.of);
   throw new CompError(
     "budget",
     `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`,
@@ -47,10 +49,12 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], t
 }
 
 function waysOut({ spare, multipleOf }: Target): string {
-  const ways = ["ask for less", "remove layers with --layers"];
-  if (spare?.some((count) => count > 0)) ways.push("spare fewer with --spare");
-  if (multipleOf !== undefined) ways.push("lower --multiple-of");
-  return `${ways.slice(0, -1).join(", ")}${ways.length > 2 ? "," : ""} or ${ways.at(-1)}`;
+  const more = [
+    "remove layers with --layers",
+    ...(spare?.some((count) => count > 0) ? ["spare fewer with --spare"] : []),
+    ...(multipleOf === undefined ? [] : ["lower --multiple-of"]),
+  ];
+  return ["ask for less", ...more.slice(0, -1), `or ${more.at(-1)}`].join(", ");
 }
 
 /** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
@@ -61,8 +65,10 @@ function widthInSteps(
   full: number,
   step: number,
 ): number | undefined {
-  const suffices = (width: number): boolean =>
-    reaches(spec, withWidth(spec, keptLayers, equalWidths(spec, keptLayers, width, target.spare)), target);
+  const suffices = (width: number): boolean => {
+    const after = withWidth(spec, keptLayers, equalWidths(spec, keptLayers, width, target.spare));
+    return reaches(target.source ?? spec, after, target);
+  };
   if (suffices(full)) return full;
   for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (suffices(width)) return width;
   return undefined;

@@ -1,10 +1,11 @@
 // The two ways into a checkpoint, whatever holds its bytes; adapters (src/node/) turn paths into these.
 import { CompError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { openGguf } from "./gguf.ts";
 import { INDEX_FILE, openSafetensors } from "./safetensors.ts";
-import type { SourceFolder } from "./storage.ts";
+import type { Output, SourceFolder } from "./storage.ts";
 
-export { openGguf } from "./gguf.ts";
+export { openGguf };
 
 /** The checkpoint of a model folder. @throws {CompError} "checkpoint" when it is none, with what was found instead. */
 export async function openFolder(folder: SourceFolder): Promise<Checkpoint> {
@@ -15,6 +16,13 @@ export async function openFolder(folder: SourceFolder): Promise<Checkpoint> {
       hint: "give a folder with config.json and *.safetensors",
     });
   throw new CompError("checkpoint", `${folder.name} has no *.safetensors`, { hint: hintFor(files) });
+}
+
+/** The checkpoint that has been written into an output, in the format that was asked for. */
+export async function openWritten({ staged }: Output, format: Checkpoint["format"]): Promise<Checkpoint> {
+  if (format === "safetensors") return openFolder(staged);
+  const [file] = await staged.list();
+  return openGguf(await staged.open(file!));
 }
 
 function hintFor(files: readonly string[]): string {

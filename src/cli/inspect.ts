@@ -61,9 +61,11 @@ function groupLayers(layers: readonly LayerShape[]): [range: string, shape: Laye
 }
 
 function renderShape(layer: LayerShape): string {
+  const mlp = layer.intermediateSize === 0 ? "no MLP" : `MLP ${layer.intermediateSize}`;
+  if (layer.numAttentionHeads === 0) return `${mlp}, no attention`;
   const heads = `${layer.numAttentionHeads} heads, ${layer.numKeyValueHeads} for keys and values`;
   const window = layer.slidingWindow === undefined ? "" : `, window ${layer.slidingWindow}`;
-  return `MLP ${layer.intermediateSize}, ${heads}${window}`;
+  return `${mlp}, ${heads}${window}`;
 }
 
 const renderShare = (count: number, total: number): string =>

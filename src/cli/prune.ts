@@ -1,7 +1,7 @@
 // comp prune MODEL: a smaller model beside the one given.
 import { resolve } from "node:path";
 import * as z from "zod";
-import type { PruneEvent } from "../events.ts";
+import type { LayerResult, PruneEvent } from "../events.ts";
 import { type GivenPruneOptions, PruneOptions } from "../options.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
@@ -28,13 +28,14 @@ export const pruneCommand: Command = {
     output: z
       .string()
       .optional()
-      .describe("folder to write")
-      .meta({ value: "FOLDER", short: "o", fallback: "MODEL-pruned" }),
-    overwrite: z.boolean().default(false).describe("replace the output folder"),
+      .describe("folder to write, or one file NAME.gguf")
+      .meta({ value: "PATH", short: "o", fallback: "MODEL-pruned" }),
+    overwrite: z.boolean().default(false).describe("replace the output"),
     json: z.boolean().default(false).describe("print one event a line as JSON"),
   }),
   examples: [
     "comp prune ./SmolLM2-135M --sparsity 0.2 -o ./smaller --calibration notes.txt --calibration chats.jsonl",
+    "comp prune ./SmolLM2-135M --sparsity 0.2 -o smaller.gguf --dtype q8_0",
     "comp prune model.gguf --sparsity 0.2 --dry-run",
   ],
   run: runPrune,
@@ -60,9 +61,11 @@ async function runPrune(model: string, flags: PruneFlags, { library, screen, sig
 /** Beside the model: ./SmolLM2 → SmolLM2-pruned, model.gguf → model-pruned. */
 export const defaultOutput = (model: string): string => `${resolve(model).replace(/\.gguf$/i, "")}-pruned`;
 
+const INDICES: ReadonlySet<string> = new Set<keyof LayerResult>(["kept", "heads", "keyValueHeads"]);
+
 /** A line per event; kept indices are left to pruning.json. */
 const createJsonPrinter = (screen: Screen) => (event: PruneEvent) =>
-  screen.print(JSON.stringify(event, (key, value) => (key === "kept" ? undefined : value)));
+  screen.print(JSON.stringify(event, (key, value) => (INDICES.has(key) && Array.isArray(value) ? undefined : value)));
 
 function createTablePrinter(screen: Screen): (event: PruneEvent) => void {
   let rows = 0;

@@ -11,12 +11,15 @@ import {
 
 /** What will be cut and what it will cost, before anything is computed. */
 export function renderPlan(plan: PrunePlan): string[] {
-  const { layers, intermediateSize } = plan;
+  const { layers, intermediateSize, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
   const which = plan.layersRemoved.length > 0 ? ` (without ${plan.layersRemoved.join(", ")})` : "";
   return [
     `${plan.model} (${plan.family})`,
     `  layers        ${layers.before} → ${layers.after}${which}`,
     `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}${plan.widths === "equal" ? "" : " on average"}`,
+    ...(heads.before === heads.after
+      ? []
+      : [`  heads         ${heads.before} → ${heads.after}, for keys and values ${shared.before} → ${shared.after}`]),
     `  parameters    ${renderChange(plan.parameters, formatCount)}`,
     `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,
@@ -30,12 +33,20 @@ export function renderCalibration({ source, names, windows, context, tokens }: C
   return `  calibration   ${windows} windows × ${context} = ${formatInteger(tokens)} tokens of ${origin[source]}`;
 }
 
-export const LAYER_HEADER: string = row("layer", "neurons", "error of the MLP", "time", "memory");
+export const LAYER_HEADER: string = row("layer", "neurons", "heads", "error of the MLP", "time", "memory");
 
 export function renderLayer(layer: LayerProgress): string {
   const error = `${layer.errorBefore.toFixed(3)} → ${layer.errorAfter.toFixed(3)}`;
   const neurons = `${layer.keptNeurons} of ${layer.totalNeurons}`;
-  return row(`${layer.index}`, neurons, error, formatSeconds(layer.elapsedSeconds), formatBytes(layer.residentBytes));
+  const heads = `${layer.keptHeads} of ${layer.totalHeads}`;
+  return row(
+    `${layer.index}`,
+    neurons,
+    heads,
+    error,
+    formatSeconds(layer.elapsedSeconds),
+    formatBytes(layer.residentBytes),
+  );
 }
 
 /** The figures of a finished run. */
@@ -53,10 +64,11 @@ export function renderResult(result: PruneResult): string[] {
 }
 
 function renderChange(change: Change, format: (count: number) => string): string {
-  const removed = formatPercent(1 - change.after / change.before);
-  return `${format(change.before)} → ${format(change.after)}   ${removed} less`;
+  const removed = 1 - change.after / change.before;
+  const difference = removed < 0 ? `${formatPercent(-removed)} more` : `${formatPercent(removed)} less`;
+  return `${format(change.before)} → ${format(change.after)}   ${difference}`;
 }
 
-function row(layer: string, neurons: string, error: string, time: string, memory: string): string {
-  return `${layer.padStart(5)}  ${neurons.padStart(14)}  ${error.padStart(17)}  ${time.padStart(11)}  ${memory.padStart(9)}`;
+function row(layer: string, neurons: string, heads: string, error: string, time: string, memory: string): string {
+  return `${layer.padStart(5)}  ${neurons.padStart(14)}  ${heads.padStart(9)}  ${error.padStart(17)}  ${time.padStart(11)}  ${memory.padStart(9)}`;
 }

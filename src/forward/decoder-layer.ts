@@ -50,6 +50,8 @@ export interface Past {
 export interface AttentionHalf {
   /** Input of oProj. [tokens, numAttentionHeads · headDim] */
   readonly heads: Value;
+  /** Output of oProj. [tokens, hiddenSize] */
+  readonly written: Value;
   /** Residual stream after attention. [tokens, hiddenSize] */
   readonly hidden: Value;
   readonly keys: Value; // of these tokens, rotated [batch, numKeyValueHeads, length, headDim]
@@ -110,7 +112,7 @@ export function attentionHalf(
   const heads = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
   const written = biased(linear(heads, weights.oProj!), weights.oBias);
   const output = weights.attentionOutputNorm ? norm(spec, written, weights.attentionOutputNorm) : written;
-  return { heads, hidden: add(x, output), keys, values };
+  return { heads, written, hidden: add(x, output), keys, values };
 }
 
 /** h + MLP(norm(h)) with a gated MLP (Shazeer 2020, arXiv:2002.05202): down(act(gate(h)) ⊙ up(h)). */

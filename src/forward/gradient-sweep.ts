@@ -1,5 +1,5 @@
-// Forward through all layers, then backward from the last to the first: the gradient of the loss at every down_proj, with one
-// layer's weights in memory and what enters the layers put aside.
+// Forward through all layers, then backward from the last to the first: the gradient of the loss at every down_proj, and
+// o_proj where it is wanted, with one layer's weights in memory and what enters the layers put aside.
 import type { Program } from "../compute/backend.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { LayerSpec } from "../model/decoder-spec.ts";
@@ -10,20 +10,26 @@ import type { LayerContext } from "./decoder-layer.ts";
 import { lossGradient } from "./head-gradient.ts";
 import { embed, type HiddenBatch } from "./hidden-states.ts";
 import type { Labels } from "./labels.ts";
-import { layerGradientGraph } from "./layer-gradient.ts";
+import { layerGradientGraph, SUMS, type SumNames } from "./layer-gradient.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 import { layers } from "./layer-stream.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** What the backward sweep finds of one layer. */
-export interface LayerGradients {
+/** Second moments at a projection with input Z [tokens, size]. */
+export interface ProjectionMoments {
+  readonly gram: Float32Array; // ZᵀZ [size, size]
+  readonly mean: Float32Array; // of Z [size]
+  /** S = E[g gᵀ], g the gradient of a token's log-loss at the projection's output. [hiddenSize, hiddenSize] */
+  readonly lossCovariance: Float32Array;
+}
+
+/** What the backward sweep finds of one layer, at its down_proj. */
+export interface LayerGradients extends ProjectionMoments {
   readonly index: number;
   readonly layer: LayerSpec;
   readonly weights: LayerWeights;
-  readonly gram: Float32Array; // ZᵀZ [intermediateSize, intermediateSize]
-  readonly mean: Float32Array; // of Z [intermediateSize]
-  /** S = E[g gᵀ], g the gradient of a token's log-loss at down_proj's output. [hiddenSize, hiddenSize] */
-  readonly lossCovariance: Float32Array;
+  /** The same at o_proj, where it was asked for. */
+  readonly heads: ProjectionMoments | undefined;
   readonly tokenCount: number;
 }
 
@@ -33,6 +39,8 @@ export interface GradientRequest {
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
   readonly labels: Labels;
+  /** Whether the moments at o_proj are wanted too. */
+  readonly heads: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +56,7 @@ export async function* gradientSweep(request: GradientRequest): AsyncGenerator<L
 }
 
 /** The gradient towards the last layer's output; what enters layer i with batch b is put aside as "i b". */
-export async function towardsLastLayer(request: GradientRequest): Promise<HiddenBatch[]> {
+export async function towardsLastLayer(request: Omit<GradientRequest, "heads">): Promise<HiddenBatch[]> {
   const { runner, model, windows, scratch, labels, signal } = request;
   const states = await embed(model, windows);
   for await (const { index, layer, weights } of layers(model, signal)) {
@@ -65,45 +73,59 @@ export async function towardsLastLayer(request: GradientRequest): Promise<Hidden
 
 /** One layer back: `gradients` hold the gradient towards the layer's output, then towards its input. */
 async function backward(
-  { runner, model, scratch }: GradientRequest,
+  { runner, model, scratch, heads }: GradientRequest,
   layer: LayerSpec,
   weights: LayerWeights,
   index: number,
   gradients: readonly HiddenBatch[],
-): Promise<Pick<LayerGradients, "gram" | "mean" | "lossCovariance" | "tokenCount">> {
-  const sums = emptySums(layer.intermediateSize, model.spec.hiddenSize);
+): Promise<Omit<LayerGradients, "index" | "layer" | "weights">> {
+  const { hiddenSize, headDim } = model.spec;
+  const sums = {
+    ...emptySums(SUMS.mlp, layer.intermediateSize, hiddenSize),
+    ...(heads ? emptySums(SUMS.heads, layer.numAttentionHeads * headDim, hiddenSize) : {}),
+  };
   let tokenCount = 0;
   for (const [i, { batch, length, hidden: upstream }] of gradients.entries()) {
-    const context: LayerContext = { spec: model.spec, layer, batch, length };
-    const program = await gradientProgram(runner, context, weights);
+    tokenCount += batch * length;
     const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
+    if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
+    const context: LayerContext = { spec: model.spec, layer, batch, length };
+    const program = await gradientProgram(runner, context, weights, heads);
     const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before(sums) };
     const { towardsInput } = await program.run(inputs, sums);
     upstream.data.set(towardsInput!.data as Float32Array);
-    tokenCount += batch * length;
   }
-  const mean = (sum: Float32Array): Float32Array => sum.map((total) => total / tokenCount);
-  return { gram: sums.gram.data, mean: mean(sums.total.data), lossCovariance: mean(sums.covariance.data), tokenCount };
+  return {
+    ...momentsOf(sums, SUMS.mlp, tokenCount),
+    heads: heads ? momentsOf(sums, SUMS.heads, tokenCount) : undefined,
+    tokenCount,
+  };
 }
 
-type Sums = Record<"gram" | "total" | "covariance", Tensor<Float32Array>>;
+type Sums = Record<string, Tensor<Float32Array>>;
 
-function emptySums(m: number, d: number): Sums {
+function emptySums({ gram, total, covariance }: SumNames, size: number, hiddenSize: number): Sums {
   const zeros = (rows: number, cols: number): Tensor<Float32Array> =>
     tensor(new Float32Array(rows * cols), [rows, cols]);
-  return { gram: zeros(m, m), total: zeros(1, m), covariance: zeros(d, d) };
+  return { [gram]: zeros(size, size), [total]: zeros(1, size), [covariance]: zeros(hiddenSize, hiddenSize) };
 }
 
-const before = ({ gram, total, covariance }: Sums): Record<string, Tensor> => ({
-  gramBefore: gram,
-  totalBefore: total,
-  covarianceBefore: covariance,
-});
+const before = (sums: Sums): Sums =>
+  Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`${name}Before`, sum]));
 
-function gradientProgram({ programs }: LayerRunner, context: LayerContext, weights: LayerWeights): Promise<Program> {
+function momentsOf(sums: Sums, { gram, total, covariance }: SumNames, tokenCount: number): ProjectionMoments {
+  const mean = (name: string): Float32Array => sums[name]!.data.map((sum) => sum / tokenCount);
+  return { gram: sums[gram]!.data, mean: mean(total), lossCovariance: mean(covariance) };
+}
+
+function gradientProgram(
+  { programs }: LayerRunner,
+  context: LayerContext,
+  weights: LayerWeights,
+  heads: boolean,
+): Promise<Program> {
   const { batch, length, layer } = context;
-  const key = ["gradient", batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(
-    " ",
-  );
-  return programs.get(key, () => layerGradientGraph(context, weights));
+  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = layer;
+  const key = ["gradient", heads, batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize].join(" ");
+  return programs.get(key, () => layerGradientGraph(context, weights, heads));
 }

@@ -18,6 +18,9 @@ export interface HiddenBatch {
   readonly hidden: Tensor<Float32Array>; // [batch · length, hiddenSize], rewritten in place layer by layer
 }
 
+/** Batches one after the other; what is done to a batch before the next is asked for stays done. */
+export type HiddenStates = Iterable<HiddenBatch> | AsyncIterable<HiddenBatch>;
+
 /** Splits windows into batches of about TOKENS_PER_BATCH tokens. */
 export function batchesOf({ count, length }: TokenWindows): { start: number; batch: number }[] {
   const size = Math.max(1, Math.floor(TOKENS_PER_BATCH / length));

@@ -11,23 +11,50 @@ import { declarePosition } from "./layer-runner.ts";
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
  * - `gram`, `total`: ZᵀZ and Σz of the MLP's neurons, added to what `gramBefore` and `totalBefore` bring
  * - `covariance`: Σ g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
+ * - with `heads` the same of o_proj: `headGram`, `headTotal`, `headCovariance`
+ *
+ * The layer has at least one of its halves; there is nothing of one that is absent.
  */
-export function layerGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
+export function layerGradientGraph(context: LayerContext, weights: LayerWeights, heads: boolean): Graph {
   const { spec, layer, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const { hidden: middle } = attentionHalf(context, x, values, declarePosition(graph, context));
-  const { neurons, written, hidden } = mlpHalf(context, middle, values);
-  const [towardsInput, towardsWritten] = differentiate(graph, [[hidden, upstream]], [x, written]);
-  const m = layer.intermediateSize;
-  const accumulate = (name: string, left: Value, size: number): void =>
-    graph.output(name, gemm(left, left, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
+  const attention =
+    layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
+  const middle = attention?.hidden ?? x;
+  const mlp = layer.intermediateSize === 0 ? undefined : mlpHalf(context, middle, values);
+  const projections: readonly (readonly [SumNames, Value | undefined, Value | undefined])[] = [
+    [SUMS.mlp, mlp?.neurons, mlp?.written],
+    [SUMS.heads, attention?.heads, heads ? attention?.written : undefined],
+  ];
+  const present = projections.flatMap(([names, input, written]) =>
+    input && written ? [{ names, input, written }] : [],
+  );
+  const wanted = [x, ...present.map(({ written }) => written)];
+  const [towardsInput, ...towardsWritten] = differentiate(graph, [[mlp?.hidden ?? middle, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
-  accumulate("gram", neurons, m);
-  accumulate("covariance", towardsWritten!, spec.hiddenSize);
-  graph.output("total", add(reshape(sum(neurons, [0]), [1, m]), graph.input("totalBefore", [1, m])));
+  for (const [i, { names, input }] of present.entries()) addSums(graph, names, input, towardsWritten[i]!);
   return graph;
+}
+
+/** Names of the sums that a projection gets. */
+export type SumNames = Readonly<Record<"gram" | "total" | "covariance", string>>;
+
+export const SUMS: Readonly<Record<"mlp" | "heads", SumNames>> = {
+  mlp: { gram: "gram", total: "total", covariance: "covariance" },
+  heads: { gram: "headGram", total: "headTotal", covariance: "headCovariance" },
+};
+
+function addSums(graph: Graph, { gram, total, covariance }: SumNames, input: Value, gradient: Value): void {
+  const square = (name: string, value: Value): void => {
+    const size = value.shape[1]!;
+    graph.output(name, gemm(value, value, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
+  };
+  square(gram, input);
+  square(covariance, gradient);
+  const size = input.shape[1]!;
+  graph.output(total, add(reshape(sum(input, [0]), [1, size]), graph.input(`${total}Before`, [1, size])));
 }

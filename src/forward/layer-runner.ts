@@ -1,22 +1,22 @@
 // Runs parts of a decoder layer over batches of hidden states.
 import type { Backend } from "../compute/backend.ts";
-import { Graph, type Value } from "../compute/graph.ts";
-import { add, gemm, reshape, sum } from "../compute/operations/index.ts";
+import { Graph } from "../compute/graph.ts";
 import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
-import {
-  attentionHalf,
-  declareWeights,
-  type LayerContext,
-  type LayerValues,
-  mlpHalf,
-  type Position,
-} from "./decoder-layer.ts";
-import type { HiddenBatch } from "./hidden-states.ts";
+import { attentionHalf, declareWeights, type LayerContext, mlpHalf, type Position } from "./decoder-layer.ts";
+import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
+import {
+  emptySums,
+  type Half,
+  inverseGain,
+  type ProjectionSums,
+  projectionSumsGraph,
+  sumsBefore,
+} from "./projection-sums.ts";
 
 const MLP_ROLES: ReadonlySet<LayerRole> = new Set<LayerRole>([
   "mlpNorm",
@@ -29,13 +29,7 @@ const MLP_ROLES: ReadonlySet<LayerRole> = new Set<LayerRole>([
   "mlpOutputNorm",
 ]);
 
-/** Second moments of the neurons' activations, summed over tokens. */
-export interface NeuronSums {
-  readonly gram: Tensor<Float32Array>; // ZᵀZ [intermediateSize, intermediateSize]
-  readonly total: Tensor<Float32Array>; // Σ z [1, intermediateSize]
-}
-
-type Part = "attention" | "mlp" | "layer" | "neurons";
+type Part = Half | "layer";
 
 /** Graphs of one model's layers on one backend, compiled as they are needed. */
 export class LayerRunner {
@@ -49,17 +43,17 @@ export class LayerRunner {
   }
 
   /** x → x + attention, in place. */
-  async attention(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<void> {
+  async attention(layer: LayerSpec, weights: LayerWeights, states: HiddenStates): Promise<void> {
     if (layer.numAttentionHeads > 0) await this.#rewrite("attention", layer, weights, states);
   }
 
   /** h → h + MLP, in place. */
-  async mlp(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<void> {
+  async mlp(layer: LayerSpec, weights: LayerWeights, states: HiddenStates): Promise<void> {
     if (layer.intermediateSize > 0) await this.#rewrite("mlp", layer, weights, states);
   }
 
   /** The whole layer, in place. */
-  async forward(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<void> {
+  async forward(layer: LayerSpec, weights: LayerWeights, states: HiddenStates): Promise<void> {
     if (layer.numAttentionHeads > 0 && layer.intermediateSize > 0) await this.#rewrite("layer", layer, weights, states);
     else {
       await this.attention(layer, weights, states);
@@ -67,40 +61,67 @@ export class LayerRunner {
     }
   }
 
-  /** ZᵀZ and Σz of the MLP's neurons over states that stand between attention and MLP; the states stay as they are. */
-  async neuronSums(layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<NeuronSums> {
-    const m = layer.intermediateSize;
-    const gram = { data: new Float32Array(m * m), shape: [m, m] };
-    const total = { data: new Float32Array(m), shape: [1, m] };
-    for (const state of states)
-      await this.#run("neurons", layer, weights, state, { gramBefore: gram, totalBefore: total }, { gram, total });
-    return { gram, total };
+  /**
+   * Moments of what enters the projection of a half, over states that stand before that half; the states stay as they are.
+   *
+   * @param target what should come out of the half, batch by batch; without it the drift is zero
+   */
+  async projectionSums(
+    half: Half,
+    layer: LayerSpec,
+    weights: LayerWeights,
+    states: HiddenStates,
+    target?: HiddenStates,
+  ): Promise<ProjectionSums> {
+    const sums = emptySums(this.spec, layer, half);
+    const targets = target && asyncIterator(target);
+    for await (const state of states) {
+      const wanted = (await targets?.next())?.value as HiddenBatch | undefined;
+      await this.#addSums(half, layer, weights, state, sums, wanted);
+    }
+    await targets?.next();
+    return sums;
   }
 
   release(): Promise<void> {
     return this.programs.release();
   }
 
-  async #rewrite(part: Part, layer: LayerSpec, weights: LayerWeights, states: readonly HiddenBatch[]): Promise<void> {
-    // The last operation of each part is the residual addition, which may overwrite its own operand.
-    for (const state of states) await this.#run(part, layer, weights, state, {}, { hidden: state.hidden });
+  async #rewrite(part: Part, layer: LayerSpec, weights: LayerWeights, states: HiddenStates): Promise<void> {
+    const used = partWeights(part, weights);
+    for await (const { batch, length, hidden } of states) {
+      const context: LayerContext = { spec: this.spec, layer, batch, length };
+      const program = await this.programs.get(keyOf(kindOf(part, used), context), () => partGraph(part, context, used));
+      // The last operation of each part is the residual addition, which may overwrite its own operand.
+      await program.run({ x: hidden, ...used, ...this.#positionOf(part, layer, length) }, { hidden });
+    }
   }
 
-  async #run(
-    part: Part,
+  async #addSums(
+    half: Half,
     layer: LayerSpec,
     weights: LayerWeights,
     { batch, length, hidden }: HiddenBatch,
-    inputs: Record<string, Tensor>,
-    into: Record<string, Tensor>,
+    sums: ProjectionSums,
+    target: HiddenBatch | undefined,
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
-    const used = partWeights(part, weights);
-    const sizes = [batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize];
-    const key = [part, ...sizes, ...Object.keys(used)].join(" "); // a pruned layer may have a bias that others lack
-    const program = await this.programs.get(key, () => partGraph(part, context, used));
-    const position = part === "attention" || part === "layer" ? this.position(layer, length) : {};
-    await program.run({ x: hidden, ...used, ...position, ...inputs }, into);
+    const used = partWeights(half, weights);
+    const kind = kindOf(`${half} sums ${target !== undefined}`, used);
+    const program = await this.programs.get(keyOf(kind, context), () =>
+      projectionSumsGraph(half, context, used, declarePosition, target !== undefined),
+    );
+    const { gram, total, drift } = sums;
+    const { driftBefore, ...before } = sumsBefore(sums);
+    const wanted: Record<string, Tensor> = target
+      ? { target: target.hidden, driftBefore: driftBefore!, ...inverseGain(this.spec, half, weights) }
+      : {};
+    const inputs = { x: hidden, ...used, ...this.#positionOf(half, layer, length), ...before, ...wanted };
+    await program.run(inputs, target ? { gram, total, drift } : { gram, total });
+  }
+
+  #positionOf(part: Part, layer: LayerSpec, length: number): Partial<PositionTensors> {
+    return part === "mlp" ? {} : this.position(layer, length);
   }
 
   /** Rotary tables and mask of windows of a length in this layer. */
@@ -111,6 +132,9 @@ export class LayerRunner {
     return position;
   }
 }
+
+/** A pruned layer may have biases that others lack. */
+const kindOf = (part: string, weights: LayerWeights): string => [part, ...Object.keys(weights)].join(" ");
 
 /** The weights that a part of the layer needs. */
 function partWeights(part: Part, weights: LayerWeights): LayerWeights {
@@ -130,16 +154,14 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
     const { hidden } = attentionHalf(context, x, values, declarePosition(graph, context));
     graph.output("hidden", mlpHalf(context, hidden, values).hidden);
   }
-  if (part === "neurons") addNeuronSums(graph, context, x, values);
   return graph;
 }
 
-function addNeuronSums(graph: Graph, context: LayerContext, x: Value, values: LayerValues): void {
-  const m = context.layer.intermediateSize;
-  const { neurons } = mlpHalf(context, x, values);
-  graph.output("gram", gemm(neurons, neurons, { transA: true, addTo: graph.input("gramBefore", [m, m]) }));
-  graph.output("total", add(reshape(sum(neurons, [0]), [1, m]), graph.input("totalBefore", [1, m])));
-}
+export const keyOf = (part: string, { batch, length, layer }: LayerContext): string =>
+  [part, batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
+
+const asyncIterator = (states: HiddenStates): AsyncIterator<HiddenBatch> | Iterator<HiddenBatch> =>
+  Symbol.asyncIterator in states ? states[Symbol.asyncIterator]() : states[Symbol.iterator]();
 
 export function declarePosition(graph: Graph, { spec, length }: LayerContext): Position {
   return {

@@ -1,8 +1,10 @@
 // COMP's criterion: the condition of the mask-tuning system.
 import { complement } from "../linalg/gather.ts";
+import type { Gemm } from "../linalg/gemm.ts";
 import { invertSpd } from "../linalg/invert.ts";
 import { maskSystemRows } from "../linalg/mask-system.ts";
 import { ridged } from "../linalg/spd.ts";
+import { type Block, refittedCosts } from "./block-costs.ts";
 import type { Criterion } from "./criterion.ts";
 import { removeGreedily } from "./greedy.ts";
 import { MaskObjective } from "./mask-objective.ts";
@@ -26,9 +28,32 @@ export const condition: Criterion = {
   name: "condition",
   description: "condition of the mask-tuning system, greedy (COMP)",
   async rank({ downProj, intermediateSize }, { gram }, count, { gemm }) {
-    const all = complement(new Int32Array(0), intermediateSize);
-    const inverse = ridged(await maskSystemRows(gemm, gram, downProj, intermediateSize, all), intermediateSize, RIDGE);
+    const system = await maskSystem(gemm, gram, downProj, intermediateSize);
+    const inverse = ridged(system, intermediateSize, RIDGE);
     await invertSpd(gemm, inverse, intermediateSize);
     return removeGreedily(gemm, inverse, new MaskObjective(intermediateSize), count, STEP);
   },
+  /** One scale for each head: its system is the sums of Q over pairs of blocks, and what it loses are the scales 1. */
+  async blockCosts({ downProj, intermediateSize }, { gram }, blockSize, { gemm }) {
+    const system = await maskSystem(gemm, gram, downProj, intermediateSize);
+    const count = intermediateSize / blockSize;
+    const inverse = ridged(blockSums(system, intermediateSize, blockSize), count, RIDGE);
+    await invertSpd(gemm, inverse, count);
+    const costs = refittedCosts(gemm, inverse, new Float64Array(count * count).fill(1));
+    const headsOf = ({ start, end }: Block): Block => ({ start: start / blockSize, end: end / blockSize });
+    return { cost: (block) => costs.cost(headsOf(block)), remove: (block) => costs.remove(headsOf(block)) };
+  },
 };
+
+const maskSystem = (gemm: Gemm, gram: Float32Array, downProj: Float32Array, size: number): Promise<Float32Array> =>
+  maskSystemRows(gemm, gram, downProj, size, complement(new Int32Array(0), size));
+
+function blockSums(square: Float32Array, size: number, blockSize: number): Float64Array {
+  const count = size / blockSize;
+  const sums = new Float64Array(count * count);
+  for (let i = 0; i < square.length; i++) {
+    const [row, column] = [Math.floor(i / size / blockSize), Math.floor((i % size) / blockSize)];
+    sums[row * count + column]! += square[i]!;
+  }
+  return sums;
+}

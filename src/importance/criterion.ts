@@ -1,5 +1,6 @@
 // What an importance criterion is: it ranks the neurons of one MLP by what their removal costs.
 import type { Gemm } from "../linalg/gemm.ts";
+import type { BlockCosts } from "./block-costs.ts";
 
 /** Moments of Z [tokens, m], the input of down_proj over the calibration tokens. */
 export interface NeuronStatistics {
@@ -14,12 +15,16 @@ export interface NeuronStatistics {
   readonly weightSensitivity?: Float32Array;
 }
 
-export interface MlpMatrices {
-  readonly gateProj: Float32Array; // [m, d]
-  readonly upProj: Float32Array; // [m, d]
+/** The matrix that reads what is cut: down_proj, or o_proj where heads are. */
+export interface OutputMatrix {
   readonly downProj: Float32Array; // [d, m]
   readonly hiddenSize: number; // d
   readonly intermediateSize: number; // m
+}
+
+export interface MlpMatrices extends OutputMatrix {
+  readonly gateProj: Float32Array; // [m, d]
+  readonly upProj: Float32Array; // [m, d]
 }
 
 export interface Removal {
@@ -47,4 +52,14 @@ export interface Criterion {
   readonly oneShot?: boolean;
   /** The first `count` neurons to remove. @throws {CompError} "numeric" when weights or statistics are not finite */
   rank(mlp: MlpMatrices, statistics: NeuronStatistics, count: number, context: CriterionContext): Promise<Removal>;
+  /**
+   * What blocks of `blockSize` inputs of o_proj cost, for heads, from the same statistics of its input; absent where the
+   * criterion knows neurons only.
+   */
+  blockCosts?(
+    output: OutputMatrix,
+    statistics: NeuronStatistics,
+    blockSize: number,
+    context: CriterionContext,
+  ): Promise<BlockCosts>;
 }

@@ -2,6 +2,7 @@
 import { type Gemm, matrix } from "../linalg/gemm.ts";
 import { invertSpd } from "../linalg/invert.ts";
 import { ridged } from "../linalg/spd.ts";
+import { refittedCosts } from "./block-costs.ts";
 import type { Criterion } from "./criterion.ts";
 import { removeGreedily } from "./greedy.ts";
 import { ReconstructionObjective } from "./reconstruction-objective.ts";
@@ -25,12 +26,23 @@ export const obs: Criterion = {
   name: "obs",
   description: "output error after refitting all other neurons, greedy (optimal brain surgeon)",
   async rank({ downProj, hiddenSize, intermediateSize }, { gram, lossCovariance }, count, { gemm }) {
-    const inverse = ridged(gram, intermediateSize, RIDGE);
-    await invertSpd(gemm, inverse, intermediateSize);
+    const inverse = await ridgedInverse(gemm, gram, intermediateSize);
     const product = await outputProduct(gemm, downProj, hiddenSize, lossCovariance);
     return removeGreedily(gemm, inverse, new ReconstructionObjective(product), count, BATCH);
   },
+  async blockCosts({ downProj, hiddenSize, intermediateSize }, { gram, lossCovariance }, _, { gemm }) {
+    const inverse = await ridgedInverse(gemm, gram, intermediateSize);
+    const product = await outputProduct(gemm, downProj, hiddenSize, lossCovariance);
+    return refittedCosts(gemm, inverse, new Float64Array(product));
+  },
 };
+
+/** H⁻¹. */
+async function ridgedInverse(gemm: Gemm, gram: Float32Array, size: number): Promise<Float64Array> {
+  const inverse = ridged(gram, size, RIDGE);
+  await invertSpd(gemm, inverse, size);
+  return inverse;
+}
 
 /** M = VᵀV = Wᵀ(S + damping · I)W, f32 [m, m]; without S: WᵀW. */
 async function outputProduct(

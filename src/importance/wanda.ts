@@ -1,7 +1,11 @@
 // Norm of the activation times norm of the weight: the error of removing a neuron alone.
 import { contributionNorms } from "../linalg/norms.ts";
+import { pooledCosts } from "./block-costs.ts";
 import { removeLowest } from "./by-score.ts";
-import type { Criterion } from "./criterion.ts";
+import type { Criterion, NeuronStatistics, OutputMatrix } from "./criterion.ts";
+
+const scores = ({ downProj, intermediateSize }: OutputMatrix, { gram }: NeuronStatistics): Float64Array =>
+  contributionNorms(gram, downProj, intermediateSize);
 
 /**
  * score_j = ‖z_j‖ · ‖w_j‖: the output error of removing neuron j alone.
@@ -12,6 +16,6 @@ export const wanda: Criterion = {
   name: "wanda",
   description: "norm of the activation times norm of its column of down_proj (baseline)",
   oneShot: true,
-  rank: async ({ downProj, intermediateSize }, { gram }, count) =>
-    removeLowest(contributionNorms(gram, downProj, intermediateSize), count),
+  rank: async (mlp, statistics, count) => removeLowest(scores(mlp, statistics), count),
+  blockCosts: async (output, statistics) => pooledCosts(scores(output, statistics)),
 };

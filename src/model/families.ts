@@ -30,6 +30,8 @@ export interface Family {
   readonly normOffset: 0 | 1;
   readonly queryKeyNorm: boolean;
   readonly sandwichNorms: boolean;
+  /** transformers 5 refuses a number of heads that does not divide the hidden size. */
+  readonly headsDivideHidden: boolean;
   /** Embeddings are multiplied by √hiddenSize. */
   readonly scaledEmbeddings: boolean;
 }
@@ -40,6 +42,8 @@ export interface GgufTraits {
   readonly interleavedRotary: boolean;
   /** llama.cpp's `deci`, whose layers may differ in width, computes the same. */
   readonly asDeci: boolean;
+  /** llama.cpp knows layers with and without a window, in a regular order only; elsewhere it knows no windows at all. */
+  readonly regularWindows: boolean;
   /** Fields of config.json beyond those that all families share. `header` has the architecture's keys, unprefixed. */
   readonly config: (header: ConfigFields, sizes: HeaderSizes) => ModelConfig;
   /** The header's keys for them, unprefixed. @throws {CompError} "architecture" for what llama.cpp cannot compute. */
@@ -60,7 +64,7 @@ export interface HeaderSizes {
 }
 
 const PLAIN = { normOffset: 0, queryKeyNorm: false, sandwichNorms: false, scaledEmbeddings: false } as const;
-const NOTHING_MORE = { config: () => ({}), header: () => ({}) };
+const NOTHING_MORE = { regularWindows: false, config: () => ({}), header: () => ({}) };
 // Mistral's GGUF files call themselves llama too; llama.cpp runs them without a window.
 const LLAMA_GGUF: GgufTraits = { architecture: "llama", interleavedRotary: true, asDeci: true, ...NOTHING_MORE };
 const COMMON_DEFAULTS = { hidden_act: "silu", rms_norm_eps: 1e-6, rope_theta: 10_000, tie_word_embeddings: false };
@@ -70,6 +74,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "llama",
     architecture: "LlamaForCausalLM",
+    headsDivideHidden: true,
     gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 2048, attention_bias: false, mlp_bias: false },
     activationKey: "hidden_act",
@@ -81,6 +86,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "mistral",
     architecture: "MistralForCausalLM",
+    headsDivideHidden: false,
     gguf: LLAMA_GGUF,
     defaults: { ...COMMON_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
     activationKey: "hidden_act",
@@ -92,6 +98,7 @@ export const FAMILIES: readonly Family[] = [
     ...PLAIN,
     modelType: "qwen2",
     architecture: "Qwen2ForCausalLM",
+    headsDivideHidden: false,
     gguf: {
       ...NOTHING_MORE,
       architecture: "qwen2",
@@ -115,10 +122,12 @@ export const FAMILIES: readonly Family[] = [
   {
     modelType: "gemma3_text",
     architecture: "Gemma3ForCausalLM",
+    headsDivideHidden: true,
     gguf: {
       architecture: "gemma3",
       interleavedRotary: false,
       asDeci: false,
+      regularWindows: true,
       config: gemma3Config,
       header: gemma3Header,
     },

@@ -4,9 +4,10 @@ import type { Checkpoint, MetadataValue } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { Family, HeaderSizes } from "./families.ts";
-import { layoutOf } from "./gguf-layout.ts";
+import { IDLE, layoutOf } from "./gguf-layout.ts";
 import { ggufRopeScaling } from "./gguf-rope.ts";
 import { sizeFields } from "./layer-sizes.ts";
+import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
 /** What messages call the source of these values. */
 export const GGUF_SOURCE = "its GGUF header";
@@ -28,7 +29,7 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
     architectures: [family.architecture],
     model_type: family.modelType,
     hidden_size: sizes.hiddenSize,
-    ...(layout.perLayer ? perLayerSizes(header, sizes) : sharedSizes(header, sizes)),
+    ...(layout.perLayer ? perLayerSizes(checkpoint, header, sizes) : sharedSizes(header, sizes)),
     num_hidden_layers: sizes.numHiddenLayers,
     head_dim: sizes.headDim,
     vocab_size: checkpoint.tensors.get("token_embd.weight")?.shape[0],
@@ -80,16 +81,20 @@ function sharedSizes(header: ConfigFields, { numAttentionHeads }: HeaderSizes): 
   };
 }
 
-function perLayerSizes(header: ConfigFields, { numHiddenLayers }: HeaderSizes): ModelConfig {
+function perLayerSizes({ metadata }: Checkpoint, header: ConfigFields, { numHiddenLayers }: HeaderSizes): ModelConfig {
   const widths = listed(header, "feed_forward_length", numHiddenLayers);
   const heads = listed(header, "attention.head_count", numHiddenLayers);
   const keyValueKey = "attention.head_count_kv";
   const shared = header.get(keyValueKey) === undefined ? heads : listed(header, keyValueKey, numHiddenLayers);
+  const isIdle = (key: string, index: number): boolean => {
+    const list = metadata.get(key);
+    return Array.isArray(list) && list.includes(index);
+  };
   return sizeFields(
-    widths.map((intermediateSize, index) => ({
-      intermediateSize,
-      numAttentionHeads: heads[index]!,
-      numKeyValueHeads: shared[index]!,
+    widths.map((width, index) => ({
+      intermediateSize: isIdle(IDLE.mlp, index) ? 0 : width,
+      numAttentionHeads: isIdle(IDLE.attention, index) ? 0 : heads[index]!,
+      numKeyValueHeads: isIdle(IDLE.attention, index) ? 0 : shared[index]!,
     })),
   );
 }
@@ -136,6 +141,7 @@ function biases({ tensors }: Checkpoint, { defaults }: Family): ModelConfig {
   return defined({
     attention_bias: "attention_bias" in defaults ? has("attn_q.bias") : undefined,
     mlp_bias: "mlp_bias" in defaults ? has("ffn_gate.bias") : undefined,
+    [DOWN_BIAS_FIELD]: (has("ffn_down.bias") && !has("ffn_gate.bias")) || undefined,
   });
 }
 

@@ -19,7 +19,10 @@ export interface GgufLayout {
 /** DeciLM: a Llama whose layers may differ in width, with biases where their tensors are there. */
 const DECI = { architecture: "deci", interleavedRotary: true, perLayer: true };
 
-/** Neurons, all of them zero, of an MLP that is there only because llama.cpp cannot do without. */
+/** Our own keys for the layers whose attention or MLP is there only because llama.cpp cannot do without. */
+export const IDLE = { attention: "comp.idle.attention", mlp: "comp.idle.mlp" } as const;
+
+/** Neurons, all of them zero, of such an MLP. */
 const IDLE_WIDTH = 32;
 
 /** The layout of a GGUF file. @throws {CompError} "architecture" when it is not supported. */
@@ -41,16 +44,17 @@ function deciFamily({ tensors }: Checkpoint): Family {
 }
 
 /**
- * The layout for a model to be written.
+ * The layout for a model to be written; `perLayer` for one whose layers will come to differ in width.
  * @throws {CompError} "architecture" when llama.cpp computes something else, or has no form for the widths.
  */
-export function layoutFor(spec: DecoderSpec): GgufLayout {
+export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
   const family = familyOf({ model_type: spec.family });
-  const layout = areAlike(spec.layers)
-    ? { family, ...family.gguf, perLayer: false }
-    : family.gguf.asDeci
-      ? { family, ...DECI }
-      : undefined;
+  const layout =
+    !perLayer && areAlike(spec.layers)
+      ? { family, ...family.gguf, perLayer }
+      : family.gguf.asDeci
+        ? { family, ...DECI }
+        : undefined;
   if (layout === undefined)
     throw new CompError("architecture", `GGUF has no form for a ${spec.family} whose layers differ in width`, {
       hint: "write a folder, or the same width in all layers",

@@ -1,6 +1,7 @@
 // The metadata of a GGUF file to be written: what a GGUF source has, carried over byte for byte, with the model's own keys made
 // anew; for a folder all of it from the configuration and the tokenizer's files.
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+import { baseName } from "../checkpoint/base-name.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WritableDtype } from "../checkpoint/dtype.ts";
 import { ggufValue } from "../checkpoint/gguf-bytes.ts";
@@ -8,7 +9,7 @@ import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
 import { ggufTokenizer } from "../tokenizer/to-gguf/to-gguf.ts";
 import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
 import type { GgufHeader } from "./families.ts";
-import { type GgufLayout, layoutOf } from "./gguf-layout.ts";
+import { type GgufLayout, IDLE, layoutOf, storedSpec } from "./gguf-layout.ts";
 import { ropeHeader } from "./gguf-rope.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
@@ -16,8 +17,8 @@ import { countParameters } from "./parameters.ts";
 /** llama.cpp's numbers for the type of most of a file's weights. */
 const FILE_TYPES: Readonly<Record<WritableDtype, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 };
 
-/** Keys that speak of the source file's bytes and not of the model. */
-const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.)/;
+/** Keys that speak of the source file, its bytes and how it was made, and not of the model. */
+const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.|comp\.)/;
 
 /**
  * Metadata of a model of `spec` made from `source`.
@@ -30,14 +31,17 @@ export async function ggufMetadata(
   dtype: WritableDtype,
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
+  const stored = storedSpec(spec, layout);
   const entries = new Map(
-    checkpoint.format === "gguf" ? await carriedOver(checkpoint, layout) : [["general.name", nameOf(checkpoint)]],
+    checkpoint.format === "gguf"
+      ? await carriedOver(checkpoint, layout)
+      : [["general.name", ggufValue("string", baseName(checkpoint.name))]],
   );
-  const prefixed = Object.entries({ ...sharedHeader(spec, layout), ...layout.family.gguf.header(spec) }).map(
+  const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
   );
-  for (const [key, [type, value]] of [...Object.entries(general(spec, layout, dtype)), ...prefixed])
-    entries.set(key, ggufValue(type, value));
+  const own = Object.entries({ ...general(spec, layout, dtype), ...idleParts(spec, stored) });
+  for (const [key, [type, value]] of [...own, ...prefixed]) entries.set(key, ggufValue(type, value));
   if (checkpoint.format !== "gguf")
     for (const [key, value] of await ggufTokenizer(checkpoint, spec.vocabSize)) entries.set(key, value);
   return entries;
@@ -55,9 +59,6 @@ async function carriedOver(checkpoint: Checkpoint, { architecture }: GgufLayout)
   return carried;
 }
 
-const nameOf = ({ name }: Checkpoint): Uint8Array =>
-  ggufValue("string", name.split(/[\\/]/).findLast((part) => part !== "") ?? name);
-
 function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: WritableDtype): GgufHeader {
   return {
     "general.architecture": ["string", architecture],
@@ -66,6 +67,17 @@ function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: Writabl
     "general.file_type": ["u32", FILE_TYPES[dtype]],
     "general.quantization_version": ["u32", 2],
   };
+}
+
+/** So that our own reader sees the model as it is. */
+function idleParts(spec: DecoderSpec, stored: DecoderSpec): GgufHeader {
+  const idle = (size: (layer: LayerSpec) => number): number[] =>
+    [...spec.layers.keys()].filter((index) => size(spec.layers[index]!) === 0 && size(stored.layers[index]!) > 0);
+  const lists = [
+    [IDLE.attention, idle((layer) => layer.numAttentionHeads)] as const,
+    [IDLE.mlp, idle((layer) => layer.intermediateSize)] as const,
+  ];
+  return Object.fromEntries(lists.filter(([, list]) => list.length > 0).map(([key, list]) => [key, ["i32", list]]));
 }
 
 /** As llama.cpp's converter rounds them: 135M, 1.1B. */

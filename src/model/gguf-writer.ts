@@ -1,9 +1,10 @@
 // Writes the tensors of a model into a GGUF file: they come under their Hugging Face names and with its values, and are stored
 // as llama.cpp has them.
-import { blockSize, type WritableDtype } from "../checkpoint/dtype.ts";
+import { baseName } from "../checkpoint/base-name.ts";
+import { blockSize, byteLength, type WritableDtype } from "../checkpoint/dtype.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
-import { type GgufTensorPlan, planGguf, writeGguf } from "../checkpoint/write-gguf.ts";
+import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../checkpoint/write-gguf.ts";
 import { elementCount } from "../compute/tensor.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { type GgufLayout, layoutFor, storedSpec } from "./gguf-layout.ts";
@@ -13,12 +14,28 @@ import { interleaveHeads, isRotated } from "./gguf-tensors.ts";
 import type { Model } from "./model.ts";
 import { type ExpectedTensor, modelTensors } from "./tensor-names.ts";
 
-/** Name of the file inside an output that is a folder; one that is a file has its own. */
-export const GGUF_FILE = "model.gguf";
+/**
+ * Refuses a model that GGUF has no form for; `perLayer` when its layers will differ in width.
+ * @throws {CompError} as `writeGgufModel`.
+ */
+export async function checkGguf(
+  source: Model,
+  spec: DecoderSpec,
+  dtype: WritableDtype,
+  perLayer: boolean,
+): Promise<void> {
+  await ggufMetadata(source, spec, layoutFor(spec, perLayer), dtype);
+}
+
+/** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
+export const ggufBytes = (spec: DecoderSpec, dtype: WritableDtype): number =>
+  planTensors(spec, layoutFor(spec), dtype).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+
+const tensorBytes = ({ dtype, shape }: GgufTensorPlan): number => byteLength(dtype, elementCount(shape));
 
 /**
- * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over. Matrices are stored as `dtype`
- * (rows that do not fill blocks of Q8_0 as F16), vectors as F32.
+ * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over; `extra` comes on top. Matrices are
+ * stored as `dtype` (rows that do not fill blocks of Q8_0 as F16), vectors as F32.
  * @throws {CompError} "architecture" or "checkpoint" as `layoutFor` and `ggufMetadata`.
  */
 export async function writeGgufModel(
@@ -26,22 +43,26 @@ export async function writeGgufModel(
   source: Model,
   spec: DecoderSpec,
   dtype: WritableDtype,
+  extra: GgufMetadata,
 ): Promise<TensorWriter> {
   const layout = layoutFor(spec);
-  const stored = storedSpec(spec, layout);
-  const tensors = modelTensors(stored);
+  const tensors = modelTensors(storedSpec(spec, layout));
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, dtype)), ...extra]);
+  const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, dtype)));
   const divisors = ropeDivisors(spec);
-  const plans: GgufTensorPlan[] = tensors.map(({ ggufName, shape }) => ({
+  if (divisors !== undefined) await writer.write(DIVISORS, divisors);
+  await writeIdleParts(writer, tensors, spec);
+  return translating(writer, tensors, spec, layout);
+}
+
+function planTensors(spec: DecoderSpec, layout: GgufLayout, dtype: WritableDtype): GgufTensorPlan[] {
+  const divisors = ropeDivisors(spec);
+  const plans: GgufTensorPlan[] = modelTensors(storedSpec(spec, layout)).map(({ ggufName, shape }) => ({
     name: ggufName,
     shape,
     dtype: storedDtype(shape, dtype),
   }));
-  if (divisors !== undefined) plans.push({ name: DIVISORS, shape: [divisors.length], dtype: "F32" });
-  const metadata = await ggufMetadata(source, stored, layout, dtype);
-  const writer = await writeGguf(output, GGUF_FILE, planGguf(metadata, plans));
-  if (divisors !== undefined) await writer.write(DIVISORS, divisors);
-  await writeIdleParts(writer, tensors, spec);
-  return translating(writer, tensors, spec, layout);
+  return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
 }
 
 function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDtype {

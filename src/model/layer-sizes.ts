@@ -13,13 +13,10 @@ interface SizeField {
   readonly limit: number;
 }
 
-/** Field of config.json that lists the MLP width of each layer. */
-export const WIDTHS_FIELD = "intermediate_sizes";
-
 const MLP: SizeField = {
   size: "intermediateSize",
   stock: "intermediate_size",
-  list: WIDTHS_FIELD,
+  list: "intermediate_sizes",
   limit: LIMITS.intermediateSize,
 };
 const HEADS: SizeField = {
@@ -35,14 +32,27 @@ const KEY_VALUE_HEADS: SizeField = {
   limit: LIMITS.heads,
 };
 
+const FIELDS = [MLP, HEADS, KEY_VALUE_HEADS] as const;
+
+/** Fields of config.json that list a size of each layer. */
+export const SIZE_LISTS: Readonly<Record<keyof LayerSizes, string>> = {
+  intermediateSize: MLP.list,
+  numAttentionHeads: HEADS.list,
+  numKeyValueHeads: KEY_VALUE_HEADS.list,
+};
+
+/** All sizes of each layer in lists. */
+export const sizeLists = (layers: readonly LayerSizes[]): ModelConfig =>
+  Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => layer[size])]));
+
 /** Whether one number says the sizes of all layers, and no part is absent. */
 export const areAlike = (layers: readonly LayerSizes[]): boolean =>
-  [MLP, HEADS, KEY_VALUE_HEADS].every(({ size }) => layers.every((layer) => layer[size] === layers[0]![size])) &&
+  FIELDS.every(({ size }) => layers.every((layer) => layer[size] === layers[0]![size])) &&
   layers.every((layer) => layer.intermediateSize > 0 && layer.numAttentionHeads > 0);
 
 /** What config.json says of the sizes of `layers`. */
 export function sizeFields(layers: readonly LayerSizes[]): ModelConfig {
-  const fields = [MLP, HEADS, KEY_VALUE_HEADS].map(({ size, stock, list }) => {
+  const fields = FIELDS.map(({ size, stock, list }) => {
     const sizes = layers.map((layer) => layer[size]);
     const largest = Math.max(...sizes);
     return sizes.every((one) => one === largest) ? { [stock]: largest } : { [stock]: largest, [list]: sizes };

@@ -3,7 +3,7 @@ import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { describeDimension } from "./dimensions.ts";
-import { layoutOf } from "./gguf-layout.ts";
+import { layoutOf, storedSpec } from "./gguf-layout.ts";
 import { isRotated } from "./gguf-tensors.ts";
 import { type ExpectedTensor, modelTensors } from "./tensor-names.ts";
 
@@ -98,6 +98,8 @@ function checkUnexpected(
   source: string,
 ): void {
   const known = new Set([...located.values()].map((tensor) => tensor.storedName));
+  if (checkpoint.format === "gguf")
+    for (const { ggufName } of modelTensors(storedSpec(spec, layoutOf(checkpoint)))) known.add(ggufName);
   const [first, ...more] = [...checkpoint.tensors.keys()].filter(
     (name) => !known.has(name) && !IGNORED.test(name) && !(spec.tiedEmbeddings && HEADS.includes(name)),
   );

@@ -1,11 +1,13 @@
 // A model on its way into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source in tiles.
+import { baseName } from "../checkpoint/base-name.ts";
 import type { FloatDtype, WritableDtype } from "../checkpoint/dtype.ts";
 import { planShards } from "../checkpoint/plan-shards.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
+import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
 import { writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
-import { GGUF_FILE, writeGgufModel } from "./gguf-writer.ts";
+import { writeGgufModel } from "./gguf-writer.ts";
 import type { Model } from "./model.ts";
 import type { LayerWeights } from "./read-layer.ts";
 import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "./tensor-names.ts";
@@ -39,7 +41,7 @@ export class ModelWriter {
   }
 
   /**
-   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over.
+   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over; `extra` comes on top.
    * @throws {CompError} "architecture" when llama.cpp has no form for it, "checkpoint" when it has none for the tokenizer.
    */
   static async createGguf(
@@ -47,8 +49,10 @@ export class ModelWriter {
     source: Model,
     spec: DecoderSpec,
     dtype: WritableDtype,
+    extra: GgufMetadata = new Map(),
   ): Promise<ModelWriter> {
-    return new ModelWriter(spec, await writeGgufModel(output, source, spec, dtype), [GGUF_FILE]);
+    const writer = await writeGgufModel(output, source, spec, dtype, extra);
+    return new ModelWriter(spec, writer, [baseName(output.name)]);
   }
 
   /** Writes all tensors of layer `index` of the new model. */

@@ -2,9 +2,9 @@
 import type { FloatDtype } from "../checkpoint/dtype.ts";
 import type { ModelConfig } from "./config-fields.ts";
 import type { Biases, DecoderSpec, LayerSpec } from "./decoder-spec.ts";
-import { WIDTHS_FIELD } from "./layer-sizes.ts";
+import { areAlike, type LayerSizes, SIZE_LISTS } from "./layer-sizes.ts";
 import { biasFields, isStockBias } from "./mlp-bias.ts";
-import { areEqual, perLayerFields } from "./modeling-file.ts";
+import { perLayerFields } from "./modeling-file.ts";
 import { familyOf, withDefaults } from "./parse-config.ts";
 import { ropeScaling } from "./rope-config.ts";
 
@@ -12,12 +12,9 @@ import { ropeScaling } from "./rope-config.ts";
 export interface PrunedShape {
   /** Indices of the layers that stay, ascending. */
   readonly keptLayers: readonly number[];
-  /** MLP width of each kept layer. Where they differ the configuration names a modelling file (modeling-file.ts). */
-  readonly widths: readonly number[];
-  /** Given when heads are cut. transformers 5 loads a Llama or Gemma only when they divide hidden_size. */
-  readonly numAttentionHeads?: number;
-  readonly numKeyValueHeads?: number;
-  /** Which projections of the smaller model have a bias; absent means that nothing changes. */
+  /** Sizes of each kept layer. What no stock class loads has a configuration that names a modelling file. */
+  readonly layers: readonly LayerSizes[];
+  /** Which of its projections have a bias; absent means that nothing changes. */
   readonly bias?: Biases;
   /** Type of the weights as they are written; absent means that of the source. */
   readonly dtype?: FloatDtype;
@@ -38,28 +35,44 @@ const FLOAT_FIELDS =
 /** The configuration of the pruned model, which stock transformers 4 and 5 load. `spec` is that of `config`. */
 export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: PrunedShape): ModelConfig {
   return {
-    ...withoutWidths(withoutPattern(config, spec)),
+    ...withoutLists(withoutPattern(config, spec)),
     architectures: [familyOf(config).architecture],
-    ...cutLists(withoutWidths(config), spec, shape.keptLayers),
+    ...cutLists(withoutLists(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
-    ...mlp(shape.widths, shape.bias ?? spec.bias),
-    ...heads(spec, shape),
+    ...sizes(config, { ...spec, bias: shape.bias ?? spec.bias }, shape.layers),
     ...rope(config),
     ...dtype(config, shape),
   };
 }
 
-/** A source that had widths per layer may become one that has not. */
-function withoutWidths(config: ModelConfig): ModelConfig {
-  if (config[WIDTHS_FIELD] === undefined) return config;
-  const { [WIDTHS_FIELD]: _, auto_map: __, ...rest } = config;
-  return rest;
+/** A source that had sizes per layer may become one that has not. */
+function withoutLists(config: ModelConfig): ModelConfig {
+  const lists = Object.values(SIZE_LISTS);
+  if (!lists.some((list) => list in config)) return config;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== "auto_map" && !lists.includes(key)));
 }
 
-function mlp(widths: readonly number[], bias: Biases): ModelConfig {
-  const isStock = areEqual(widths) && isStockBias(bias);
-  return { ...biasFields(bias), ...(isStock ? { intermediate_size: widths[0] } : perLayerFields(widths)) };
+/** Whether a stock class loads layers of these sizes: transformers 5 wants the heads of some families to divide the hidden size. */
+export function isStock(
+  { family, hiddenSize, bias }: Pick<DecoderSpec, "family" | "hiddenSize" | "bias">,
+  layers: readonly LayerSizes[],
+): boolean {
+  if (!areAlike(layers) || !isStockBias(bias)) return false;
+  return !familyOf({ model_type: family }).headsDivideHidden || hiddenSize % layers[0]!.numAttentionHeads === 0;
+}
+
+function sizes(config: ModelConfig, spec: DecoderSpec, layers: readonly LayerSizes[]): ModelConfig {
+  const { intermediateSize, numAttentionHeads, numKeyValueHeads } = layers[0]!;
+  const stock = withDefaults(familyOf(config), config);
+  const heads = stock.get("num_attention_heads");
+  const shared = stock.get("num_key_value_heads") ?? heads;
+  const isCut = layers.some((layer) => layer.numAttentionHeads !== heads || layer.numKeyValueHeads !== shared);
+  // Once heads are cut, their size no longer follows from the hidden size.
+  const head = { ...(isCut ? { head_dim: spec.headDim } : {}), ...biasFields(spec.bias) };
+  if (!isStock(spec, layers)) return { ...perLayerFields(layers), ...head };
+  const fewer = isCut ? { num_attention_heads: numAttentionHeads, num_key_value_heads: numKeyValueHeads } : {};
+  return { intermediate_size: intermediateSize, ...fewer, ...head };
 }
 
 /** config.json as text, floats written as Python writes them. */
@@ -91,16 +104,6 @@ function layerTypes(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly
   return {
     ...(hasMixedLayers(spec) ? { layer_types: keptLayers.map((index) => typeOf(spec.layers[index]!)) } : {}),
     ...(typeof first === "number" ? { max_window_layers: keptLayers.filter((index) => index < first).length } : {}),
-  };
-}
-
-/** Once heads are cut, their size no longer follows from the hidden size. */
-function heads(spec: DecoderSpec, { numAttentionHeads, numKeyValueHeads }: PrunedShape): ModelConfig {
-  if (numAttentionHeads === undefined && numKeyValueHeads === undefined) return {};
-  return {
-    num_attention_heads: numAttentionHeads ?? spec.layers[0]!.numAttentionHeads,
-    num_key_value_heads: numKeyValueHeads ?? spec.layers[0]!.numKeyValueHeads,
-    head_dim: spec.headDim,
   };
 }
 

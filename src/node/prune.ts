@@ -1,4 +1,4 @@
-// Pruning on this machine: paths in, a folder out.
+// Pruning on this machine: paths in, a folder or a GGUF file out.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
@@ -14,7 +14,8 @@ import { nodeBackend } from "./backend.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import { freeBytes } from "./disk.ts";
 import { openPath } from "./open-path.ts";
-import { stageFolder } from "./output-folder.ts";
+import { stageFile, stageFolder } from "./output-folder.ts";
+import { peakBytes } from "./peak-memory.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
@@ -27,7 +28,7 @@ export interface PruneRequest extends Partial<Omit<GivenPruneOptions, "criterion
   readonly criterion?: CriterionName | Criterion | undefined;
   /** A Hugging Face folder or a GGUF file. */
   readonly model: string;
-  /** The folder to write. */
+  /** The folder to write, or the file when it ends in .gguf. */
   readonly output: string;
   /** Replace what stands at `output`; default false. */
   readonly overwrite?: boolean | undefined;
@@ -66,16 +67,18 @@ function nodeHost(
   threads: number | undefined,
   signal: AbortSignal | undefined,
 ): Host {
+  const gguf = /\.gguf$/i.test(output);
   return {
     backend: nodeBackend(threads),
-    createOutput: () => stageFolder(output, { overwrite }),
+    outputFormat: gguf ? "gguf" : "safetensors",
+    createOutput: () => (gguf ? stageFile : stageFolder)(output, { overwrite }),
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(output)).catch(() => undefined),
     bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
     collectGarbage,
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
     residentBytes: () => process.memoryUsage.rss(),
-    peakBytes: () => process.resourceUsage().maxRSS * 1024,
+    peakBytes,
     now: () => performance.now() / 1000,
     signal,
   };

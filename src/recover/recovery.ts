@@ -12,6 +12,10 @@ export interface RecoveryInput {
   readonly hiddenSize: number;
   /** Indices of the neurons that stay, ascending [k]. */
   readonly kept: Int32Array;
+  /** Σ e zᵀ, f32 [hiddenSize, m]: e is how far a token's hidden state lies behind the dense model's after the uncut layer. */
+  readonly drift?: Float32Array | undefined;
+  /** S = E[g gᵀ], f32 [hiddenSize, hiddenSize]: g is the gradient of the loss at the projection's output. */
+  readonly lossCovariance?: Float32Array | undefined;
   /** Damping as a share of the mean diagonal of the system; each recovery has its default. */
   readonly ridge?: number;
 }
@@ -29,6 +33,8 @@ export interface Recovery {
   readonly name: string;
   /** One line for the help text. */
   readonly description: string;
+  /** Whether it needs `drift` and `lossCovariance`, and refits o_proj too. */
+  readonly towardsDense?: boolean;
   /** @throws {CompError} "numeric" when the statistics are not finite or their system cannot be solved */
   recover(input: RecoveryInput, context: { readonly gemm: Gemm }): Promise<Recovered>;
 }

@@ -1,7 +1,8 @@
 // README.md of a pruned folder: what was cut, what it cost, how to load it, whose licence applies.
-import type { PruneResult } from "../events.ts";
+import { baseName } from "../checkpoint/base-name.ts";
+import type { Change, PruneResult } from "../events.ts";
+import { MODELING_FILE } from "../model/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
-import { sourceName } from "./pruning-json.ts";
 
 /**
  * Renders the model card.
@@ -9,8 +10,8 @@ import { sourceName } from "./pruning-json.ts";
  * @param sourceCard README.md of the source, whose licence is carried over; undefined when it has none
  */
 export function renderModelCard(result: PruneResult, sourceCard: string | undefined): string {
-  const source = sourceName(result.model);
-  const name = sourceName(result.output);
+  const source = baseName(result.model);
+  const name = baseName(result.output);
   return [
     ...frontMatter(licenceOf(sourceCard)),
     `# ${name}`,
@@ -21,7 +22,7 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
     "",
     `Perplexity, divergence and agreement were measured on ${formatInteger(result.quality.tokens)} tokens of ${result.quality.on} (${describeCalibration(result)}). \`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
     "",
-    ...loading(name),
+    ...loading(name, result.files.includes(MODELING_FILE)),
     "",
     "## Licence",
     "",
@@ -48,15 +49,23 @@ const frontMatter = (licence: readonly string[]): string[] => [
   "",
 ];
 
-function describeCut({ layersRemoved, intermediateSize, options, sparsity }: PruneResult): string {
+function describeCut(result: PruneResult): string {
+  const { layersRemoved, intermediateSize, options, sparsity } = result;
   const layers =
     layersRemoved.length === 0
       ? "all layers kept"
       : `layer${layersRemoved.length === 1 ? "" : "s"} ${layersRemoved.join(", ")} removed`;
   const { before, after } = intermediateSize;
   const width = before === after ? `MLP width ${before} kept` : `MLP width ${before} → ${after}`;
+  const heads = describeHeads(result);
   const method = `preset \`${options.preset}\`: neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
-  return `${layers}, ${width}, ${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
+  return `${layers}, ${width}, ${heads}${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
+}
+
+function describeHeads({ numAttentionHeads, numKeyValueHeads }: PruneResult): string {
+  if (numAttentionHeads.after === numAttentionHeads.before) return "";
+  const change = ({ before, after }: Change): string => `${formatFigure(before)} → ${formatFigure(after)}`;
+  return `heads ${change(numAttentionHeads)}, for keys and values ${change(numKeyValueHeads)}, `;
 }
 
 function describeCalibration({ calibration }: PruneResult): string {
@@ -84,18 +93,24 @@ function figures(result: PruneResult): string[] {
   ];
 }
 
-const loading = (name: string): string[] => [
+const loading = (name: string, bringsCode: boolean): string[] => [
   "## Use",
   "",
-  "A standard checkpoint, no extra code:",
+  bringsCode
+    ? `What no stock class loads is in \`${MODELING_FILE}\`, which \`trust_remote_code=True\` allows to run:`
+    : "A standard checkpoint, no extra code:",
   "",
   "```python",
   "from transformers import AutoModelForCausalLM, AutoTokenizer",
   "",
-  `model = AutoModelForCausalLM.from_pretrained("./${name}")`,
+  `model = AutoModelForCausalLM.from_pretrained("./${name}"${bringsCode ? ", trust_remote_code=True" : ""})`,
   `tokenizer = AutoTokenizer.from_pretrained("./${name}")`,
   "```",
   "",
+  ...(bringsCode ? ["For llama.cpp, prune into a GGUF file instead."] : converting(name)),
+];
+
+const converting = (name: string): string[] => [
   "For llama.cpp, convert it first:",
   "",
   "```sh",

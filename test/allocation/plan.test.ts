@@ -2,9 +2,13 @@ import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
 import { openModel } from "../../src/model/model.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { pruneOptions as options } from "../../src/presets.ts";
+import type { PruneOptions } from "../../src/options.ts";
+import { pruneOptions } from "../../src/presets.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 
+const F16 = { format: "safetensors", dtype: "F16" } as const;
+
+const options = (input: object): PruneOptions => pruneOptions({ widths: "equal", ...input });
 const checkpoint = await openPath(DEMO_MODEL);
 const model = await openModel(checkpoint);
 const layersOf = (input: object) => planLayers(model.spec, options(input));
@@ -17,7 +21,7 @@ describe("the option layers", () => {
     const { count } = layersOf({ sparsity: 0.7 });
     expect(count).toBeGreaterThan(0);
     const width = (removed: number): number =>
-      planPrune(model, options({ sparsity: 0.7, layers: removed }), "F16").intermediateSize.after;
+      planPrune(model, options({ sparsity: 0.7, layers: removed }), F16).intermediateSize.after;
     expect(width(count)).toBeGreaterThanOrEqual(0.4 * 512 - 32);
   });
 
@@ -53,7 +57,7 @@ describe("the plan", () => {
     // embeddings 2048 · 128, attention 128 · (128 + 64 + 64 + 128), MLP 3 · 128 · 512, two norms a layer and one more
     const layer = 128 * 384 + 3 * 128 * 512;
     const before = 2048 * 128 + 8 * (layer + 2 * 128) + 128;
-    const plan = planPrune(model, options({ sparsity: 0.2 }), "F16");
+    const plan = planPrune(model, options({ sparsity: 0.2 }), F16);
     const after = before - 8 * 3 * 128 * (512 - plan.intermediateSize.after);
     expect(plan).toMatchObject({
       family: "llama",
@@ -67,13 +71,13 @@ describe("the plan", () => {
   });
 
   test("a wider element type takes more bytes", () => {
-    const plan = planPrune(model, options({ sparsity: 0.2 }), "F32");
+    const plan = planPrune(model, options({ sparsity: 0.2 }), { ...F16, dtype: "F32" });
     expect(plan.bytes.after).toBe(4 * plan.parameters.after);
   });
 
   test("a bias counts where the family has a place for it, in all layers", () => {
-    const plain = planPrune(model, options({ preset: "wanda-sp" }), "F16");
-    const biased = planPrune(model, options({ preset: "wanda-sp", recovery: "bias" }), "F16");
+    const plain = planPrune(model, options({ preset: "wanda-sp" }), F16);
+    const biased = planPrune(model, options({ preset: "wanda-sp", recovery: "bias" }), F16);
     const width = plain.intermediateSize.after;
     expect(biased.parameters.after - plain.parameters.after).toBe(8 * (2 * width + 128));
   });

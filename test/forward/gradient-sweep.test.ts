@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { gradientSweep } from "../../src/forward/gradient-sweep.ts";
 import { givenLabels } from "../../src/forward/labels.ts";
 import { LayerRunner } from "../../src/forward/layer-runner.ts";
-import { openModel } from "../../src/model/model.ts";
+import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
+import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 
 /** Trace of S at each layer's down_proj by torch.autograd; test/fixtures/make-gradients.py prints them. */
 const TRACES: Record<string, number[]> = {
@@ -18,26 +18,56 @@ const TRACES: Record<string, number[]> = {
   gemma3: [1.15656, 0.267926, 0.0935127],
 };
 
+/** S of each layer of a tiny model on its two windows. */
+async function covariances(family: string, change = (model: Model): Model => model): Promise<Float32Array[]> {
+  const ids = Int32Array.from(expectedLogits(family).ids.flat());
+  const checkpoint = await openPath(tinyPath(family));
+  const model = change(await openModel(checkpoint));
+  const runner = new LayerRunner(nodeBackend(1), model.spec);
+  const scratch = scratchFolder();
+  const labels = givenLabels(ids.map((id) => (id + 1) % 96));
+  const windows = { ids, count: 2, length: 24 };
+  const found: Float32Array[] = [];
+  for await (const { index, lossCovariance } of gradientSweep({
+    runner,
+    model,
+    windows,
+    scratch,
+    labels,
+    heads: false,
+  }))
+    found[index] = lossCovariance;
+  await Promise.all([scratch.clear(), runner.release(), checkpoint.close()]);
+  return found;
+}
+
 describe("the backward sweep agrees with torch.autograd", () => {
   test.each(Object.keys(TRACES))("%s", async (family) => {
-    const folder = new URL(`../fixtures/tiny/${family}`, import.meta.url).pathname;
-    const ids = Int32Array.from((JSON.parse(readFileSync(`${folder}/expected.json`, "utf8")).ids as number[][]).flat());
-    const checkpoint = await openPath(folder);
-    const model = await openModel(checkpoint);
-    const runner = new LayerRunner(nodeBackend(1), model.spec);
-    const scratch = scratchFolder();
-    const labels = givenLabels(ids.map((id) => (id + 1) % 96));
-    const traces: number[] = [];
-    for await (const { index, lossCovariance } of gradientSweep({
-      runner,
-      model,
-      windows: { ids, count: 2, length: 24 },
-      scratch,
-      labels,
-    })) {
-      traces[index] = Array.from({ length: 32 }, (_, i) => lossCovariance[33 * i]!).reduce((a, b) => a + b);
+    const found = await covariances(family);
+    for (const [index, trace] of TRACES[family]!.entries()) {
+      const sum = Array.from({ length: 32 }, (_, i) => found[index]![33 * i]!).reduce((a, b) => a + b);
+      expect(sum / trace).toBeCloseTo(1, 4);
     }
-    for (const [i, trace] of TRACES[family]!.entries()) expect(traces[i]! / trace).toBeCloseTo(1, 4);
-    await Promise.all([scratch.clear(), runner.release(), checkpoint.close()]);
+  });
+});
+
+test("a part that is absent has the gradients of one that writes zeros", async () => {
+  const absent = new Map([
+    [0, { intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 }],
+    [1, { numAttentionHeads: 0, numKeyValueHeads: 0 }],
+    [2, { intermediateSize: 0 }],
+  ]);
+  const without = await covariances("llama", (model) => {
+    const layers = model.spec.layers.map((layer, index) => ({ ...layer, ...absent.get(index) }));
+    return { ...model, spec: { ...model.spec, layers } };
+  });
+  const SILENT = /layers\.(0|1)\.self_attn\.o_proj|layers\.(0|2)\.mlp\.down_proj/;
+  const silenced = await covariances("llama", (model) => ({
+    ...model,
+    read: async (name) => (await model.read(name)).map((weight) => (SILENT.test(name) ? 0 : weight)),
+  }));
+  expect(without[0]).toEqual(new Float32Array(32 * 32));
+  without[1]!.forEach((value, i) => {
+    expect(value).toBeCloseTo(silenced[1]![i]!, 6);
   });
 });

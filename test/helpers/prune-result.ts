@@ -26,17 +26,23 @@ export const pruneResult: PruneResult = {
       index: 0,
       keptNeurons: 3,
       totalNeurons: 4,
+      keptHeads: 2,
+      totalHeads: 4,
       errorBefore: 0.3124,
       errorAfter: 0.1408,
       elapsedSeconds: 1.24,
       residentBytes: 412e6,
       kept: [0, 2, 3],
+      heads: [0, 3],
+      keyValueHeads: [0, 1],
     },
   ],
   parameters: { before: 134_515_008, after: 107_612_006 },
   decoderParameters: { before: 106_203_456, after: 79_300_454 },
   bytes: { before: 269_030_016, after: 215_224_012 },
   intermediateSize: { before: 4, after: 3 },
+  numAttentionHeads: { before: 4, after: 2 },
+  numKeyValueHeads: { before: 2, after: 2 },
   sparsity: { all: 0.2, decoder: 0.2533 },
   quality: {
     on: "held-out calibration windows",
@@ -49,8 +55,7 @@ export const pruneResult: PruneResult = {
   peakBytes: 812.3e6,
 };
 
-const { index, keptNeurons, totalNeurons, errorBefore, errorAfter, elapsedSeconds, residentBytes } =
-  pruneResult.layers[0]!;
+const { kept, heads, keyValueHeads, ...progress } = pruneResult.layers[0]!;
 
 export const pruneEvents: readonly PruneEvent[] = [
   {
@@ -63,6 +68,8 @@ export const pruneEvents: readonly PruneEvent[] = [
     layers: { before: 2, after: 1 },
     layersRemoved: [1],
     intermediateSize: pruneResult.intermediateSize,
+    numAttentionHeads: pruneResult.numAttentionHeads,
+    numKeyValueHeads: pruneResult.numKeyValueHeads,
     widths: "equal",
     sparsity: pruneResult.sparsity,
     expectedPeakBytes: 900e6,
@@ -70,7 +77,7 @@ export const pruneEvents: readonly PruneEvent[] = [
   },
   { type: "calibration", ...calibration },
   { type: "stage", name: "prune", done: 0, total: 1 },
-  { type: "layer", index, keptNeurons, totalNeurons, errorBefore, errorAfter, elapsedSeconds, residentBytes },
+  { type: "layer", ...progress },
   { type: "stage", name: "prune", done: 1, total: 1 },
   { type: "warning", message: "the text is short" },
   { type: "done", result: pruneResult },

@@ -12,6 +12,7 @@ import { copyToGguf } from "../helpers/copy-to-gguf.ts";
 import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 import { forwardLogits } from "../helpers/forward-logits.ts";
 import { judge } from "../helpers/llama-cpp.ts";
+import { best, worstProbability } from "../helpers/probabilities.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
 const DEMO = new URL("../../models/demo", import.meta.url).pathname;
@@ -28,23 +29,6 @@ const newFile = (): string => join(temporaryFolder(), "model.gguf");
 afterAll(async () => {
   for (const { checkpoint } of opened) await checkpoint.close();
 });
-
-const probabilities = (logits: Float32Array): Float32Array => {
-  const largest = Math.max(...logits);
-  const weights = logits.map((logit) => Math.exp(logit - largest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
-};
-const best = (logits: Float32Array): number => logits.indexOf(Math.max(...logits));
-
-/** The largest difference between the probabilities of two models, over all tokens of the vocabulary. */
-function worstProbability(a: readonly Float32Array[], b: readonly Float32Array[]): number {
-  const differences = a.map((row, i) => {
-    const other = probabilities(b[i]!);
-    return probabilities(row).reduce((worst, p, id) => Math.max(worst, Math.abs(p - other[id]!)), 0);
-  });
-  return Math.max(...differences);
-}
 
 /** llama.cpp must see the ids of our tokenizer and the probabilities of our forward pass over them. */
 async function expectJudged(path: string, source: Model, tolerance: number): Promise<Model> {
@@ -123,19 +107,9 @@ describe("layers of different widths become architecture deci", () => {
     const spec = cutSpec(source.spec, sizes);
     const path = newFile();
     await copyToGguf(source, path, "F32", spec);
-    await expectJudged(path, source, 0.003);
-  });
-
-  test("and what is idle adds nothing: the logits are those of the model without it", async () => {
-    const source = await open(DEMO);
-    const spec = cutSpec(source.spec, { 0: NO_ATTENTION, 4: NO_MLP });
-    const path = newFile();
-    await copyToGguf(source, path, "F32", spec);
-    const written = await open(path);
-    const tensors = new Map([...written.tensors].filter(([name]) => !/layers\.(0\.self_attn|4\.mlp)/.test(name)));
-    const without: Model = { ...written, spec, tensors };
-    const ids = [5, 17, 300, 42, 1999];
-    expect(await forwardLogits(written, ids)).toEqual(await forwardLogits(without, ids));
+    // llama.cpp computes the zeros that stand where it cannot do without a part, our reader leaves them out
+    const model = await expectJudged(path, source, 0.003);
+    expect(model.spec).toEqual(spec);
   });
 });
 
@@ -170,8 +144,12 @@ describe("llama.cpp computes the logits of transformers from the GGUF of", () =>
       await copyToGguf(source, path, "F32");
       const model = await open(path);
       expect(model.spec).toEqual(source.spec);
-      for (const name of ["model.layers.1.self_attn.k_proj.weight", "model.norm.weight"])
-        expect(await model.read(name)).toEqual(await source.read(name));
+      const keys = "model.layers.1.self_attn.k_proj.weight";
+      expect(await model.read(keys)).toEqual(await source.read(keys));
+      // A file of Gemma holds the sum of offset and weight, in f32: what the norm multiplies with is the same, bit for bit.
+      const factors = async ({ read, spec }: Model): Promise<Float32Array> =>
+        (await read("model.norm.weight")).map((weight) => spec.normOffset + weight);
+      expect(await factors(model)).toEqual(await factors(source));
       const { logits } = await judge(path, expectedLogits(family).ids[0]!, "a");
       expect(worstLogit(logits, family)).toBeLessThan(3e-3);
     },

@@ -7,7 +7,15 @@ const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../fixtures/tiny/${name}/config.json`, import.meta.url), "utf8"));
 
 const prune = (config: Record<string, unknown>, shape: Partial<Parameters<typeof prunedConfig>[2]> = {}) =>
-  prunedConfig(config, parseConfig(config), { keptLayers: [0, 2], widths: [64, 64], ...shape });
+  prunedConfig(config, parseConfig(config), {
+    keptLayers: [0, 2],
+    ...shape,
+    layers: shape.layers ?? narrow(config, shape),
+  });
+
+/** The kept layers at width 64. */
+const narrow = (config: Record<string, unknown>, { keptLayers = [0, 2] }: { keptLayers?: readonly number[] }) =>
+  keptLayers.map((index) => ({ ...parseConfig(config).layers[index]!, intermediateSize: 64 }));
 
 describe.each(["llama", "llama-bias", "llama-head-dim", "llama3-rope", "linear-rope", "mistral", "qwen2"])(
   "the pruned configuration of %s",
@@ -66,8 +74,43 @@ test("every list with an entry for each layer is cut, lists of tokens and classe
 
 test("fewer heads keep their size, said explicitly", () => {
   const config = { ...fixture("llama"), head_dim: undefined };
-  const pruned = prune(config, { numAttentionHeads: 2, numKeyValueHeads: 1 });
+  const layer = { intermediateSize: 64, numAttentionHeads: 2, numKeyValueHeads: 1 };
+  const pruned = prune(config, { layers: [layer, layer] });
   expect(pruned).toMatchObject({ num_attention_heads: 2, num_key_value_heads: 1, head_dim: 8 });
+});
+
+describe("sizes that no stock class loads", () => {
+  const three = { intermediateSize: 64, numAttentionHeads: 3, numKeyValueHeads: 1 };
+
+  test.each(["llama", "gemma3"])("%s: heads that do not divide the hidden size come with code", (name) => {
+    const pruned = prune(fixture(name), { layers: [three, three] });
+    expect(pruned).toMatchObject({ attention_heads: [3, 3], num_attention_heads: 4, auto_map: expect.anything() });
+    expect(parseConfig(pruned).layers[1]).toMatchObject(three);
+  });
+
+  test.each(["mistral", "qwen2"])("%s takes any number of heads", (name) => {
+    const pruned = prune(fixture(name), { layers: [three, three] });
+    expect(pruned).toMatchObject({ num_attention_heads: 3, num_key_value_heads: 1 });
+    expect(pruned).not.toHaveProperty("auto_map");
+  });
+
+  test("layers that differ, or lack a part, list their sizes; made alike again they are plain", () => {
+    const absent = { intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 };
+    const mixed = prune(fixture("llama"), { layers: [three, absent] });
+    expect(mixed).toMatchObject({ intermediate_sizes: [64, 0], attention_heads: [3, 0], key_value_heads: [1, 0] });
+    expect(
+      parseConfig(mixed).layers.map(({ intermediateSize, numAttentionHeads, numKeyValueHeads }) => ({
+        intermediateSize,
+        numAttentionHeads,
+        numKeyValueHeads,
+      })),
+    ).toEqual([three, absent]);
+    const even = { ...three, numAttentionHeads: 2 };
+    const plain = prune(mixed, { keptLayers: [0], layers: [even] });
+    expect(plain).toMatchObject({ num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 64, head_dim: 8 });
+    for (const key of ["intermediate_sizes", "attention_heads", "key_value_heads", "auto_map"])
+      expect(plain).not.toHaveProperty(key);
+  });
 });
 
 test("the type of the weights is named under the key that the source uses", () => {

@@ -98,6 +98,3 @@ export const nameOfPreTokenizer = (regexes: readonly string[], ignoreMerges: boo
   Object.entries(PRE_TOKENIZERS).find(
     ([, row]) => (row.ignoreMerges ?? false) === ignoreMerges && row.regexes.join("\n") === regexes.join("\n"),
   )?.[0];
-
-/** Every name in the table. */
-export const preTokenizerNames: readonly string[] = Object.keys(PRE_TOKENIZERS);

@@ -1,0 +1,41 @@
+// Least squares towards what the dense model has at this place: a layer makes up for what the layers before it have lost.
+import { solveSpd } from "../linalg/cholesky.ts";
+import { type Gemm, matrix } from "../linalg/gemm.ts";
+import { ridged } from "../linalg/spd.ts";
+import { DEFAULT_RIDGE } from "./least-squares.ts";
+import type { Recovery } from "./recovery.ts";
+import { refitColumns } from "./refit.ts";
+
+/** Share of S's mean diagonal at which half of an error is made up for. */
+const INDIFFERENCE = 1;
+
+/**
+ * The refit of `least-squares` with another target: the layer's own output plus (S + τI)⁻¹S e, e the difference of the dense
+ * model's hidden states to the pruned ones, S the covariance of the loss's gradient. Where the loss feels an error it is made up
+ * for, elsewhere left alone: a few directions of huge variance, to which the loss is blind, would else take all the freedom.
+ *
+ * @see recipe of asymmetric calibration, e.g. Li et al. 2025 (GPTAQ), arXiv:2504.02692; the weighting by S is ours
+ */
+export const denseTarget: Recovery = {
+  name: "dense-target",
+  description: "refit o_proj and down_proj towards the dense model's hidden states, where the loss feels them",
+  towardsDense: true,
+  async recover({ gram, downProj, hiddenSize, kept, ridge = DEFAULT_RIDGE, drift, lossCovariance }, { gemm }) {
+    const felt = drift && lossCovariance ? await feltDrift(gemm, drift, lossCovariance, hiddenSize) : undefined;
+    const fitted = await refitColumns(gemm, { gram, projection: downProj, hiddenSize, kept, ridge, drift: felt });
+    return { downProj: fitted, diagnostics: { ridge } };
+  },
+};
+
+/** (S + τI)⁻¹ S D with τ = INDIFFERENCE · mean diag S, f32 [hiddenSize, m]. */
+export async function feltDrift(
+  gemm: Gemm,
+  drift: Float32Array,
+  lossCovariance: Float32Array,
+  hiddenSize: number,
+): Promise<Float32Array> {
+  const covariance = matrix(hiddenSize, hiddenSize, new Float64Array(lossCovariance));
+  const felt = await gemm(covariance, matrix(hiddenSize, drift.length / hiddenSize, new Float64Array(drift)));
+  await solveSpd(gemm, ridged(lossCovariance, hiddenSize, INDIFFERENCE), felt);
+  return new Float32Array(felt.data);
+}

@@ -1,0 +1,47 @@
+import { describe, expect, test } from "vitest";
+import { embed, type HiddenBatch } from "../../src/forward/hidden-states.ts";
+import { LayerRunner } from "../../src/forward/layer-runner.ts";
+import { referenceGemm } from "../../src/linalg/reference-gemm.ts";
+import { openModel } from "../../src/model/model.ts";
+import { readLayer } from "../../src/model/read-layer.ts";
+import { nodeBackend } from "../../src/node/backend.ts";
+import { openPath } from "../../src/node/open-path.ts";
+import { refitColumns } from "../../src/recover/refit.ts";
+import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
+
+const distance = (a: readonly HiddenBatch[], b: readonly HiddenBatch[]): number =>
+  a.reduce((sum, { hidden }, i) => sum + hidden.data.reduce((s, v, j) => s + (v - b[i]!.hidden.data[j]!) ** 2, 0), 0);
+
+describe.each(["llama", "gemma3"])("%s", (family) => {
+  test.each(["attention", "mlp"] as const)(
+    "the drift at the %s projection leads a disturbed stream back",
+    async (half) => {
+      const checkpoint = await openPath(tinyPath(family));
+      const model = await openModel(checkpoint);
+      const runner = new LayerRunner(nodeBackend(1), model.spec);
+      const ids = Int32Array.from(expectedLogits(family).ids.flat());
+      const windows = { ids, count: 2, length: 24 };
+      const [layer, weights] = [model.spec.layers[0]!, await readLayer(model, 0)];
+      const disturbed = async () => {
+        const states = await embed(model, windows);
+        for (const { hidden } of states)
+          hidden.data.set(hidden.data.map((value, i) => value * (1 + 0.2 * Math.sin(i))));
+        return states;
+      };
+      const run = async (states: HiddenBatch[], used = weights) => {
+        await runner[half](layer, used, states);
+        return states;
+      };
+      const target = await run(await embed(model, windows));
+      const { gram, drift } = await runner.projectionSums(half, layer, weights, await disturbed(), target);
+      const role = half === "attention" ? "oProj" : "downProj";
+      const { data, shape } = weights[role]!;
+      const kept = Int32Array.from({ length: shape[1]! }, (_, j) => j);
+      const system = { gram: gram.data, projection: data, hiddenSize: shape[0]!, kept, ridge: 1e-3, drift: drift.data };
+      const refitted = { ...weights, [role]: { data: await refitColumns(referenceGemm, system), shape } };
+      const [before, after] = [await run(await disturbed()), await run(await disturbed(), refitted)];
+      expect(distance(after, target)).toBeLessThan(0.8 * distance(before, target));
+      await Promise.all([runner.release(), checkpoint.close()]);
+    },
+  );
+});
