@@ -33,13 +33,13 @@ export interface PruneOptions {
   readonly sparsity: number;
   /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
   readonly sparsityOf: "all" | "decoder";
-  /** What may be cut: "mlp" neurons alone; no layers go then, unless they are asked for. */
+  /** What may be cut inside a layer: "mlp" its neurons alone; no layers go then, unless they are asked for. */
   readonly prune?: "mlp" | undefined;
   /** How neurons are scored; the name of a criterion of one's own is recorded here too. */
   readonly criterion: Criterion | (string & {});
   /**
-   * The same width in every kept layer, or each layer its own, by `allocation` and `spare`; "auto" is what the preset has by
-   * nature, and with criterion "loss" per layer for a GGUF file that stock llama.cpp then loads, else equal.
+   * The same width in every kept layer, or each layer its own, by `allocation` and `spare`; "auto" is per layer for a GGUF file
+   * that stock llama.cpp then loads, else equal.
    */
   readonly widths: "auto" | "equal" | "per-layer";
   readonly allocation: Allocation;
@@ -78,7 +78,7 @@ export interface PruneOptions {
 }
 
 /** What a preset decides. */
-type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers">;
+export type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths">;
 
 /** Options as they are given: what is left open is the preset's to decide. */
 export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices> & {
@@ -98,11 +98,8 @@ export interface EvalOptions {
 
 /** Which methods to compare, at which sizes, and on what. Calibration and pruning as in `PruneOptions`. */
 export interface CompareOptions
-  extends Pick<
-      PruneOptions,
-      "sparsityOf" | "prune" | "widths" | "multipleOf" | "samples" | "seed" | "dtype" | "threads"
-    >,
-    Pick<EvalOptions, "context" | "windows" | "bos"> {
+  extends Pick<GivenPruneOptions, "sparsityOf" | "prune" | "widths" | "multipleOf" | "samples" | "seed" | "dtype">,
+    EvalOptions {
   /** "all", or names of presets, comma-separated. */
   readonly presets: string;
   readonly sparsity: readonly number[];
@@ -131,7 +128,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   preset: z
     .enum(["best", "osscar", "wanda-sp", "flap", "llm-pruner", "shortgpt", "comp-paper", "magnitude", "random"])
     .default("best")
-    .describe("the method; flags that are given override it"),
+    .describe("the method; the flags that follow override it"),
   prune: z
     .enum(["mlp"])
     .optional()
@@ -142,10 +139,16 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("how neurons are scored")
     .meta(BY_PRESET),
+  recovery: z
+    .enum(["none", "mask", "least-squares", "dense-target", "bias"])
+    .optional()
+    .describe("how the kept weights make up for what was removed")
+    .meta(BY_PRESET),
   widths: z
     .enum(["auto", "equal", "per-layer"])
-    .default("auto")
-    .describe("one width for all layers, or each layer its own; auto: the preset's, or per layer in GGUF"),
+    .optional()
+    .describe("one width for all layers, or each layer its own; auto: per layer in GGUF")
+    .meta(BY_PRESET),
   allocation: z
     .enum(["even", "loss", "global"])
     .optional()
@@ -157,11 +160,6 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("how many first and last layers keep all neurons")
     .meta({ value: "FIRST,LAST", expected: "two numbers of layers, such as 4,2", ...BY_PRESET }),
-  recovery: z
-    .enum(["none", "mask", "least-squares", "dense-target", "bias"])
-    .optional()
-    .describe("how the kept weights make up for what was removed")
-    .meta(BY_PRESET),
   layers: z
     .union([z.enum(["auto", "half", "only"]), z.int().min(0).max(4096), z.array(z.int().min(0).max(4096))])
     .optional()
@@ -221,10 +219,12 @@ export const CompareOptions: z.ZodObject = z.strictObject({
     .meta({ value: "LIST", expected: "numbers between 0 and 0.95, such as 0.1,0.2" }),
   sparsityOf,
   prune,
-  widths,
+  widths: widths!
+    .describe("equal: in every preset; per-layer: in best too")
+    .meta({ fallback: "as each preset has them" }),
   multipleOf,
   samples,
-  calibrationContext,
+  calibrationContext: calibrationContext!.describe("tokens in a calibration window"),
   seed,
   dtype,
   context: EvalOptions.shape.context!.describe("tokens in a judged window"),

@@ -66,22 +66,26 @@ function layersOf({ preset: name, prune }: GivenPruneOptions, { layers, cuts }: 
   });
 }
 
-/** Where `widths` is given it decides what the other two leave open; where it is not it follows from them, if anything does. */
+/** `widths` follows from the other two; where it is given it decides what they leave open. */
 function widthsOf(given: GivenPruneOptions, preset: Preset): Pick<PruneOptions, "widths" | "allocation" | "spare"> {
-  const { widths } = given;
-  const spare = given.spare ?? (widths === "equal" ? [0, 0] : preset.spare);
+  const spare = given.spare ?? (given.widths === "equal" ? [0, 0] : preset.spare);
   const spares = spare.some((count) => count > 0);
-  const allocation = given.allocation ?? (widths === "equal" ? "even" : preset.allocation);
-  if (allocation !== "even" || spares) {
-    if (widths !== "equal") return { widths: "per-layer", allocation, spare };
-    throw conflict(given, allocation);
-  }
-  if (given.allocation === undefined && widths !== "equal") return { widths, allocation: "loss", spare };
-  if (widths === "per-layer") throw conflict(given, allocation);
-  return { widths: "equal", allocation, spare };
+  const allocation = given.allocation ?? allocationOf(given, preset, spares);
+  const widths = allocation === "even" && !spares ? "equal" : "per-layer";
+  const isOpen = given.widths === undefined || given.widths === "auto";
+  if (isOpen && comparesLayers(given, preset) && widths === "equal") return { widths: "auto", allocation, spare };
+  if (isOpen || given.widths === widths) return { widths, allocation, spare };
+  const choice = given.allocation === undefined ? `--spare ${spare.join(",")}` : `--allocation ${allocation}`;
+  throw new CompError("option", `--widths ${given.widths} does not go with ${choice}`, {
+    hint: "leave one of them out",
+  });
 }
 
-function conflict({ widths, spare, ...given }: GivenPruneOptions, allocation: Allocation): CompError {
-  const choice = given.allocation === undefined && spare ? `--spare ${spare.join(",")}` : `--allocation ${allocation}`;
-  return new CompError("option", `--widths ${widths} does not go with ${choice}`, { hint: "leave one of them out" });
+/** Whether the choice of widths can be left to what the output carries. */
+const comparesLayers = ({ criterion, allocation }: GivenPruneOptions, preset: Preset): boolean =>
+  (criterion ?? preset.criterion) === "loss" && allocation === undefined;
+
+function allocationOf({ widths }: GivenPruneOptions, preset: Preset, spares: boolean): Allocation {
+  if (widths === "equal") return "even";
+  return widths === "per-layer" && preset.allocation === "even" && !spares ? "loss" : preset.allocation;
 }

@@ -28,7 +28,7 @@ const UNCUT_RIDGE = 1e-2;
 export async function pruneAttention(
   streamed: StreamedLayer,
   sizes: LayerSizes,
-  job: LayerJob,
+  job: Omit<LayerJob, "width" | "sensed" | "order"> & { readonly lossCovariance: Float32Array | undefined },
 ): Promise<PrunedAttention> {
   const { index, layer, weights } = streamed;
   const { runner, gemm, options, criterion, states, target, tokenCount, lossCovariance, collectGarbage } = job;

@@ -1,7 +1,15 @@
 // The method from beginning to end: plan, calibrate, remove layers, then layer by layer score, cut, recover and write, and
 // at last measure and verify. This file alone knows the order; each step lives in the folder of its phase.
 import { cutsHeads } from "./allocation/heads.ts";
-import { anyLayers, cutFigures, equalSpec, perLayerSpec, planLayers, planPrune } from "./allocation/plan.ts";
+import {
+  anyLayers,
+  cutFigures,
+  equalSpec,
+  perLayerSpec,
+  planLayers,
+  planPrune,
+  withOutputBias,
+} from "./allocation/plan.ts";
 import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
@@ -21,20 +29,29 @@ import type { Criterion } from "./importance/criterion.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
+import { withDownBias } from "./model/mlp-bias.ts";
 import { type Model, openModel } from "./model/model.ts";
-import { checkForm, codeNeeded, type OutputForm, omissionOf, outputForm } from "./model/output-form.ts";
+import {
+  checkForm,
+  codeNeeded,
+  layersOption,
+  type OutputForm,
+  omissionOf,
+  outputForm,
+  widthsOption,
+} from "./model/output-form.ts";
 import { withZeroBiases } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
-import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
+import { headCostsOf, type PrunedAttention, pruneAttention } from "./prune-attention.ts";
 import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import { rankAllLayers } from "./rank-all-layers.ts";
 import { recoveries } from "./recover/index.ts";
-import { covarianceKey, headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
-import { senseWeights, sensitivityKey } from "./sense-weights.ts";
-import { checkCriterion, lostBias, settleOptions } from "./settle-options.ts";
+import { headCovarianceKey, senseCosts, senseLoss } from "./sense-loss.ts";
+import { senseWeights } from "./sense-weights.ts";
+import { takeSensed } from "./sensed.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** What the method needs of the machine that it runs on. */
@@ -72,15 +89,21 @@ export async function* pruneCheckpoint(
   criterion: Criterion = criteria[given.criterion as CriterionName],
 ): AsyncGenerator<PruneEvent> {
   const start = host.now();
+  checkAllocation(given, criterion);
   const model = await openModel(source);
   const form = outputForm(model, given, host.outputFormat);
-  const options = settleOptions(model.spec, given, form);
-  checkCriterion(criterion, options);
+  const carried = { layers: layersOption(model.spec, given, form), ...widthsOption(model.spec, given, form) };
+  const options = withPossibleRecovery({ ...given, ...carried }, model);
+  if (cutsHeads(options)) headCostsOf(criterion);
   const plan = planPrune(model, options, form);
-  const warnings = [...(await checkOutput(model, options, form)), ...lostBias(model.spec, given, options)];
+  const warnings = await checkOutput(model, options, form);
   await checkSpace(plan.bytes.after, host);
   yield { type: "plan", ...plan };
   for (const message of warnings) yield { type: "warning", message };
+  if (options.recovery !== given.recovery) {
+    const message = `a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`;
+    yield { type: "warning", message };
+  }
   if (options.dryRun) return;
 
   const tokenizer = await openTokenizer(source);
@@ -108,7 +131,8 @@ export async function* pruneCheckpoint(
   let output: Output | undefined;
   try {
     const keptLayers = yield* chooseLayers(sweep);
-    const { spec, orders } = yield* chooseSizes(sweep, keptLayers);
+    const { sizes, orders } = yield* chooseSizes(sweep, keptLayers);
+    const spec = withOutputBias(sizes, options);
     output = await host.createOutput();
     const decisions = { options, calibration: calibration.summary, keptLayers };
     const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
@@ -180,39 +204,32 @@ async function* chooseLayers({
   return keepInfluential(influences, cut.count);
 }
 
-/** How much each kept layer keeps, and which neurons where the allocation ranks them. */
-interface Sizes {
+/** What each kept layer keeps, and which neurons go where the allocation has ranked them. */
+interface Shares {
   /** The pruned model. */
-  readonly spec: DecoderSpec;
+  readonly sizes: DecoderSpec;
   /** Neurons of each layer of the source in the order of their removal. */
   readonly orders?: readonly Int32Array[] | undefined;
 }
 
-/** Settles the sizes; criterion and recovery get what they need of backward sweeps on the way. */
-async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, Sizes> {
-  const { runner, model, calibration, options, criterion, host, gemm, scratch } = sweep;
+/** Settles the shares; criterion and recovery get what they need of backward sweeps on the way. */
+async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncGenerator<PruneEvent, Shares> {
+  const { model, calibration, options, criterion, host } = sweep;
   const { backend, signal } = host;
-  const request = {
-    backend,
-    gemm,
-    model,
-    windows: calibration.windows,
-    scratch,
-    heads: weighsHeads(options),
-    seed: options.seed,
-    ridge: options.ridge,
-    signal,
-  };
+  const { seed, ridge } = options;
+  const heads = weighsHeads(options);
+  const request = { ...sweep, backend, windows: calibration.windows, heads, seed, ridge, signal };
   if (criterion.needsWeightSensitivity) yield* senseWeights(request);
   if (options.allocation === "loss") {
     const costs = yield* senseCosts(request);
-    return { spec: perLayerSpec(model.spec, keptLayers, costs, options) };
+    return { sizes: perLayerSpec(model.spec, keptLayers, costs, options) };
   }
   if (needsLossCovariance(sweep)) yield* senseLoss(request);
-  if (options.allocation === "even") return { spec: equalSpec(model.spec, keptLayers, options) };
-  const removals = yield* rankAllLayers({ ...request, runner, criterion });
+  if (options.allocation === "even") return { sizes: equalSpec(model.spec, keptLayers, options) };
+  const removals = yield* rankAllLayers(request);
   const costs = removals.map((removal) => removal.costs);
-  return { spec: perLayerSpec(model.spec, keptLayers, costs, options), orders: removals.map(({ order }) => order) };
+  const orders = removals.map(({ order }) => order);
+  return { sizes: perLayerSpec(model.spec, keptLayers, costs, options), orders };
 }
 
 /**
@@ -222,7 +239,7 @@ async function* chooseSizes(sweep: Sweep, keptLayers: readonly number[]): AsyncG
 async function* pruneLayers(
   sweep: Sweep,
   keptLayers: readonly number[],
-  { spec, orders }: Sizes,
+  { spec, orders }: Pick<Shares, "orders"> & { readonly spec: DecoderSpec },
   writer: PrunedOutput,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
   const { runner, model, calibration, options, host, scratch } = sweep;
@@ -241,10 +258,11 @@ async function* pruneLayers(
       if (dense) await runner.forward(layer, weights, dense);
       continue;
     }
-    const own = spec.layers[results.length]!;
+    const position = results.length;
+    const own = spec.layers[position]!;
     const streams = { calibrated, dense, heldOut };
-    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, orders?.[index], streams);
-    await writer.writeLayer(results.length, withZeroBiases(cutWeights, spec, results.length));
+    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, streams, orders?.[index]);
+    await writer.writeLayer(position, withZeroBiases(cutWeights, spec, position));
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
@@ -257,7 +275,7 @@ const weighsHeads = (options: PruneOptions): boolean =>
   cutsHeads(options) || recoveries[options.recovery].towardsDense === true;
 
 /** Whether what the loss feels decides about what goes, or about what is made up for. */
-const needsLossCovariance = ({ criterion, options }: Pick<Sweep, "criterion" | "options">): boolean =>
+const needsLossCovariance = ({ criterion, options }: Sweep): boolean =>
   criterion.needsLossCovariance === true || recoveries[options.recovery].towardsDense === true;
 
 /** The hidden states that travel along. */
@@ -275,27 +293,27 @@ async function cutLayer(
   sweep: Sweep,
   streamed: StreamedLayer,
   own: LayerSpec,
-  order: Int32Array | undefined,
   { calibrated, dense, heldOut }: Streams,
+  order: Int32Array | undefined,
 ): Promise<PrunedLayer & PrunedAttention["record"]> {
   const { runner, gemm, calibration, options, criterion, host, scratch } = sweep;
   const { index, layer, weights } = streamed;
   const { collectGarbage } = host;
-  const covariance = async (key: string): Promise<Float32Array | undefined> =>
-    needsLossCovariance(sweep) ? scratch.take(key) : undefined;
   const tokenCount = calibration.windows.ids.length;
   const job = { runner, gemm, options, criterion, states: calibrated, target: dense, tokenCount, collectGarbage };
+  const needs = {
+    needsLossCovariance: needsLossCovariance(sweep),
+    needsWeightSensitivity: criterion.needsWeightSensitivity === true && order === undefined,
+  };
   if (dense) await runner.attention(layer, weights, dense);
-  const headCovariance = weighsHeads(options) ? await covariance(headCovarianceKey(index)) : undefined;
-  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance: headCovariance });
+  const feltAtHeads = needs.needsLossCovariance && weighsHeads(options);
+  const lossCovariance = feltAtHeads ? await scratch.take(headCovarianceKey(index)) : undefined;
+  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance });
   for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
   if (dense) await runner.mlp(layer, weights, dense);
   collectGarbage();
-  const lossCovariance = await covariance(covarianceKey(index));
-  const isSensed = criterion.needsWeightSensitivity === true && order === undefined;
-  const weightSensitivity = isSensed ? await scratch.take(sensitivityKey(index)) : undefined;
-  const neurons = { width: own.intermediateSize, order, weightSensitivity };
-  const pruned = await pruneLayer(attention, neurons, { ...job, lossCovariance });
+  const sensed = await takeSensed(scratch, index, needs);
+  const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, sensed, order });
   for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
   return { ...pruned, ...attention.record };
 }
@@ -334,6 +352,21 @@ async function checkOutput(model: Model, options: PruneOptions, form: OutputForm
   const after = equalSpec(spec, kept, options, known);
   await checkForm(model, after, form, options.widths === "per-layer");
   return [omissionOf(spec, form), codeNeeded(after, form)].filter((message) => message !== undefined);
+}
+
+/** @throws {CompError} "option" when the criterion has no scores that the allocation could compare */
+function checkAllocation({ allocation }: PruneOptions, criterion: Criterion): void {
+  if (allocation !== "global" || criterion.oneShot) return;
+  const able = Object.values(criteria).filter(({ oneShot }) => oneShot);
+  throw new CompError("option", `--allocation global does not go with --criterion ${criterion.name}`, {
+    hint: `it needs neurons scored one by one: ${able.map(({ name }) => name).join(", ")}`,
+  });
+}
+
+/** No recovery instead of a bias for which the output has no place. */
+function withPossibleRecovery(options: PruneOptions, { spec }: Model): PruneOptions {
+  const hasPlace = options.recovery !== "bias" || withDownBias(spec, options.widths === "per-layer") !== undefined;
+  return hasPlace ? options : { ...options, recovery: "none" };
 }
 
 async function checkSpace(needed: number, host: Host): Promise<void> {

@@ -8,12 +8,13 @@ import type { StreamedLayer } from "./forward/layer-stream.ts";
 import type { Criterion, MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
+import type { Sensed } from "./sensed.ts";
 
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
@@ -24,6 +25,8 @@ export interface LayerJob {
   readonly runner: LayerRunner;
   readonly gemm: Gemm;
   readonly options: PruneOptions;
+  /** Neurons to keep. */
+  readonly width: number;
   /** Hidden states of the calibration tokens between attention and MLP. */
   readonly states: HiddenStates;
   /** Those of the dense model after the half at hand, for a recovery that wants to come near them. */
@@ -32,50 +35,34 @@ export interface LayerJob {
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
   readonly criterion: Criterion;
-  /** S of this layer, for a criterion or a recovery that needs it. */
-  readonly lossCovariance: Float32Array | undefined;
-}
-
-/** What of a layer's MLP goes. */
-export interface NeuronCut {
-  /** Neurons to keep. */
-  readonly width: number;
+  /** What the backward sweep found of this layer, for a criterion or a recovery that needs it. */
+  readonly sensed: Sensed;
   /** Neurons in the order of their removal, where the allocation has ranked them already. */
   readonly order: Int32Array | undefined;
-  /** What the backward sweep found of the neurons' weights, for a criterion that needs it. */
-  readonly weightSensitivity: Float32Array | undefined;
 }
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
-export async function pruneLayer(
-  { index, layer, weights }: StreamedLayer,
-  { width, order: ranked, weightSensitivity }: NeuronCut,
-  job: LayerJob,
-): Promise<PrunedLayer> {
-  const { runner, gemm, options, criterion, states, target, tokenCount, lossCovariance, collectGarbage } = job;
+export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
+  const { runner, gemm, options, width, states, target, tokenCount, criterion, sensed, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
-  const mean = total.data.map((sum) => sum / tokenCount);
-  const statistics: NeuronStatistics = { gram: gram.data, mean, tokenCount };
-  const felt = {
-    ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }),
-    ...(weightSensitivity && { weightSensitivity }),
-  };
+  const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, { states, target, tokenCount });
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
-  const count = totalNeurons - width;
-  const order = ranked ?? (await criterion.rank(mlp, { ...statistics, ...felt }, count, { gemm, random })).order;
-  const kept = complement(order.slice(0, count).toSorted(), totalNeurons);
+  const removed = totalNeurons - width;
+  const { lossCovariance, ...others } = sensed;
+  const felt = { ...statistics, ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
+  const order = job.order ?? (await criterion.rank(mlp, felt, removed, { gemm, random })).order;
   collectGarbage();
+  const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
   const input = {
     ...statistics,
     downProj: mlp.downProj,
     hiddenSize: mlp.hiddenSize,
     kept,
     ridge: options.ridge,
-    ...(target && { drift: drift.data, lossCovariance }),
+    ...(target && { drift, lossCovariance }),
   };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
   collectGarbage();
@@ -91,6 +78,17 @@ export async function pruneLayer(
       bias: recovered.bias,
     }),
   };
+}
+
+/** Moments of the neurons' activations over states that stand between attention and MLP. */
+export async function neuronStatistics(
+  runner: LayerRunner,
+  layer: LayerSpec,
+  weights: LayerWeights,
+  { states, target, tokenCount }: Pick<LayerJob, "states" | "target" | "tokenCount">,
+): Promise<NeuronStatistics & { drift: Float32Array }> {
+  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
+  return { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount, drift: drift.data };
 }
 
 function withBias(weights: LayerWeights, bias: Float32Array | undefined): LayerWeights {

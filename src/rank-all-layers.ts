@@ -11,8 +11,8 @@ import type { Criterion, Removal } from "./importance/criterion.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import { mlpMatrices } from "./prune-layer.ts";
-import { sensitivityKey } from "./sense-weights.ts";
+import { mlpMatrices, neuronStatistics } from "./prune-layer.ts";
+import { takeSensed } from "./sensed.ts";
 
 export interface RankRequest {
   readonly runner: LayerRunner;
@@ -48,15 +48,13 @@ async function rankLayer(
   { index, layer, weights }: StreamedLayer,
   states: HiddenStates,
 ): Promise<Removal> {
-  const { gram, total } = await runner.projectionSums("mlp", layer, weights, states);
-  const tokenCount = windows.ids.length;
-  const statistics = { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount };
-  const random = nthRandom(seed, index).nextFloat;
-  const sensed = criterion.needsWeightSensitivity
-    ? { weightSensitivity: await scratch.take(sensitivityKey(index)) }
-    : {};
+  const job = { states, target: undefined, tokenCount: windows.ids.length };
+  const statistics = {
+    ...(await neuronStatistics(runner, layer, weights, job)),
+    ...(await takeSensed(scratch, index, criterion)),
+  };
+  const context = { gemm, random: nthRandom(seed, index).nextFloat };
   const mlp = mlpMatrices(model.spec, weights);
-  const context = { gemm, random };
-  const { order, costs } = await criterion.rank(mlp, { ...statistics, ...sensed }, layer.intermediateSize, context);
+  const { order, costs } = await criterion.rank(mlp, statistics, layer.intermediateSize, context);
   return { order: order.slice(0, -1), costs: standardized(costs).slice(0, -1) };
 }

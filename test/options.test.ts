@@ -11,7 +11,7 @@ describe("defaults", () => {
       preset: "best",
       criterion: "loss",
       widths: "auto",
-      allocation: "loss",
+      allocation: "even",
       spare: [0, 0],
       recovery: "dense-target",
       layers: "auto",

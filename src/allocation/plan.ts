@@ -41,8 +41,7 @@ export interface LayerCut {
 export function planLayers(spec: DecoderSpec, options: PruneOptions): LayerCut {
   const total = spec.layers.length;
   const { layers } = options;
-  if (layers === "auto") return { count: fewestLayers(spec, options), removed: undefined };
-  if (typeof layers === "string") return { count: countLayers(spec, layers, targetOf(options)), removed: undefined };
+  if (typeof layers === "string") return { count: countLayers(spec, layers, options), removed: undefined };
   if (typeof layers === "number") return checkedCut(total, { count: layers, removed: undefined });
   const removed = [...new Set(layers)].sort((a, b) => a - b);
   const missing = removed.find((index) => index >= total);
@@ -57,7 +56,9 @@ function checkedCut(total: number, cut: LayerCut): LayerCut {
 }
 
 /** How many layers go by a rule. @throws {CompError} "budget" when whole layers alone do not suffice */
-function countLayers(spec: DecoderSpec, rule: "half" | "only", target: Target): number {
+function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", options: PruneOptions): number {
+  if (rule === "auto") return fewestLayers(spec, options);
+  const target = targetOf(options);
   const counts = [...spec.layers.keys()];
   const without = (count: number): DecoderSpec => ({ ...spec, layers: spec.layers.slice(count) });
   if (rule === "half")
@@ -91,8 +92,7 @@ export const targetOf = ({ sparsity, sparsityOf, multipleOf, spare }: PruneOptio
 });
 
 /**
- * The pruned model with the same width and the same number of heads in all kept layers, as far as they have them and are not
- * spared.
+ * The pruned model with the same width and the same number of heads in all kept layers, as far as they have them.
  *
  * @param shown the layers to describe, where others than the kept ones
  */
@@ -104,13 +104,7 @@ export function equalSpec(
 ): DecoderSpec {
   const cut = withoutHeads(spec, options);
   const width = uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec });
-  return withBias(withWidth(cut, shown, equalWidths(cut, shown, width, options.spare)), options);
-}
-
-/** The model with a bias in its MLPs, where the recovery adds one and the output has a place for it. */
-function withBias(spec: DecoderSpec, { recovery, widths }: PruneOptions): DecoderSpec {
-  if (recovery !== "bias") return spec;
-  return { ...spec, bias: withDownBias(spec, widths === "per-layer") ?? spec.bias };
+  return withWidth(cut, shown, equalWidths(cut, shown, width, options.spare));
 }
 
 /** The layers that stay when it does not matter which: all have the same shape. */
@@ -127,7 +121,7 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = equalSpec(spec, kept, options);
+  const after = withOutputBias(equalSpec(spec, kept, options), options);
   return {
     ...cutFigures(model, after, form),
     model: model.checkpoint.name,
@@ -169,6 +163,12 @@ const meanWidth = (spec: DecoderSpec): number => Math.round(mean(spec, "intermed
 const mean = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
   layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
 
+/** The spec with a bias in its MLPs where the recovery adds one and there is a place for it. */
+export function withOutputBias(spec: DecoderSpec, { recovery, widths }: PruneOptions): DecoderSpec {
+  if (recovery !== "bias") return spec;
+  return { ...spec, bias: withDownBias(spec, widths === "per-layer") ?? spec.bias };
+}
+
 /**
  * The pruned model with each kept layer at its own width: as many neurons go in all as equal widths would give up, where
  * they cost least.
@@ -182,13 +182,14 @@ export function perLayerSpec(
   options: PruneOptions,
 ): DecoderSpec {
   const widths = keptLayers.map((index) => spec.layers[index]!.intermediateSize);
+  const { spare, multipleOf } = options;
   const equal = equalSpec(spec, keptLayers, { ...options, multipleOf: 1 });
   const total = widths.reduce((sum, width, position) => sum + width - equal.layers[position]!.intermediateSize, 0);
   const kept = keptLayers.map((index, position) =>
-    isSpared(position, keptLayers.length, options.spare) ? new Float64Array() : costs[index]!,
+    isSpared(position, keptLayers.length, spare) ? new Float64Array() : costs[index]!,
   );
-  const own = widthsByCost(kept, widths, total, options.multipleOf ?? PREFERRED_MULTIPLE);
-  return withBias(withWidth(withoutHeads(spec, options), keptLayers, own), options);
+  const own = widthsByCost(kept, widths, total, multipleOf ?? PREFERRED_MULTIPLE);
+  return withWidth(withoutHeads(spec, options), keptLayers, own);
 }
 
 const sourceBytes = (model: Model): number =>

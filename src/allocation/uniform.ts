@@ -49,12 +49,10 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly number[], t
 }
 
 function waysOut({ spare, multipleOf }: Target): string {
-  const more = [
-    "remove layers with --layers",
-    ...(spare?.some((count) => count > 0) ? ["spare fewer with --spare"] : []),
-    ...(multipleOf === undefined ? [] : ["lower --multiple-of"]),
-  ];
-  return ["ask for less", ...more.slice(0, -1), `or ${more.at(-1)}`].join(", ");
+  const ways = ["ask for less", "remove layers with --layers"];
+  if (spare?.some((count) => count > 0)) ways.push("spare fewer with --spare");
+  if (multipleOf !== undefined) ways.push("lower --multiple-of");
+  return `${ways.slice(0, -1).join(", ")}${ways.length > 2 ? "," : ""} or ${ways.at(-1)}`;
 }
 
 /** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
@@ -66,8 +64,8 @@ function widthInSteps(
   step: number,
 ): number | undefined {
   const suffices = (width: number): boolean => {
-    const after = withWidth(spec, keptLayers, equalWidths(spec, keptLayers, width, target.spare));
-    return reaches(target.source ?? spec, after, target);
+    const widths = equalWidths(spec, keptLayers, width, target.spare);
+    return reaches(target.source ?? spec, withWidth(spec, keptLayers, widths), target);
   };
   if (suffices(full)) return full;
   for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (suffices(width)) return width;

@@ -33,15 +33,18 @@ export interface LayerGradients extends ProjectionMoments {
   readonly tokenCount: number;
 }
 
-export interface GradientRequest {
+export interface SweepRequest {
   readonly runner: LayerRunner;
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
   readonly labels: Labels;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface GradientRequest extends SweepRequest {
   /** Whether the moments at o_proj are wanted too. */
   readonly heads: boolean;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Layers from the last to the first, with the second moments of activations and gradients. */
@@ -56,7 +59,7 @@ export async function* gradientSweep(request: GradientRequest): AsyncGenerator<L
 }
 
 /** The gradient towards the last layer's output; what enters layer i with batch b is put aside as "i b". */
-export async function towardsLastLayer(request: Omit<GradientRequest, "heads">): Promise<HiddenBatch[]> {
+export async function towardsLastLayer(request: SweepRequest): Promise<HiddenBatch[]> {
   const { runner, model, windows, scratch, labels, signal } = request;
   const states = await embed(model, windows);
   for await (const { index, layer, weights } of layers(model, signal)) {

@@ -91,7 +91,7 @@ export class LayerRunner {
     const used = partWeights(part, weights);
     for await (const { batch, length, hidden } of states) {
       const context: LayerContext = { spec: this.spec, layer, batch, length };
-      const program = await this.programs.get(keyOf(kindOf(part, used), context), () => partGraph(part, context, used));
+      const program = await this.programs.get(keyOf(part, context, used), () => partGraph(part, context, used));
       // The last operation of each part is the residual addition, which may overwrite its own operand.
       await program.run({ x: hidden, ...used, ...this.#positionOf(part, layer, length) }, { hidden });
     }
@@ -107,8 +107,7 @@ export class LayerRunner {
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
     const used = partWeights(half, weights);
-    const kind = kindOf(`${half} sums ${target !== undefined}`, used);
-    const program = await this.programs.get(keyOf(kind, context), () =>
+    const program = await this.programs.get(keyOf(`${half} sums ${target !== undefined}`, context, used), () =>
       projectionSumsGraph(half, context, used, declarePosition, target !== undefined),
     );
     const { gram, total, drift } = sums;
@@ -133,9 +132,6 @@ export class LayerRunner {
   }
 }
 
-/** A pruned layer may have biases that others lack. */
-const kindOf = (part: string, weights: LayerWeights): string => [part, ...Object.keys(weights)].join(" ");
-
 /** The weights that a part of the layer needs. */
 function partWeights(part: Part, weights: LayerWeights): LayerWeights {
   if (part === "layer") return weights;
@@ -157,8 +153,13 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
   return graph;
 }
 
-export const keyOf = (part: string, { batch, length, layer }: LayerContext): string =>
-  [part, batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
+/** A pruned layer may have a bias that others lack, hence the roles. */
+export function keyOf(part: string, { batch, length, layer }: LayerContext, weights: LayerWeights): string {
+  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = layer;
+  return [part, batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize, ...Object.keys(weights)].join(
+    " ",
+  );
+}
 
 const asyncIterator = (states: HiddenStates): AsyncIterator<HiddenBatch> | Iterator<HiddenBatch> =>
   Symbol.asyncIterator in states ? states[Symbol.asyncIterator]() : states[Symbol.iterator]();

@@ -6,11 +6,9 @@ import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { LayerSpec } from "../model/decoder-spec.ts";
 import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
-import { type GradientRequest, towardsLastLayer } from "./gradient-sweep.ts";
+import { type SweepRequest, towardsLastLayer } from "./gradient-sweep.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import { declarePosition, keyOf } from "./layer-runner.ts";
-
-type WeightRequest = Omit<GradientRequest, "heads">;
 
 const ROLES = ["gateProj", "upProj", "downProj"] as const;
 type MlpRole = (typeof ROLES)[number];
@@ -24,7 +22,7 @@ export interface WeightGradients {
 }
 
 /** Layers from the last to the first; the gradients of one are dropped before the next. */
-export async function* weightGradients(request: WeightRequest): AsyncGenerator<WeightGradients> {
+export async function* weightGradients(request: SweepRequest): AsyncGenerator<WeightGradients> {
   const { model, signal } = request;
   const states = await towardsLastLayer(request);
   for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
@@ -36,7 +34,7 @@ export async function* weightGradients(request: WeightRequest): AsyncGenerator<W
 
 /** One layer back: `states` hold the gradient towards the layer's output, then towards its input. */
 async function backward(
-  { runner, model, scratch }: WeightRequest,
+  { runner, model, scratch }: SweepRequest,
   layer: LayerSpec,
   weights: LayerWeights,
   index: number,
@@ -51,7 +49,7 @@ async function backward(
     const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
     if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
-    const program = await runner.programs.get(keyOf("weight gradient", context), () =>
+    const program = await runner.programs.get(keyOf("weight gradient", context, weights), () =>
       weightGradientGraph(context, weights),
     );
     const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...named("Before") };

@@ -56,27 +56,22 @@ export function layersOption(
   });
 }
 
-/**
- * The option `widths`, and what follows from it: "auto" is the better of those that the form can carry with nothing but stock
- * software to load it.
- */
+/** The options of the widths: "auto" is the better of those that the form can carry with nothing but stock software to load it. */
 export function widthsOption(
   { family }: DecoderSpec,
-  { widths, criterion, allocation }: Pick<PruneOptions, "widths" | "criterion" | "allocation">,
+  { widths, allocation }: Pick<PruneOptions, "widths" | "allocation">,
   { format }: OutputForm,
 ): Pick<PruneOptions, "widths" | "allocation"> {
   if (widths !== "auto") return { widths, allocation };
   const isCarried = format === "gguf" && familyOf({ model_type: family }).gguf.asDeci;
-  return isCarried && criterion === "loss"
-    ? { widths: "per-layer", allocation }
-    : { widths: "equal", allocation: "even" };
+  return isCarried ? { widths: "per-layer", allocation: "loss" } : { widths: "equal", allocation: "even" };
 }
 
 /** What loading a folder of a model of `spec` takes beyond a stock class, as a warning; undefined when nothing. */
 export function codeNeeded(spec: DecoderSpec, { format }: OutputForm): string | undefined {
   if (format === "gguf" || isStock(spec, spec.layers)) return undefined;
   const heads = `${spec.layers[0]!.numAttentionHeads} heads do not divide the hidden size ${spec.hiddenSize}`;
-  const alike = isStockBias(spec.bias) ? heads : `a ${spec.family} with a bias in down_proj alone`;
+  const alike = isStockBias(spec.bias) ? heads : "a bias in down_proj alone";
   const why = areAlike(spec.layers) ? alike : "layers differ in size";
   return `${why}: transformers loads the folder with trust_remote_code=True only`;
 }

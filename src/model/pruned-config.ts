@@ -14,7 +14,7 @@ export interface PrunedShape {
   readonly keptLayers: readonly number[];
   /** Sizes of each kept layer. What no stock class loads has a configuration that names a modelling file. */
   readonly layers: readonly LayerSizes[];
-  /** Which of its projections have a bias; absent means that nothing changes. */
+  /** Which projections of the smaller model have a bias; absent means that nothing changes. */
   readonly bias?: Biases;
   /** Type of the weights as they are written; absent means that of the source. */
   readonly dtype?: FloatDtype;
@@ -40,6 +40,7 @@ export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: Prun
     ...cutLists(withoutLists(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
+    ...biasFields(shape.bias ?? spec.bias),
     ...sizes(config, { ...spec, bias: shape.bias ?? spec.bias }, shape.layers),
     ...rope(config),
     ...dtype(config, shape),
@@ -69,7 +70,7 @@ function sizes(config: ModelConfig, spec: DecoderSpec, layers: readonly LayerSiz
   const shared = stock.get("num_key_value_heads") ?? heads;
   const isCut = layers.some((layer) => layer.numAttentionHeads !== heads || layer.numKeyValueHeads !== shared);
   // Once heads are cut, their size no longer follows from the hidden size.
-  const head = { ...(isCut ? { head_dim: spec.headDim } : {}), ...biasFields(spec.bias) };
+  const head = isCut ? { head_dim: spec.headDim } : {};
   if (!isStock(spec, layers)) return { ...perLayerFields(layers), ...head };
   const fewer = isCut ? { num_attention_heads: numAttentionHeads, num_key_value_heads: numKeyValueHeads } : {};
   return { intermediate_size: intermediateSize, ...fewer, ...head };

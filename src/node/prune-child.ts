@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { CompError } from "../errors.ts";
 import type { ComparedCell, PruneEvent } from "../events.ts";
 import type { CompareOptions } from "../options.ts";
+import { presets } from "../presets.ts";
 
 export interface ChildJob {
   readonly model: string;
@@ -58,6 +59,9 @@ function endOf(child: ChildProcess): Promise<string | undefined> {
   });
 }
 
+/** Whether widths per layer are the preset's own: asked of another, they would make it another method. */
+const comparesLayers = ({ preset }: ComparedCell): boolean => presets[preset].criterion === "loss";
+
 function argumentsOf({ model, cell, options, calibration, path }: ChildJob): string[] {
   const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, threads } = options;
   const flags = {
@@ -65,7 +69,7 @@ function argumentsOf({ model, cell, options, calibration, path }: ChildJob): str
     sparsity: cell.sparsity,
     "sparsity-of": sparsityOf,
     prune,
-    widths,
+    widths: widths === "per-layer" && !comparesLayers(cell) ? undefined : widths,
     "multiple-of": multipleOf,
     samples,
     context: calibrationContext,

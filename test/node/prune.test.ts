@@ -18,6 +18,7 @@ import { best, worstProbability } from "../helpers/probabilities.ts";
 import { eventsOf, pruneDemo } from "../helpers/prune-demo.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
+const EQUAL = { widths: "equal" } as const;
 const PER_LAYER = { criterion: "loss", widths: "per-layer" } as const;
 const PROMPT = "The old man looked at the";
 
@@ -65,8 +66,8 @@ describe("an output named .gguf", () => {
   ])("of dtype %s is one file, and to llama.cpp the model of the folder", async (dtype, stored, tolerance, misses) => {
     const folder = temporaryFolder();
     const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
-    const result = await pruneDemo({ output: file, sparsity: 0.2, dtype });
-    await pruneDemo({ output: asFolder, sparsity: 0.2 });
+    const result = await pruneDemo({ output: file, sparsity: 0.2, dtype, ...EQUAL });
+    await pruneDemo({ output: asFolder, sparsity: 0.2, ...EQUAL });
     expect(readdirSync(folder).sort()).toEqual(["folder", "x.gguf"]);
     expect(result).toMatchObject({ output: file, files: ["x.gguf"] });
     await withModel(file, async ({ tensors, checkpoint }) => {
@@ -98,8 +99,8 @@ describe("an output named .gguf", () => {
     async (cut) => {
       const folder = temporaryFolder();
       const [file, asFolder] = [join(folder, "x.gguf"), join(folder, "folder")];
-      await pruneDemo({ output: file, sparsity: 0.2, ...cut });
-      await pruneDemo({ output: asFolder, sparsity: 0.2, ...cut });
+      await pruneDemo({ output: file, sparsity: 0.2, ...EQUAL, ...cut });
+      await pruneDemo({ output: asFolder, sparsity: 0.2, ...EQUAL, ...cut });
       await withModel(file, async ({ checkpoint: { metadata } }) => {
         expect(metadata.get("llama.attention.head_count")).toBe(2);
         expect(metadata.get("llama.attention.key_length")).toBe(32);
@@ -115,7 +116,7 @@ describe("an output named .gguf", () => {
       expect(metadata.get("comp.source.name")).toBe("demo");
       expect(metadata.get("comp.source.fingerprint")).toBe(fingerprint);
       expect(metadata.get("comp.source.layers")).toEqual([0, 1, 2, 4, 5, 6, 7]);
-      expect(JSON.parse(metadata.get("comp.options") as string)).toMatchObject({ sparsity: 0.2, criterion: "obs" });
+      expect(JSON.parse(metadata.get("comp.options") as string)).toMatchObject({ sparsity: 0.2, criterion: "loss" });
       expect(JSON.parse(metadata.get("comp.calibration") as string)).toMatchObject({ names: ["prose.txt"] });
       const licence = /^license: (.*)$/m.exec(readFileSync(join(DEMO_MODEL, "README.md"), "utf8"))![1];
       expect(metadata.get("general.license")).toBe(licence);
@@ -142,8 +143,8 @@ describe("a pruned GGUF can be pruned again", () => {
       string,
     ];
     await pruneDemo({ output: first, sparsity: 0.2, ...PER_LAYER });
-    await pruneDemo({ model: first, output: second, sparsity: 0.1 });
-    await pruneDemo({ model: first, output: third, sparsity: 0.1 });
+    await pruneDemo({ model: first, output: second, sparsity: 0.1, ...EQUAL });
+    await pruneDemo({ model: first, output: third, sparsity: 0.1, ...EQUAL });
     const keys = (path: string): Promise<string[]> =>
       withModel(path, async ({ checkpoint }) => [...checkpoint.metadata.keys()].sort());
     const general = (all: string[]): string[] => all.filter((key) => !/^(llama|deci)\./.test(key));
