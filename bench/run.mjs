@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 
 const { values, positionals } = parseArgs({
-  options: { samples: { type: "string", default: "128" } },
+  options: { samples: { type: "string", default: "256" } },
   allowPositionals: true,
 });
 const models = positionals.length > 0 ? positionals : ["models/demo"];
