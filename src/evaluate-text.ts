@@ -17,6 +17,8 @@ export interface EvaluationRequest {
   readonly text: CalibrationText;
   /** The model before pruning, to compare with. */
   readonly dense?: Model | undefined;
+  /** Called for each group of windows, by its number: models that are compared with one dense model need its states once. */
+  readonly denseHidden?: ((group: number, compute: () => Promise<Float32Array>) => Promise<Float32Array>) | undefined;
   readonly options: EvalOptions;
   /** Bytes of hidden states of one model at once; each group of windows reads all weights again. Default 64 MiB. */
   readonly hiddenBytes?: number | undefined;
@@ -29,7 +31,7 @@ export interface EvaluationRequest {
  * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
  */
 export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<EvalEvent> {
-  const { backend, model, text, dense, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
+  const { backend, model, text, dense, denseHidden, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
   if (dense !== undefined) checkVocabulary(model, dense);
   const start = performance.now();
   const windows = cutWindows(request);
@@ -38,8 +40,13 @@ export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<
   for (let done = 0; done < windows.count; done += groupSize) {
     yield { type: "stage", name: "evaluate", done, total: windows.count };
     const group = slice(windows, done, Math.min(groupSize, windows.count - done));
+    const number = evaluations.length;
     evaluations.push(
-      await evaluateModel(backend, model, group, { ...(dense && { dense }), ...(signal && { signal }) }),
+      await evaluateModel(backend, model, group, {
+        ...(dense && { dense }),
+        ...(denseHidden && { denseHidden: (compute) => denseHidden(number, compute) }),
+        ...(signal && { signal }),
+      }),
     );
   }
   yield { type: "stage", name: "evaluate", done: windows.count, total: windows.count };
@@ -55,8 +62,16 @@ function checkVocabulary(model: Model, dense: Model): void {
   });
 }
 
-/** Windows of `context` tokens from the start of the text, without overlap; BOS, when asked for, comes on top. */
-function cutWindows({ tokenizer, text, options }: EvaluationRequest): TokenWindows {
+/**
+ * Windows of `context` tokens from the start of the text, without overlap; BOS, when asked for, comes on top.
+ *
+ * @throws {CompError} "calibration" when there is not one, "option" when there is no BOS
+ */
+export function cutWindows({
+  tokenizer,
+  text,
+  options,
+}: Pick<EvaluationRequest, "tokenizer" | "text" | "options">): TokenWindows {
   const ids = tokenizer.encode(text.text);
   const whole = Math.floor(ids.length / options.context);
   if (whole === 0)

@@ -1,6 +1,6 @@
 // What pruning tells while it runs, and what it returns. Plain data: every surface (terminal, JSON lines, reports)
 // renders these and nothing else.
-import type { PruneOptions } from "./options.ts";
+import type { CompareOptions, PresetName, PruneOptions } from "./options.ts";
 
 /** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
@@ -161,6 +161,53 @@ export interface EvalResult {
   readonly topOneAgreement?: number;
   readonly seconds: number;
 }
+
+/** One method at one size, on its way. */
+export interface ComparedCell {
+  readonly preset: PresetName;
+  /** As asked. */
+  readonly sparsity: number;
+}
+
+/** What became of it. */
+export interface CellResult extends ComparedCell {
+  /** Fractions really removed. */
+  readonly reached: Sparsity;
+  readonly parameters: number;
+  readonly decoderParameters: number;
+  readonly bytes: number;
+  /** Of pruning alone. */
+  readonly seconds: number;
+  readonly peakBytes: number;
+  readonly texts: readonly JudgedText[];
+}
+
+/** The judgement of a model that may be gone by now. */
+export type JudgedText = Omit<EvalResult, "model">;
+
+/** Why there is nothing to judge. */
+export interface CellFailure extends ComparedCell {
+  readonly failure: string;
+}
+
+export interface Comparison {
+  readonly comp: string;
+  readonly model: string;
+  readonly fingerprint: string;
+  readonly options: CompareOptions;
+  /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
+  readonly calibration: readonly string[];
+  readonly dense: { readonly parameters: number; readonly decoderParameters: number; readonly bytes: number };
+  /** Those that are finished. */
+  readonly cells: readonly (CellResult | CellFailure)[];
+}
+
+/** Stages belong to the cell named last. */
+export type CompareEvent =
+  | StageEvent
+  | ({ readonly type: "cell"; readonly number: number; readonly total: number } & ComparedCell)
+  | { readonly type: "result"; readonly comparison: Comparison; readonly reused: boolean }
+  | { readonly type: "done"; readonly comparison: Comparison };
 
 /** One generated token; `text` may be empty while a character is incomplete. */
 export interface GeneratedToken {

@@ -2,10 +2,11 @@
 import { standardized } from "./allocation/standardized.ts";
 import { nthRandom } from "./calibration/random.ts";
 import type { StageEvent } from "./events.ts";
-import { embed } from "./forward/hidden-states.ts";
+import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
-import { layers } from "./forward/layer-stream.ts";
+import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
 import type { Scratch } from "./forward/scratch.ts";
+import { embedOrSpill } from "./forward/spilled-states.ts";
 import type { Criterion, Removal } from "./importance/criterion.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
@@ -19,36 +20,41 @@ export interface RankRequest {
   readonly model: Model;
   readonly windows: TokenWindows;
   readonly scratch: Scratch;
+  /** One-shot; what it needs of a backward sweep waits in the scratch space. */
   readonly criterion: Criterion;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * The neurons of every layer in the order of their removal, all but the last, with costs that compare between layers.
- *
- * @param request with a one-shot criterion
- */
+const NOTHING: Removal = { order: new Int32Array(), costs: new Float64Array() };
+
+/** The neurons of every layer in the order of their removal, all but the last, with costs that compare between layers. */
 export async function* rankAllLayers(request: RankRequest): AsyncGenerator<StageEvent, Removal[]> {
-  const { runner, gemm, model, windows, scratch, criterion, seed, signal } = request;
-  const states = await embed(model, windows);
+  const { runner, model, windows, scratch, signal } = request;
+  const states = await embedOrSpill(model, windows, scratch, "ranked states");
   const removals: Removal[] = [];
-  for await (const { index, layer, weights } of layers(model, signal)) {
+  for await (const streamed of layers(model, signal)) {
+    const { index, layer, weights } = streamed;
     yield { type: "stage", name: "neuron-importance", done: index, total: model.spec.layers.length };
     await runner.attention(layer, weights, states);
-    const statistics = {
-      ...(await neuronStatistics(runner, layer, weights, {
-        states,
-        target: undefined,
-        tokenCount: windows.ids.length,
-      })),
-      ...(await takeSensed(scratch, index, criterion)),
-    };
-    const random = nthRandom(seed, index).nextFloat;
-    const mlp = mlpMatrices(model.spec, weights);
-    const { order, costs } = await criterion.rank(mlp, statistics, layer.intermediateSize, { gemm, random });
-    removals.push({ order: order.slice(0, -1), costs: standardized(costs).slice(0, -1) });
+    removals.push(layer.intermediateSize === 0 ? NOTHING : await rankLayer(request, streamed, states));
     await runner.mlp(layer, weights, states);
   }
   return removals;
+}
+
+async function rankLayer(
+  { runner, gemm, model, windows, scratch, criterion, seed }: RankRequest,
+  { index, layer, weights }: StreamedLayer,
+  states: HiddenStates,
+): Promise<Removal> {
+  const job = { states, target: undefined, tokenCount: windows.ids.length };
+  const statistics = {
+    ...(await neuronStatistics(runner, layer, weights, job)),
+    ...(await takeSensed(scratch, index, criterion)),
+  };
+  const context = { gemm, random: nthRandom(seed, index).nextFloat };
+  const mlp = mlpMatrices(model.spec, weights);
+  const { order, costs } = await criterion.rank(mlp, statistics, layer.intermediateSize, context);
+  return { order: order.slice(0, -1), costs: standardized(costs).slice(0, -1) };
 }

@@ -20,7 +20,7 @@ export async function* senseWeights({
   windows,
   scratch,
   signal,
-}: Omit<LossRequest, "heads">): AsyncGenerator<StageEvent> {
+}: Pick<LossRequest, "backend" | "model" | "windows" | "scratch" | "signal">): AsyncGenerator<StageEvent> {
   const runner = new LayerRunner(backend, model.spec);
   const { inputs, labels } = nextTokens(windows);
   const total = model.spec.layers.length;
@@ -45,10 +45,11 @@ function nextTokens({ ids, count, length }: TokenWindows): { inputs: TokenWindow
 /** Σ |w · ∂L/∂w| over row j of gate_proj, row j of up_proj and column j of down_proj, for each neuron j. */
 function sensitivity({ layer, weights, gradients }: WeightGradients): Float32Array {
   const size = layer.intermediateSize;
-  const hiddenSize = weights.gateProj!.shape[1]!;
   const sums = new Float64Array(size);
   const products = (role: keyof typeof gradients): Float32Array =>
-    gradients[role].data.map((gradient, i) => Math.abs(gradient * weights[role]!.data[i]!));
+    gradients[role]!.data.map((gradient, i) => Math.abs(gradient * weights[role]!.data[i]!));
+  if (size === 0) return new Float32Array();
+  const hiddenSize = weights.gateProj!.shape[1]!;
   for (const rows of [products("gateProj"), products("upProj")])
     for (let i = 0; i < rows.length; i++) sums[Math.floor(i / hiddenSize)]! += rows[i]!;
   const columns = products("downProj");

@@ -11,6 +11,7 @@ const README = join(ROOT, "README.md");
 const EXAMPLES: Record<string, { args: string[]; prints: RegExp }> = {
   "prune.mjs": { args: [], prints: /layer \d+: \d+ neurons[\s\S]*perplexity/ },
   "compare-methods.mjs": { args: [README], prints: /obs \+ least-squares: KL [\d.]+[\s\S]*wanda/ },
+  "own-criterion.ts": { args: [], prints: /probe: KL [\d.]+ nats\nwanda: KL [\d.]+ nats\nrandom: KL/ },
   "plan-and-stop.mjs": { args: [], prints: /width \d+ → \d+\nstopped after the first layer\n$/ },
 };
 
@@ -21,7 +22,10 @@ test("every example is run", () => {
 describe.skipIf(reason)(`examples${reason ? ` (${reason})` : ""}`, () => {
   test.each(Object.entries(EXAMPLES))("%s", async (name, { args, prints }) => {
     const output = join(mkdtempSync(join(tmpdir(), "comp-example-")), "out");
-    const { code, out, err } = await runNode(`examples/${name}`, [DEMO_MODEL, ...args, output]);
+    const program = name.endsWith(".ts")
+      ? ["node_modules/tsx/dist/cli.mjs", join(ROOT, "examples", name)]
+      : [`examples/${name}`];
+    const { code, out, err } = await runNode(program[0]!, [...program.slice(1), DEMO_MODEL, ...args, output]);
     expect([code, err]).toEqual([0, ""]);
     expect(out).toMatch(prints);
   });

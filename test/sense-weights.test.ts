@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { backendGemm } from "../src/compute/gemm.ts";
 import { openModel } from "../src/model/model.ts";
 import { nodeBackend } from "../src/node/backend.ts";
 import { openPath } from "../src/node/open-path.ts";
@@ -33,8 +32,7 @@ test.each(Object.keys(EXPECTED))("the sensitivity of %s's neurons is that of tor
   const backend = nodeBackend(1);
   const scratch = scratchFolder();
   const windows = { ids: Int32Array.from(ids.flat()), count: ids.length, length: ids[0]!.length };
-  const request = { backend, gemm: backendGemm(backend), model, windows, scratch, seed: 0, ridge: 0 };
-  for await (const event of senseWeights(request)) expect(event.name).toBe("gradient");
+  for await (const event of senseWeights({ backend, model, windows, scratch })) expect(event.name).toBe("gradient");
   for (const [index, expected] of EXPECTED[family]!.entries()) {
     const found = await scratch.take(sensitivityKey(index));
     expected.forEach((value, neuron) => {

@@ -6,6 +6,7 @@ import { generateText } from "../generate-text.ts";
 import { pruneCheckpoint } from "../index.ts";
 import { openModel } from "../model/model.ts";
 import { nodeBackend } from "../node/backend.ts";
+import { compare } from "../node/compare.ts";
 import { openPath } from "../node/open-path.ts";
 import { inspectModel } from "../report/inspection.ts";
 import { openTokenizer } from "../tokenizer/tokenizer.ts";
@@ -17,6 +18,8 @@ const RESIDENT_SHARE = 0.6;
 export const library: Library = {
   prune: (model, output, options, signal) =>
     pruneCheckpoint({ ...options, model, output: output.path, overwrite: output.overwrite, signal }),
+
+  compare: (job, signal) => compare({ ...job, signal }),
 
   async inspect(path) {
     const { open, close } = createOpener();

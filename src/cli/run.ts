@@ -1,6 +1,7 @@
 // One command line from argv to exit code: finds the command, checks its flags, runs it, words its failure.
 import { CompError } from "../errors.ts";
 import type { Command, CommandContext, Library } from "./command.ts";
+import { compareCommand } from "./compare.ts";
 import { evalCommand } from "./eval.ts";
 import { parseFlags, renderFlags } from "./flags.ts";
 import { generateCommand } from "./generate.ts";
@@ -9,7 +10,7 @@ import { nearest } from "./nearest.ts";
 import { pruneCommand } from "./prune.ts";
 import type { Screen } from "./screen.ts";
 
-const COMMANDS: readonly Command[] = [pruneCommand, inspectCommand, evalCommand, generateCommand];
+const COMMANDS: readonly Command[] = [pruneCommand, compareCommand, inspectCommand, evalCommand, generateCommand];
 
 export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
@@ -69,7 +70,7 @@ function checkModel(command: Command, positionals: readonly string[]): string {
 function reportFailure(error: unknown, { screen, signal, debug }: Surroundings): number {
   if (debug && error instanceof Error) screen.note(error.stack ?? error.message);
   if (signal.aborted) {
-    screen.note("comp: stopped; nothing was written");
+    screen.note(`comp: ${error instanceof CompError ? error.message : "stopped; nothing was written"}`);
     return EXIT.interrupted;
   }
   if (!(error instanceof CompError)) {

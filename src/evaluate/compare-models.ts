@@ -25,12 +25,15 @@ export interface Comparison {
   readonly topOneAgreement: number;
 }
 
+/** Gives the dense model's hidden states from an earlier comparison on the same windows, or computes them. */
+export type Remembering = (compute: () => Promise<Float32Array>) => Promise<Float32Array>;
+
 /** Sends windows through a model, and through the dense model when given, one layer in memory at a time. */
 export async function evaluateModel(
   backend: Backend,
   model: Model,
   windows: TokenWindows,
-  options: { dense?: Model; signal?: AbortSignal } = {},
+  options: { dense?: Model; denseHidden?: Remembering; signal?: AbortSignal } = {},
 ): Promise<Evaluation> {
   const runner = new LayerRunner(backend, model.spec);
   const hidden = await hiddenAfterLayers(runner, model, windows, options.signal);
@@ -40,13 +43,14 @@ export async function evaluateModel(
     return summarize(statistics, windows);
   }
   const denseRunner = new LayerRunner(backend, options.dense.spec);
-  const denseHidden = await hiddenAfterLayers(denseRunner, options.dense, windows, options.signal);
+  const { dense, denseHidden: remembering = (compute) => compute() } = options;
+  const denseHidden = await remembering(() => hiddenAfterLayers(denseRunner, dense, windows, options.signal));
   await denseRunner.release();
   const states = { model, hidden };
   const comparison = await compareHeads(
     runner.programs,
     states,
-    { model: options.dense, hidden: denseHidden },
+    { model: dense, hidden: denseHidden },
     targetsOf(windows),
   );
   await runner.release();

@@ -154,7 +154,7 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
 }
 
 /** A pruned layer may have a bias that others lack, hence the roles. */
-function keyOf(part: string, { batch, length, layer }: LayerContext, weights: LayerWeights): string {
+export function keyOf(part: string, { batch, length, layer }: LayerContext, weights: LayerWeights): string {
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = layer;
   return [part, batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize, ...Object.keys(weights)].join(
     " ",

@@ -8,7 +8,7 @@ import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
 import { type SweepRequest, towardsLastLayer } from "./gradient-sweep.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
-import { declarePosition } from "./layer-runner.ts";
+import { declarePosition, keyOf } from "./layer-runner.ts";
 
 const ROLES = ["gateProj", "upProj", "downProj"] as const;
 type MlpRole = (typeof ROLES)[number];
@@ -17,8 +17,8 @@ export interface WeightGradients {
   readonly index: number;
   readonly layer: LayerSpec;
   readonly weights: LayerWeights;
-  /** ∂L/∂W, L the log-loss summed over all tokens; of the shapes of the weights. */
-  readonly gradients: Readonly<Record<MlpRole, Tensor<Float32Array>>>;
+  /** ∂L/∂W, L the log-loss summed over all tokens; of the shapes of the weights. Nothing of an MLP that is absent. */
+  readonly gradients: Readonly<Partial<Record<MlpRole, Tensor<Float32Array>>>>;
 }
 
 /** Layers from the last to the first; the gradients of one are dropped before the next. */
@@ -40,39 +40,44 @@ async function backward(
   index: number,
   states: readonly HiddenBatch[],
 ): Promise<WeightGradients["gradients"]> {
-  const sums = Object.fromEntries(
-    ROLES.map((role) => [role, tensor(new Float32Array(weights[role]!.data.length), weights[role]!.shape)]),
-  ) as Record<MlpRole, Tensor<Float32Array>>;
-  const before = Object.fromEntries(ROLES.map((role) => [`${role}Before`, sums[role]]));
-  const into = Object.fromEntries(ROLES.map((role) => [`${role}After`, sums[role]]));
+  const sums: Partial<Record<MlpRole, Tensor<Float32Array>>> = {};
+  for (const role of rolesOf(weights))
+    sums[role] = tensor(new Float32Array(weights[role]!.data.length), weights[role]!.shape);
+  const named = (suffix: string): Record<string, Tensor> =>
+    Object.fromEntries(Object.entries(sums).map(([role, sum]) => [`${role}${suffix}`, sum]));
   for (const [i, { batch, length, hidden: upstream }] of states.entries()) {
+    const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
+    if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
-    const sizes = [batch, length, layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize];
-    const program = await runner.programs.get(["weight gradient", ...sizes].join(" "), () =>
+    const program = await runner.programs.get(keyOf("weight gradient", context, weights), () =>
       weightGradientGraph(context, weights),
     );
-    const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
-    const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before };
-    const { towardsInput } = await program.run(inputs, into);
+    const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...named("Before") };
+    const { towardsInput } = await program.run(inputs, named("After"));
     upstream.data.set(towardsInput!.data as Float32Array);
   }
   return sums;
 }
 
+const rolesOf = (weights: LayerWeights): MlpRole[] => ROLES.filter((role) => weights[role] !== undefined);
+
 /** From a layer's input x and the gradient `upstream` towards its output: the gradients towards x and the MLP's weights. */
 function weightGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
-  const { spec, batch, length } = context;
+  const { spec, layer, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const { hidden: middle } = attentionHalf(context, x, values, declarePosition(graph, context));
-  const { hidden } = mlpHalf(context, middle, values);
-  const wrt = [x, ...ROLES.map((role) => values[role]!)];
-  const [towardsInput, ...gradients] = differentiate(graph, [[hidden, upstream]], wrt);
+  const attention =
+    layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
+  const middle = attention?.hidden ?? x;
+  const { hidden } = layer.intermediateSize === 0 ? { hidden: middle } : mlpHalf(context, middle, values);
+  const roles = rolesOf(weights);
+  const wanted = [x, ...roles.map((role) => values[role]!)];
+  const [towardsInput, ...gradients] = differentiate(graph, [[hidden, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
-  for (const [i, role] of ROLES.entries())
+  for (const [i, role] of roles.entries())
     graph.output(`${role}After`, add(gradients[i]!, graph.input(`${role}Before`, weights[role]!.shape)));
   return graph;
 }

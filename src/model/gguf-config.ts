@@ -7,6 +7,7 @@ import type { Family, HeaderSizes } from "./families.ts";
 import { IDLE, layoutOf } from "./gguf-layout.ts";
 import { ggufRopeScaling } from "./gguf-rope.ts";
 import { sizeFields } from "./layer-sizes.ts";
+import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
 /** What messages call the source of these values. */
 export const GGUF_SOURCE = "its GGUF header";
@@ -140,6 +141,7 @@ function biases({ tensors }: Checkpoint, { defaults }: Family): ModelConfig {
   return defined({
     attention_bias: "attention_bias" in defaults ? has("attn_q.bias") : undefined,
     mlp_bias: "mlp_bias" in defaults ? has("ffn_gate.bias") : undefined,
+    [DOWN_BIAS_FIELD]: (has("ffn_down.bias") && !has("ffn_gate.bias")) || undefined,
   });
 }
 

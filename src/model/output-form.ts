@@ -6,6 +6,7 @@ import type { PruneOptions } from "../options.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { checkGguf, ggufBytes } from "./gguf-writer.ts";
 import { areAlike } from "./layer-sizes.ts";
+import { isStockBias } from "./mlp-bias.ts";
 import type { Model } from "./model.ts";
 import { countParameters } from "./parameters.ts";
 import { familyOf } from "./parse-config.ts";
@@ -70,7 +71,8 @@ export function widthsOption(
 export function codeNeeded(spec: DecoderSpec, { format }: OutputForm): string | undefined {
   if (format === "gguf" || isStock(spec, spec.layers)) return undefined;
   const heads = `${spec.layers[0]!.numAttentionHeads} heads do not divide the hidden size ${spec.hiddenSize}`;
-  const why = areAlike(spec.layers) ? heads : "layers differ in size";
+  const alike = isStockBias(spec.bias) ? heads : "a bias in down_proj alone";
+  const why = areAlike(spec.layers) ? alike : "layers differ in size";
   return `${why}: transformers loads the folder with trust_remote_code=True only`;
 }
 

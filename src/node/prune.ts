@@ -15,6 +15,7 @@ import { collectGarbage } from "./collect-garbage.ts";
 import { freeBytes } from "./disk.ts";
 import { openPath } from "./open-path.ts";
 import { stageFile, stageFolder } from "./output-folder.ts";
+import { peakBytes } from "./peak-memory.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
@@ -77,7 +78,7 @@ function nodeHost(
     collectGarbage,
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
     residentBytes: () => process.memoryUsage.rss(),
-    peakBytes: () => process.resourceUsage().maxRSS * 1024,
+    peakBytes,
     now: () => performance.now() / 1000,
     signal,
   };

@@ -4,7 +4,8 @@ import { equalSpec } from "../../src/allocation/plan.ts";
 import { reachedSparsity } from "../../src/allocation/uniform.ts";
 import { CompError } from "../../src/errors.ts";
 import { parseConfig } from "../../src/model/parse-config.ts";
-import { PruneOptions, parseOptions } from "../../src/options.ts";
+import type { PruneOptions } from "../../src/options.ts";
+import { pruneOptions } from "../../src/presets.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 
 // four query heads, two key-value heads of 8 elements
@@ -40,7 +41,7 @@ test("what cannot be is refused, saying what there is", () => {
 });
 
 test("the neurons give the rest of what is asked for", () => {
-  const options = (over: object): PruneOptions => parseOptions<PruneOptions>(PruneOptions, { multipleOf: 1, ...over });
+  const options = (over: object): PruneOptions => pruneOptions({ widths: "equal", multipleOf: 1, ...over });
   const widthOf = (over: object): number => {
     const after = equalSpec(spec, [0, 1, 2], options({ sparsity: 0.2, sparsityOf: "decoder", ...over }));
     expect(reachedSparsity(spec, after, "decoder")).toBeGreaterThanOrEqual(0.2);

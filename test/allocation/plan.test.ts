@@ -2,11 +2,13 @@ import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
 import { openModel } from "../../src/model/model.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { pruneOptions as options } from "../../src/presets.ts";
+import type { PruneOptions } from "../../src/options.ts";
+import { pruneOptions } from "../../src/presets.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 
 const F16 = { format: "safetensors", dtype: "F16" } as const;
 
+const options = (input: object): PruneOptions => pruneOptions({ widths: "equal", ...input });
 const checkpoint = await openPath(DEMO_MODEL);
 const model = await openModel(checkpoint);
 const layersOf = (input: object) => planLayers(model.spec, options(input));

@@ -3,7 +3,7 @@ import { type CalibrationRequest, prepareCalibration } from "../../src/calibrati
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { PruneOptions, parseOptions } from "../../src/options.ts";
+import { pruneOptions } from "../../src/presets.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
@@ -19,7 +19,7 @@ const tokenizer: Tokenizer = {
 const alphabet = "abcdefghijklmnopqrstuvwxyz".repeat(40);
 
 async function prepare(options: object, change: Partial<CalibrationRequest> = {}) {
-  const parsed = parseOptions<PruneOptions>(PruneOptions, { samples: 6, context: 10, ...options });
+  const parsed = pruneOptions({ samples: 6, context: 10, ...options });
   const bundledText = async () => ({ name: "bundled", text: alphabet });
   const base = { backend: nodeBackend(1), model, tokenizer, options: parsed, bundledText, budgetBytes: 2 ** 30 };
   const steps = prepareCalibration({ ...base, ...change });

@@ -7,8 +7,10 @@ import { defaultOutput } from "../../src/cli/prune.ts";
 import { runCommandLine } from "../../src/cli/run.ts";
 import { CompError } from "../../src/errors.ts";
 import type { EvalResult, PruneEvent } from "../../src/events.ts";
+import { renderComparison } from "../../src/report/comparison.ts";
 import type { Inspection } from "../../src/report/inspection.ts";
 import { captureScreen } from "../helpers/captured-screen.ts";
+import { comparison } from "../helpers/comparison.ts";
 import { pruneEvents } from "../helpers/prune-result.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "comp-cli-"));
@@ -58,6 +60,11 @@ function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents)
       calls.push({ name: "prune", arguments: args });
       yield* events;
     },
+    async *compare(job) {
+      calls.push({ name: "compare", arguments: [job] });
+      yield { type: "cell", number: 1, total: 1, preset: "flap", sparsity: 0.2 };
+      yield { type: "done", comparison };
+    },
     async inspect() {
       return inspection;
     },
@@ -103,11 +110,12 @@ describe("help", () => {
     const { code, out, err } = await run(argv);
     expect(code).toBe(0);
     expect(err).toBe("");
-    for (const command of ["prune", "inspect", "eval", "generate"]) expect(out).toContain(`comp ${command} MODEL`);
+    for (const command of ["prune", "compare", "inspect", "eval", "generate"])
+      expect(out).toContain(`comp ${command} MODEL`);
   });
 
   test("every command explains its flags, two ways", async () => {
-    for (const command of ["prune", "inspect", "eval", "generate"]) {
+    for (const command of ["prune", "compare", "inspect", "eval", "generate"]) {
       const { out } = await run(["help", command]);
       expect(out).toContain("--threads");
       expect((await run([command, "model", "--help"])).out).toBe(out);
@@ -122,7 +130,7 @@ describe("help", () => {
 describe("refusals", () => {
   test.each([
     [["prun", "m"], 2, "comp: there is no command prun\n  did you mean comp prune?\n"],
-    [["dance"], 2, "comp: there is no command dance\n  the commands are prune, inspect, eval, generate\n"],
+    [["dance"], 2, "comp: there is no command dance\n  the commands are prune, compare, inspect, eval, generate\n"],
     [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
     [["prune", "m", "--sparsity", "1.5"], 2, "comp: --sparsity must be between 0 and 0.95, got 1.5\n"],
     [["eval", "m"], 2, "comp: --text is missing\n"],
@@ -158,7 +166,7 @@ describe("refusals", () => {
   test("a stopped run says that nothing was written", async () => {
     const controller = new AbortController();
     controller.abort();
-    const library = failing(new CompError("aborted", "stopped"));
+    const library = failing(new CompError("aborted", "stopped; nothing was written"));
     const { code, err } = await run(["prune", "m"], { library, signal: controller.signal });
     expect([code, err]).toEqual([130, "comp: stopped; nothing was written\n"]);
   });
@@ -221,6 +229,50 @@ describe("eval", () => {
       "d",
       { context: 512, windows: 0, bos: false },
     ]);
+  });
+});
+
+describe("compare", () => {
+  test("hands texts, options and folder to the library, and prints the tables", async () => {
+    const argv = [
+      "compare",
+      "m",
+      "--presets",
+      "flap,best",
+      "--sparsity",
+      "0.1,0.2",
+      "--text",
+      notes,
+      "--calibration",
+      notes,
+    ];
+    const { code, out, calls } = await run(argv);
+    expect(code).toBe(0);
+    expect(out).toBe(renderComparison(comparison));
+    const text = { name: "notes.txt", text: "Some text." };
+    expect(calls[0]!.arguments[0]).toMatchObject({
+      model: "m",
+      output: join(process.cwd(), "m-compare"),
+      options: { presets: "flap,best", sparsity: [0.1, 0.2], samples: 256, context: 512, windows: 16 },
+      calibration: [{ ...text, path: notes }],
+      texts: [text],
+      keep: false,
+    });
+  });
+
+  test("--json prints one object", async () => {
+    const { out } = await run(["compare", "m", "--text", notes, "--json"]);
+    expect(JSON.parse(out)).toEqual(JSON.parse(JSON.stringify(comparison)));
+  });
+
+  test.each([
+    [["--text", notes, "--presets", "flip"], "comp: there is no preset flip\n  the presets are best, osscar"],
+    [["--presets", "flap"], "comp: --text is missing\n"],
+    [["--text", notes, "--sparsity", "0.1,x"], "comp: --sparsity must be numbers between 0 and 0.95, such as 0.1,0.2"],
+  ])("%j is refused", async (flags, message) => {
+    const { code, err, calls } = await run(["compare", "m", ...flags]);
+    expect([code, calls]).toEqual([2, []]);
+    expect(err).toContain(message);
   });
 });
 

@@ -7,7 +7,7 @@ const text = renderPruningJson(pruneResult);
 test("the record keeps options, fingerprint, kept indices and figures", () => {
   expect(JSON.parse(text)).toMatchObject({
     source: { name: "tiny", fingerprint: "ab12" },
-    options: { sparsity: 0.2, preset: "best", criterion: "loss", recovery: "dense-target", seed: 0 },
+    options: { sparsity: 0.2, criterion: "loss", recovery: "dense-target", seed: 0 },
     layersRemoved: [1],
     layers: [{ index: 0, kept: [0, 2, 3], errorBefore: 0.3124 }],
     quality: { klDivergence: 0.40212 },
