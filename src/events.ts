@@ -5,11 +5,16 @@ import type { CompareOptions, PresetName, PruneOptions } from "./options.ts";
 /** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
   | ({ readonly type: "plan" } & PrunePlan)
+  | PreparationEvent
+  | ({ readonly type: "layer" } & LayerProgress)
+  | { readonly type: "trial"; readonly trial: Trial }
+  | { readonly type: "done"; readonly result: PruneResult };
+
+/** What is told of every work on calibration text. */
+export type PreparationEvent =
   | ({ readonly type: "calibration" } & CalibrationSummary)
   | StageEvent
-  | ({ readonly type: "layer" } & LayerProgress)
-  | { readonly type: "warning"; readonly message: string }
-  | { readonly type: "done"; readonly result: PruneResult };
+  | { readonly type: "warning"; readonly message: string };
 
 /** A count before and after pruning. */
 export interface Change {
@@ -113,6 +118,17 @@ export interface Quality {
   readonly topOneAgreement: number;
 }
 
+/** How good a model of some size would be, found by a sweep that writes nothing. */
+export interface Trial {
+  /** As asked for. */
+  readonly sparsity: number;
+  /** Of the whole model. */
+  readonly parameters: number;
+  readonly quality: Quality;
+  /** Whether the limits of quality hold. */
+  readonly isWithin: boolean;
+}
+
 /** The options of a run without the calibration texts, whose names stand in the calibration summary. */
 export type RecordedOptions = Omit<PruneOptions, "calibration">;
 
@@ -139,9 +155,43 @@ export interface PruneResult {
   readonly numKeyValueHeads: Change;
   readonly sparsity: Sparsity;
   readonly quality: Quality;
+  /** What a limit of quality made the run try first. */
+  readonly trials?: readonly Trial[];
   readonly seconds: number;
   readonly peakBytes: number;
 }
+
+/** One size on the curve of a model. */
+export type CurvePoint =
+  | ({
+      /** As asked. */
+      readonly sparsity: number;
+      /** Fractions really removed. */
+      readonly reached: Sparsity;
+      readonly quality: Quality;
+    } & ModelSize)
+  | { readonly sparsity: number; readonly failure: string };
+
+export interface ModelSize {
+  readonly parameters: number;
+  readonly decoderParameters: number;
+  readonly bytes: number;
+}
+
+/** Size against quality. */
+export interface Curve {
+  readonly comp: string;
+  readonly model: string;
+  readonly dense: ModelSize;
+  readonly options: Omit<RecordedOptions, "sparsity">;
+  readonly calibration: CalibrationSummary;
+  readonly points: readonly CurvePoint[];
+}
+
+export type CurveEvent =
+  | PreparationEvent
+  | { readonly type: "point"; readonly point: CurvePoint }
+  | { readonly type: "done"; readonly curve: Curve };
 
 export type EvalEvent = StageEvent | { readonly type: "done"; readonly result: EvalResult };
 
@@ -170,12 +220,9 @@ export interface ComparedCell {
 }
 
 /** What became of it. */
-export interface CellResult extends ComparedCell {
+export interface CellResult extends ComparedCell, ModelSize {
   /** Fractions really removed. */
   readonly reached: Sparsity;
-  readonly parameters: number;
-  readonly decoderParameters: number;
-  readonly bytes: number;
   /** Of pruning alone. */
   readonly seconds: number;
   readonly peakBytes: number;
@@ -197,7 +244,7 @@ export interface Comparison {
   readonly options: CompareOptions;
   /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
   readonly calibration: readonly string[];
-  readonly dense: { readonly parameters: number; readonly decoderParameters: number; readonly bytes: number };
+  readonly dense: ModelSize;
   /** Those that are finished. */
   readonly cells: readonly (CellResult | CellFailure)[];
 }

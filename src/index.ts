@@ -4,5 +4,6 @@ export type * from "./events.ts";
 export { removeLowest } from "./importance/by-score.ts";
 export type { Criterion, CriterionContext, MlpMatrices, NeuronStatistics, Removal } from "./importance/criterion.ts";
 export { type PruneRequest, prune as pruneCheckpoint } from "./node/prune.ts";
-export type { CalibrationText, CompareOptions, EvalOptions, PruneOptions } from "./options.ts";
+export { type CurveRequest, curve as traceCurve } from "./node/trace-curve.ts";
+export type { CalibrationText, CompareOptions, CurveOptions, EvalOptions, PruneOptions } from "./options.ts";
 export { type Preset, presets } from "./presets.ts";

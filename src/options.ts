@@ -29,8 +29,12 @@ export type PresetName =
 export interface PruneOptions {
   /** The method that decides whatever else is left open. */
   readonly preset: PresetName;
-  /** Fraction of the parameters to remove, 0..0.95. */
+  /** Fraction of the parameters to remove, 0..0.95; under a limit of quality the most. */
   readonly sparsity: number;
+  /** Remove only so much that KL(dense ‖ pruned) on held-out calibration windows stays within this, nats per token. */
+  readonly maxKl?: number | undefined;
+  /** The same for the perplexity: 0.15 = at most 15 % more than the dense model's. */
+  readonly maxPerplexityIncrease?: number | undefined;
   /** Which parameters the fraction counts: all of the checkpoint's, or those of the decoder layers. */
   readonly sparsityOf: "all" | "decoder";
   /**
@@ -80,11 +84,20 @@ export interface PruneOptions {
   readonly threads?: number | undefined;
 }
 
+/** Whether pruning stops where a limit of quality is reached. */
+export const isGated = ({
+  maxKl,
+  maxPerplexityIncrease,
+}: Pick<PruneOptions, "maxKl" | "maxPerplexityIncrease">): boolean =>
+  maxKl !== undefined || maxPerplexityIncrease !== undefined;
+
 /** What a preset decides. */
 export type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths">;
 
-/** Options as they are given: what is left open is the preset's to decide. */
-export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices> & {
+/** Options as they are given: what is left open is the preset's to decide, or follows from the others. */
+export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices | "sparsity"> & {
+  readonly sparsity?: number | undefined;
+} & {
   readonly [Name in keyof PresetChoices]?: (Name extends "criterion" ? Criterion : PresetChoices[Name]) | undefined;
 };
 
@@ -110,6 +123,17 @@ export interface CompareOptions
   readonly calibrationContext: number;
 }
 
+/** How to prune at many sizes, for the quality alone. */
+export interface CurveOptions
+  extends Omit<
+    GivenPruneOptions,
+    "sparsity" | "maxKl" | "maxPerplexityIncrease" | "dtype" | "maxShardSize" | "dryRun"
+  > {
+  readonly sparsity: readonly number[];
+  /** What the models would be written as. */
+  readonly as: "folder" | "gguf";
+}
+
 /** How to continue a prompt. */
 export interface GenerateOptions {
   readonly prompt: string;
@@ -123,10 +147,38 @@ export interface GenerateOptions {
 const threads = z.int().min(1).max(1024).optional().describe("arithmetic threads").meta({ fallback: "all cores" });
 const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
+/** A number, or a percentage as text. */
+const fraction = (least: number, most: number) =>
+  z.union([
+    z.number().min(least).max(most),
+    z
+      .string()
+      .regex(/^\d+(\.\d+)? ?%$/)
+      .transform((text) => Number.parseFloat(text) / 100)
+      .pipe(z.number().min(least).max(most)),
+  ]);
+
 const BY_PRESET = { fallback: "the preset's" };
 
 export const PruneOptions: z.ZodObject = z.strictObject({
-  sparsity: z.number().min(0).max(0.95).default(0.2).describe("fraction of the parameters to remove"),
+  sparsity: z
+    .number()
+    .min(0)
+    .max(0.95)
+    .optional()
+    .describe("fraction of the parameters to remove; under a limit of quality the most")
+    .meta({ fallback: "0.2; under a limit 0.5" }),
+  maxPerplexityIncrease: fraction(0.0001, 100)
+    .optional()
+    .describe("remove as much as leaves the perplexity on held-out text within this of the dense model's")
+    .meta({ value: "SHARE", expected: "a share such as 15% or 0.15", fallback: "no limit" }),
+  maxKl: z
+    .number()
+    .min(0.0001)
+    .max(100)
+    .optional()
+    .describe("the same for the KL divergence, nats a token")
+    .meta({ fallback: "no limit" }),
   sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
   preset: z
     .enum(["best", "osscar", "wanda-sp", "flap", "llm-pruner", "shortgpt", "comp-paper", "magnitude", "random"])
@@ -235,6 +287,17 @@ export const CompareOptions: z.ZodObject = z.strictObject({
   bos: EvalOptions.shape.bos,
   threads,
 }) satisfies z.ZodType<CompareOptions>;
+
+export const CurveOptions: z.ZodObject = PruneOptions.omit({
+  maxKl: true,
+  maxPerplexityIncrease: true,
+  dtype: true,
+  maxShardSize: true,
+  dryRun: true,
+}).extend({
+  sparsity: CompareOptions.shape.sparsity!.default([0.1, 0.2, 0.3, 0.4, 0.5]),
+  as: z.enum(["folder", "gguf"]).default("folder").describe("what would be written; it decides what --widths auto is"),
+});
 
 export const GenerateOptions: z.ZodObject = z.strictObject({
   prompt: z.string().default("").describe("text to continue").meta({ fallback: "nothing: from BOS" }),

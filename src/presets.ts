@@ -4,6 +4,7 @@ import {
   type Allocation,
   type Criterion,
   type GivenPruneOptions,
+  isGated,
   type PresetName,
   PruneOptions,
   parseOptions,
@@ -22,6 +23,11 @@ export interface Preset {
   /** What the method's authors cut. */
   readonly cuts: "mlp" | "mlp+attention" | "layers";
 }
+
+const DEFAULT_SPARSITY = 0.2;
+
+/** What is tried at most where a limit of quality decides. */
+const MOST_SPARSITY = 0.5;
 
 const PLAIN = { recovery: "none", allocation: "even", spare: [0, 0], layers: 0, cuts: "mlp+attention" } as const;
 
@@ -55,6 +61,7 @@ export function applyPreset(given: GivenPruneOptions): PruneOptions {
   const preset = presets[given.preset];
   return {
     ...given,
+    sparsity: given.sparsity ?? (isGated(given) ? MOST_SPARSITY : DEFAULT_SPARSITY),
     criterion: given.criterion ?? preset.criterion,
     recovery: given.recovery ?? preset.recovery,
     layers: given.layers ?? layersOf(given, preset),

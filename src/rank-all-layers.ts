@@ -12,7 +12,7 @@ import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { mlpMatrices, neuronStatistics } from "./prune-layer.ts";
-import { takeSensed } from "./sensed.ts";
+import { readSensed } from "./sensed.ts";
 
 export interface RankRequest {
   readonly runner: LayerRunner;
@@ -51,7 +51,7 @@ async function rankLayer(
   const job = { states, target: undefined, tokenCount: windows.ids.length };
   const statistics = {
     ...(await neuronStatistics(runner, layer, weights, job)),
-    ...(await takeSensed(scratch, index, criterion)),
+    ...(await readSensed(scratch, index, criterion)),
   };
   const context = { gemm, random: nthRandom(seed, index).nextFloat };
   const mlp = mlpMatrices(model.spec, weights);

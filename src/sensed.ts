@@ -6,14 +6,14 @@ import { sensitivityKey } from "./sense-weights.ts";
 
 export type Sensed = Pick<NeuronStatistics, "lossCovariance" | "weightSensitivity">;
 
-/** What is needed of a layer, by a criterion or by a recovery; it can be taken once. */
-export async function takeSensed(
+/** What is needed of a layer, by a criterion or by a recovery. */
+export async function readSensed(
   scratch: Scratch,
   index: number,
   needs: Pick<Criterion, "needsLossCovariance" | "needsWeightSensitivity">,
 ): Promise<Sensed> {
   return {
-    ...(needs.needsLossCovariance && { lossCovariance: await scratch.take(covarianceKey(index)) }),
-    ...(needs.needsWeightSensitivity && { weightSensitivity: await scratch.take(sensitivityKey(index)) }),
+    ...(needs.needsLossCovariance && { lossCovariance: await scratch.read(covarianceKey(index)) }),
+    ...(needs.needsWeightSensitivity && { weightSensitivity: await scratch.read(sensitivityKey(index)) }),
   };
 }

@@ -110,6 +110,24 @@ export function equalSpec(
   return withWidth(cut, shown, equalWidths(cut, shown, width, options.spare));
 }
 
+/** The largest sparsity up to that of the options which a plan can reach, in steps of a hundredth. */
+export function mostReachable(spec: DecoderSpec, options: PruneOptions): number {
+  for (let sparsity = options.sparsity; sparsity > 0; sparsity -= 0.01)
+    if (whyOutOfReach(spec, { ...options, sparsity }) === undefined) return sparsity;
+  return 0;
+}
+
+/** What stands against a sparsity; undefined when nothing does. */
+export function whyOutOfReach(spec: DecoderSpec, options: PruneOptions): string | undefined {
+  try {
+    equalSpec(spec, anyLayers(spec, planLayers(spec, options)), options);
+    return undefined;
+  } catch (error) {
+    if (error instanceof CompError && error.kind === "budget") return error.message;
+    throw error;
+  }
+}
+
 /** The layers that stay when it does not matter which: all have the same shape. */
 export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): number[] {
   return [...spec.layers.keys()].filter((index) => (removed ? !removed.includes(index) : index >= count));
@@ -137,7 +155,7 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   };
 }
 
-type FigureName =
+export type FigureName =
   | "parameters"
   | "decoderParameters"
   | "bytes"

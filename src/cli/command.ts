@@ -1,14 +1,15 @@
 // A command is data: its flags, its help and one function that runs it on a library handed in.
 import type * as z from "zod";
-import type { CompareEvent, EvalEvent, GeneratedToken, PruneEvent } from "../events.ts";
+import type { CompareEvent, CurveEvent, EvalEvent, GeneratedToken, PruneEvent } from "../events.ts";
 import type { CompareJob } from "../node/compare.ts";
-import type { CalibrationText, EvalOptions, GenerateOptions, GivenPruneOptions } from "../options.ts";
+import type { CalibrationText, CurveOptions, EvalOptions, GenerateOptions, GivenPruneOptions } from "../options.ts";
 import type { Inspection } from "../report/inspection.ts";
 import type { Screen } from "./screen.ts";
 
 /** What the commands need of the library; library.ts provides the real one, tests a small one. */
 export interface Library {
   prune(model: string, output: PruneOutput, options: GivenPruneOptions, signal: AbortSignal): AsyncIterable<PruneEvent>;
+  curve(model: string, options: CurveOptions, signal: AbortSignal): AsyncIterable<CurveEvent>;
   compare(job: CompareJob, signal: AbortSignal): AsyncIterable<CompareEvent>;
   inspect(model: string): Promise<Inspection>;
   /** `dense` is the path of the model to compare with. */

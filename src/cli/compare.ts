@@ -7,6 +7,7 @@ import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
+import { CALIBRATION_FILES } from "./prune.ts";
 import { readTextFile } from "./read-text.ts";
 import type { Screen } from "./screen.ts";
 
@@ -24,11 +25,7 @@ export const compareCommand: Command = {
   flags: z
     .strictObject({
       text: z.array(z.string()).min(1).describe("text to judge on, repeatable").meta({ value: "FILE" }),
-      calibration: z
-        .array(z.string())
-        .default([])
-        .describe("text or JSONL to calibrate on, repeatable")
-        .meta({ value: "FILE", fallback: "the model's own text, or a bundled mix" }),
+      calibration: CALIBRATION_FILES,
     })
     .extend(CompareOptions.shape)
     .extend({

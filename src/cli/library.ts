@@ -8,6 +8,7 @@ import { openModel } from "../model/model.ts";
 import { nodeBackend } from "../node/backend.ts";
 import { compare } from "../node/compare.ts";
 import { openPath } from "../node/open-path.ts";
+import { curve } from "../node/trace-curve.ts";
 import { inspectModel } from "../report/inspection.ts";
 import { openTokenizer } from "../tokenizer/tokenizer.ts";
 import type { Library } from "./command.ts";
@@ -18,6 +19,8 @@ const RESIDENT_SHARE = 0.6;
 export const library: Library = {
   prune: (model, output, options, signal) =>
     pruneCheckpoint({ ...options, model, output: output.path, overwrite: output.overwrite, signal }),
+
+  curve: (model, options, signal) => curve({ ...options, model, signal }),
 
   compare: (job, signal) => compare({ ...job, signal }),
 

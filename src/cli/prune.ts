@@ -6,7 +6,7 @@ import { type GivenPruneOptions, PruneOptions } from "../options.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
 import { readTextFile } from "./read-text.ts";
-import { LAYER_HEADER, renderCalibration, renderLayer, renderPlan, renderResult } from "./render.ts";
+import { LAYER_HEADER, renderCalibration, renderLayer, renderPlan, renderResult, renderTrial } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
 type PruneFlags = Omit<GivenPruneOptions, "calibration"> & {
@@ -16,15 +16,18 @@ type PruneFlags = Omit<GivenPruneOptions, "calibration"> & {
   json: boolean;
 };
 
+/** The texts as the command line takes them. */
+export const CALIBRATION_FILES: z.ZodType<string[], string[] | undefined> = z
+  .array(z.string())
+  .default([])
+  .describe("text or JSONL to calibrate on, repeatable")
+  .meta({ value: "FILE", fallback: "the model's own text, or a bundled mix" });
+
 export const pruneCommand: Command = {
   name: "prune",
   summary: "remove layers and neurons, write a smaller model",
   flags: PruneOptions.extend({
-    calibration: z
-      .array(z.string())
-      .default([])
-      .describe("text or JSONL to calibrate on, repeatable")
-      .meta({ value: "FILE", fallback: "the model's own text, or a bundled mix" }),
+    calibration: CALIBRATION_FILES,
     output: z
       .string()
       .optional()
@@ -72,6 +75,7 @@ function createTablePrinter(screen: Screen): (event: PruneEvent) => void {
   return (event) => {
     if (event.type === "plan") for (const line of renderPlan(event)) screen.print(line);
     if (event.type === "calibration") screen.print(renderCalibration(event));
+    if (event.type === "trial") screen.print(renderTrial(event.trial));
     if (event.type === "layer") {
       if (rows++ === 0) screen.print(`\n${LAYER_HEADER}`);
       screen.print(renderLayer(event));

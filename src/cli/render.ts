@@ -1,5 +1,6 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
-import type { CalibrationSummary, Change, LayerProgress, PrunePlan, PruneResult } from "../events.ts";
+import type { CalibrationSummary, Change, LayerProgress, PrunePlan, PruneResult, Trial } from "../events.ts";
+import { describeCollapse } from "../report/collapse.ts";
 import {
   formatBytes,
   formatCount,
@@ -49,15 +50,24 @@ export function renderLayer(layer: LayerProgress): string {
   );
 }
 
+/** One try on the way to the largest cut within a limit of quality. */
+export function renderTrial({ sparsity, quality, isWithin }: Trial): string {
+  const { perplexity, klDivergence } = quality;
+  const increase = formatPercent(perplexity.after / perplexity.before - 1);
+  return `  tried         ${formatPercent(sparsity)} less: perplexity ${increase} more, KL divergence ${formatFigure(klDivergence)}, ${isWithin ? "within" : "beyond"} the limit`;
+}
+
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {
   const { quality } = result;
+  const collapse = describeCollapse(quality.perplexity.after, quality.perplexity.before);
   return [
     `parameters      ${renderChange(result.parameters, formatCount)}`,
     `in layers       ${renderChange(result.decoderParameters, formatCount)}`,
     `weights         ${renderChange(result.bytes, formatBytes)}`,
     `perplexity      ${formatFigure(quality.perplexity.before)} → ${formatFigure(quality.perplexity.after)}   on ${formatInteger(quality.tokens)} tokens of ${quality.on}`,
     `KL divergence   ${formatFigure(quality.klDivergence)} nats a token, same first choice for ${formatPercent(quality.topOneAgreement)}`,
+    ...(collapse === "" ? [] : [`beware          ${collapse}; the model is of no use at this size`]),
     `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,
     `written         ${result.output}`,
   ];

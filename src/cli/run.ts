@@ -2,6 +2,7 @@
 import { CompError } from "../errors.ts";
 import type { Command, CommandContext, Library } from "./command.ts";
 import { compareCommand } from "./compare.ts";
+import { curveCommand } from "./curve.ts";
 import { evalCommand } from "./eval.ts";
 import { parseFlags, renderFlags } from "./flags.ts";
 import { generateCommand } from "./generate.ts";
@@ -10,7 +11,14 @@ import { nearest } from "./nearest.ts";
 import { pruneCommand } from "./prune.ts";
 import type { Screen } from "./screen.ts";
 
-const COMMANDS: readonly Command[] = [pruneCommand, compareCommand, inspectCommand, evalCommand, generateCommand];
+const COMMANDS: readonly Command[] = [
+  pruneCommand,
+  curveCommand,
+  compareCommand,
+  inspectCommand,
+  evalCommand,
+  generateCommand,
+];
 
 export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 

@@ -1,7 +1,8 @@
-// Where a sweep puts what it will need again but must not hold: arrays too many for memory, each written and read once.
+// Where a sweep puts what it will need again but must not hold: arrays too many for memory.
 
 export interface Scratch {
   put(key: string, data: Float32Array): Promise<void>;
+  read(key: string): Promise<Float32Array<ArrayBuffer>>;
   /** Gives back what was put, and forgets it. */
   take(key: string): Promise<Float32Array<ArrayBuffer>>;
   /** Removes everything. */

@@ -13,6 +13,11 @@ export function scratchFolder(): Scratch {
     folder ??= makeFolder();
     return join(await folder, encodeURIComponent(key));
   };
+  const read = async (key: string): Promise<Float32Array<ArrayBuffer>> => {
+    const bytes = await readFile(await path(key));
+    // a small file may come as a part of a shared buffer, at any offset
+    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
+  };
   return {
     async put(key, data) {
       const file = await path(key);
@@ -20,12 +25,11 @@ export function scratchFolder(): Scratch {
         throw unwritable(file, cause);
       });
     },
+    read,
     async take(key) {
-      const file = await path(key);
-      const bytes = await readFile(file);
-      await rm(file);
-      // A small file may come as a part of a shared buffer, at any offset.
-      return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
+      const data = await read(key);
+      await rm(await path(key));
+      return data;
     },
     async clear() {
       if (folder === undefined) return;

@@ -1,10 +1,8 @@
 // A comparison of presets as Markdown: a table for each text, the dense model first.
 import { baseName } from "../checkpoint/base-name.ts";
 import type { CellFailure, CellResult, Comparison, JudgedText } from "../events.ts";
+import { describeCollapse } from "./collapse.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent, formatSeconds } from "./format.ts";
-
-/** So many times the dense model's perplexity, and a model is of no use for anything that the text stands for. */
-const COLLAPSE = 10;
 
 const HEADER = [
   "preset",
@@ -68,7 +66,7 @@ function cellRow(cell: CellResult, { options }: Comparison, judged: JudgedText):
     formatPercent(topOneAgreement!),
     formatSeconds(cell.seconds),
     formatBytes(cell.peakBytes),
-    describeCollapse(perplexity / densePerplexity!),
+    describeCollapse(perplexity, densePerplexity!),
   ];
 }
 
@@ -78,7 +76,3 @@ const failureRow = ({ preset, sparsity, failure }: CellFailure): string[] => [
   ...new Array<string>(HEADER.length - 3).fill("–"),
   `failed: ${failure.replaceAll("|", "\\|")}`,
 ];
-
-/** Says so in words when a model has collapsed. */
-const describeCollapse = (ratio: number): string =>
-  ratio < COLLAPSE ? "" : `collapsed: ${formatInteger(Math.round(ratio))} times the dense perplexity`;

@@ -11,6 +11,7 @@ import { renderComparison } from "../../src/report/comparison.ts";
 import type { Inspection } from "../../src/report/inspection.ts";
 import { captureScreen } from "../helpers/captured-screen.ts";
 import { comparison } from "../helpers/comparison.ts";
+import { curve } from "../helpers/curve.ts";
 import { pruneEvents } from "../helpers/prune-result.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "comp-cli-"));
@@ -64,6 +65,11 @@ function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents)
       calls.push({ name: "compare", arguments: [job] });
       yield { type: "cell", number: 1, total: 1, preset: "flap", sparsity: 0.2 };
       yield { type: "done", comparison };
+    },
+    async *curve(...args) {
+      calls.push({ name: "curve", arguments: args });
+      for (const point of curve.points) yield { type: "point", point };
+      yield { type: "done", curve };
     },
     async inspect() {
       return inspection;
@@ -130,7 +136,11 @@ describe("help", () => {
 describe("refusals", () => {
   test.each([
     [["prun", "m"], 2, "comp: there is no command prun\n  did you mean comp prune?\n"],
-    [["dance"], 2, "comp: there is no command dance\n  the commands are prune, compare, inspect, eval, generate\n"],
+    [
+      ["dance"],
+      2,
+      "comp: there is no command dance\n  the commands are prune, curve, compare, inspect, eval, generate\n",
+    ],
     [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
     [["prune", "m", "--sparsity", "1.5"], 2, "comp: --sparsity must be between 0 and 0.95, got 1.5\n"],
     [["eval", "m"], 2, "comp: --text is missing\n"],

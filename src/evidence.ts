@@ -1,0 +1,101 @@
+// All that is found out about the dense model before anything is cut. It holds for every sparsity, so that many can be tried
+// after one look.
+
+import type { LayerCosts } from "./allocation/curves.ts";
+import { neuronsOnly } from "./allocation/curves.ts";
+import { anyLayers, equalSpec, perLayerSpec, planLayers, withOutputBias } from "./allocation/plan.ts";
+import type { StageEvent } from "./events.ts";
+import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
+import { layers } from "./forward/layer-stream.ts";
+import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
+import type { PruneOptions } from "./options.ts";
+import { keepInfluential } from "./prune/layers.ts";
+import { rankAllLayers } from "./rank-all-layers.ts";
+import { senseCosts } from "./sense-costs.ts";
+import { senseLoss } from "./sense-loss.ts";
+import { senseWeights } from "./sense-weights.ts";
+import { allocatesHeads, needsLossCovariance, type Sweep, weighsHeads } from "./sweep.ts";
+
+export interface Evidence {
+  /** Block Influence of each layer, where calibration decides which layers go. */
+  readonly influences?: readonly number[] | undefined;
+  /** What the parts of each layer cost, where the layers are compared. */
+  readonly costs?: readonly LayerCosts[] | undefined;
+  /** Neurons of each layer in the order of their removal, where all of them are ranked at once. */
+  readonly orders?: readonly Int32Array[] | undefined;
+}
+
+/** What goes and what stays. */
+export interface Decision {
+  /** Indices in the source model. */
+  readonly keptLayers: readonly number[];
+  /** The pruned model. */
+  readonly spec: DecoderSpec;
+  readonly orders?: Evidence["orders"];
+}
+
+/**
+ * Looks at the dense model; criterion and recovery find what they need of backward sweeps in the scratch space.
+ *
+ * @param sparsities all that will be decided about
+ */
+export async function* gatherEvidence(
+  sweep: Sweep,
+  sparsities: readonly number[],
+): AsyncGenerator<StageEvent, Evidence> {
+  const { model, calibration, options, criterion, host } = sweep;
+  const { backend, signal } = host;
+  const { seed, ridge } = options;
+  const counts = sparsities.map((sparsity) => planLayers(model.spec, { ...options, sparsity }));
+  const isOpen = counts.some(({ count, removed }) => count > 0 && removed === undefined);
+  const influences = isOpen ? yield* measureInfluences(sweep) : undefined;
+  const request = {
+    ...sweep,
+    backend,
+    windows: calibration.windows,
+    heads: weighsHeads(options),
+    seed,
+    ridge,
+    signal,
+  };
+  if (criterion.needsWeightSensitivity) yield* senseWeights(request);
+  if (options.allocation === "loss")
+    return { influences, costs: yield* senseCosts(request, allocatesHeads(options) ? "all" : "mlp") };
+  if (needsLossCovariance(sweep)) yield* senseLoss(request);
+  if (options.allocation === "even") return { influences };
+  const removals = yield* rankAllLayers(request);
+  const costs = removals.map((removal) => neuronsOnly(removal.costs));
+  return { influences, costs, orders: removals.map(({ order }) => order) };
+}
+
+/** Coarse stage: Block Influence of each layer on the calibration windows. */
+async function* measureInfluences({
+  runner,
+  model,
+  calibration,
+  host,
+}: Sweep): AsyncGenerator<StageEvent, readonly number[]> {
+  const { hiddenSize } = model.spec;
+  const states = await embed(model, calibration.windows);
+  const influences: number[] = [];
+  for await (const { index, layer, weights } of layers(model, host.signal)) {
+    yield { type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length };
+    const before = states.map(({ hidden }) => hidden.data.slice());
+    await runner.forward(layer, weights, states);
+    const add = (sum: Influence, { hidden }: HiddenBatch, i: number): Influence =>
+      addInfluence(sum, before[i]!, hidden.data, hiddenSize);
+    influences.push(meanInfluence(states.reduce(add, noInfluence)));
+  }
+  return influences;
+}
+
+/** Settles what each layer keeps at the sparsity that the options ask for. @throws {CompError} as `planPrune` */
+export function decide(spec: DecoderSpec, { influences, costs, orders }: Evidence, options: PruneOptions): Decision {
+  const cut = planLayers(spec, options);
+  const isOpen = cut.count > 0 && cut.removed === undefined;
+  const keptLayers = isOpen ? keepInfluential(influences!, cut.count) : anyLayers(spec, cut);
+  const isEven = options.allocation === "even";
+  const sizes = isEven ? equalSpec(spec, keptLayers, options) : perLayerSpec(spec, keptLayers, costs!, options);
+  return { keptLayers, spec: withOutputBias(sizes, options), orders };
+}

@@ -1,0 +1,118 @@
+// The fine stage: one sweep over the layers, each scored, cut and recovered on what the pruned layers before it produce.
+import { evaluateHidden } from "./evaluate/compare-models.ts";
+import type { LayerResult, PruneEvent, Quality } from "./events.ts";
+import type { Decision } from "./evidence.ts";
+import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
+import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
+import { embedOrSpill } from "./forward/spilled-states.ts";
+import type { LayerSpec } from "./model/decoder-spec.ts";
+import { type LayerWeights, withZeroBiases } from "./model/read-layer.ts";
+import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
+import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
+import { recoveries } from "./recover/index.ts";
+import { headCovarianceKey } from "./sense-loss.ts";
+import { readSensed } from "./sensed.ts";
+import { needsLossCovariance, type Sweep, weighsHeads } from "./sweep.ts";
+
+/** Where the finished layers go; `position` counts those that stay. */
+export type LayerSink = (position: number, weights: LayerWeights) => Promise<void>;
+
+/**
+ * Prunes by a decision and measures the result: held-out windows travel along through the dense and the pruned model.
+ *
+ * @param write takes the pruned layers; without it the sweep is a trial
+ */
+export async function* pruneLayers(
+  sweep: Sweep,
+  { keptLayers, spec, orders }: Decision,
+  write: LayerSink = async () => undefined,
+): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
+  const { runner, model, calibration, options, host, scratch } = sweep;
+  const { towardsDense = false } = recoveries[options.recovery];
+  const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
+  const dense = towardsDense ? await embedOrSpill(model, calibration.windows, scratch, "dense states") : undefined;
+  const heldOut = await embed(model, calibration.heldOut);
+  const denseHeldOut = await embed(model, calibration.heldOut);
+  const results: LayerResult[] = [];
+  for await (const streamed of layers(model, host.signal)) {
+    const { index, layer, weights } = streamed;
+    yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
+    const start = host.now();
+    await runner.forward(layer, weights, denseHeldOut);
+    if (!keptLayers.includes(index)) {
+      if (dense) await runner.forward(layer, weights, dense);
+      continue;
+    }
+    const position = results.length;
+    const own = spec.layers[position]!;
+    const streams = { calibrated, dense, heldOut };
+    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, streams, orders?.[index]);
+    await write(position, withZeroBiases(cutWeights, spec, position));
+    results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
+    const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
+    yield { type: "layer", ...progress };
+  }
+  return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
+}
+
+/** The hidden states that travel along. */
+interface Streams {
+  /** Of the calibration windows, through the pruned layers. */
+  readonly calibrated: HiddenStates;
+  /** Of the calibration windows, through the dense layers; for a recovery that aims at them. */
+  readonly dense: HiddenStates | undefined;
+  /** Of the held-out windows, through the pruned layers. */
+  readonly heldOut: readonly HiddenBatch[];
+}
+
+/** Cuts a layer to `own` sizes, first its attention, then its MLP, and sends all states through what is left. */
+async function cutLayer(
+  sweep: Sweep,
+  streamed: StreamedLayer,
+  own: LayerSpec,
+  { calibrated, dense, heldOut }: Streams,
+  order: Int32Array | undefined,
+): Promise<PrunedLayer & PrunedAttention["record"]> {
+  const { runner, gemm, calibration, options, criterion, host, scratch } = sweep;
+  const { index, layer, weights } = streamed;
+  const { collectGarbage } = host;
+  const tokenCount = calibration.windows.ids.length;
+  const job = { runner, gemm, options, criterion, states: calibrated, target: dense, tokenCount, collectGarbage };
+  const needs = {
+    needsLossCovariance: needsLossCovariance(sweep),
+    needsWeightSensitivity: criterion.needsWeightSensitivity === true && order === undefined,
+  };
+  if (dense) await runner.attention(layer, weights, dense);
+  const feltAtHeads = needs.needsLossCovariance && weighsHeads(options);
+  const lossCovariance = feltAtHeads ? await scratch.read(headCovarianceKey(index)) : undefined;
+  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance });
+  for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
+  if (dense) await runner.mlp(layer, weights, dense);
+  collectGarbage();
+  const sensed = await readSensed(scratch, index, needs);
+  const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, sensed, order });
+  for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
+  return { ...pruned, ...attention.record };
+}
+
+async function measureQuality(
+  { runner, model, calibration }: Sweep,
+  states: readonly HiddenBatch[],
+  denseStates: readonly HiddenBatch[],
+): Promise<Quality> {
+  const { perplexity, tokens, comparison } = await evaluateHidden(
+    runner.programs,
+    model,
+    calibration.heldOut,
+    states,
+    denseStates,
+  );
+  const { densePerplexity, klDivergence, topOneAgreement } = comparison!;
+  return {
+    on: "held-out calibration windows",
+    tokens,
+    perplexity: { before: densePerplexity, after: perplexity },
+    klDivergence,
+    topOneAgreement,
+  };
+}

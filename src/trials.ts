@@ -1,0 +1,72 @@
+// Decisions tried out: a sweep that writes nothing tells how good the model would be.
+import { largestWithin } from "./allocation/largest-within.ts";
+import { CompError } from "./errors.ts";
+import type { PruneEvent, Quality, StageEvent } from "./events.ts";
+import { type Decision, decide, type Evidence } from "./evidence.ts";
+import { countParameters } from "./model/parameters.ts";
+import type { PruneOptions } from "./options.ts";
+import { pruneLayers } from "./prune-sweep.ts";
+import { formatFigure, formatPercent } from "./report/format.ts";
+import type { Sweep } from "./sweep.ts";
+
+/** How near the search comes to the largest sparsity that the limits allow. */
+const TOLERANCE = 0.01;
+
+/** Quality of the model that a decision would give. */
+export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<StageEvent, Quality> {
+  const events = pruneLayers(sweep, decision);
+  for (;;) {
+    const step = await events.next();
+    if (step.done) return step.value.quality;
+    if (step.value.type === "stage") yield step.value;
+  }
+}
+
+/**
+ * As much as the limits allow, up to the sparsity that the options name.
+ *
+ * @throws {CompError} "budget" when the smallest cut that was tried is beyond a limit
+ */
+export async function* decideWithin(sweep: Sweep, evidence: Evidence): AsyncGenerator<PruneEvent, Decision> {
+  const { model, options } = sweep;
+  const known = new Map<number, Quality>(); // by parameters: a width in steps gives the same model for many sparsities
+  const search = largestWithin(options.sparsity, TOLERANCE);
+  let last: Quality | undefined;
+  for (let step = search.next(); ; ) {
+    if (step.done && step.value > 0) return decide(model.spec, evidence, { ...options, sparsity: step.value });
+    if (step.done) throw nothingWithin(options, last!);
+    const decision = decide(model.spec, evidence, { ...options, sparsity: step.value });
+    const { total } = countParameters(decision.spec);
+    if (!known.has(total)) {
+      last = yield* tryOut(sweep, decision);
+      known.set(total, last);
+      const isWithin = excess(last, options) <= 1;
+      yield { type: "trial", trial: { sparsity: step.value, parameters: total, quality: last, isWithin } };
+    }
+    step = search.next(excess(known.get(total)!, options));
+  }
+}
+
+/** A figure of the quality as a multiple of its limit, of the nearest when there are two. */
+function excess({ klDivergence, perplexity }: Quality, { maxKl, maxPerplexityIncrease }: PruneOptions): number {
+  const increase = Math.max(0, perplexity.after / perplexity.before - 1);
+  const shares = [ratio(klDivergence, maxKl), ratio(increase, maxPerplexityIncrease)];
+  return Math.max(...shares);
+}
+
+const ratio = (figure: number, limit: number | undefined): number =>
+  limit === undefined || figure <= 0 ? 0 : figure / limit;
+
+function nothingWithin(
+  { maxKl, maxPerplexityIncrease }: PruneOptions,
+  { klDivergence, perplexity }: Quality,
+): CompError {
+  const limits = [
+    ...(maxKl === undefined ? [] : [`a KL divergence of ${formatFigure(maxKl)}`]),
+    ...(maxPerplexityIncrease === undefined ? [] : [`${formatPercent(maxPerplexityIncrease)} more perplexity`]),
+  ];
+  const found = `${formatFigure(klDivergence)} and ${formatPercent(perplexity.after / perplexity.before - 1)}`;
+  return new CompError("budget", `no cut stays within ${limits.join(" and ")}; the smallest has ${found}`, {
+    hint: "raise the limit, or calibrate on more text with --samples",
+  });
+}
