@@ -147,16 +147,15 @@ export interface GenerateOptions {
 const threads = z.int().min(1).max(1024).optional().describe("arithmetic threads").meta({ fallback: "all cores" });
 const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
-/** A number, or a percentage as text. */
-const fraction = (least: number, most: number) =>
-  z.union([
-    z.number().min(least).max(most),
-    z
-      .string()
-      .regex(/^\d+(\.\d+)? ?%$/)
-      .transform((text) => Number.parseFloat(text) / 100)
-      .pipe(z.number().min(least).max(most)),
-  ]);
+/** A share: a number up to 1, since 15 would be meant as 15 %, or a percentage as text. */
+const share = z.union([
+  z.number().min(0.0001).max(1),
+  z
+    .string()
+    .regex(/^\d+(\.\d+)? ?%$/)
+    .transform((text) => Number.parseFloat(text) / 100)
+    .pipe(z.number().min(0.0001).max(100)),
+]);
 
 const BY_PRESET = { fallback: "the preset's" };
 
@@ -168,7 +167,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("fraction of the parameters to remove; under a limit of quality the most")
     .meta({ fallback: "0.2; under a limit 0.5" }),
-  maxPerplexityIncrease: fraction(0.0001, 100)
+  maxPerplexityIncrease: share
     .optional()
     .describe("remove as much as leaves the perplexity on held-out text within this of the dense model's")
     .meta({ value: "SHARE", expected: "a share such as 15% or 0.15", fallback: "no limit" }),

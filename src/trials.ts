@@ -1,7 +1,7 @@
 // Decisions tried out: a sweep that writes nothing tells how good the model would be.
 import { largestWithin } from "./allocation/largest-within.ts";
 import { CompError } from "./errors.ts";
-import type { PruneEvent, Quality, StageEvent } from "./events.ts";
+import type { PruneEvent, Quality, StageEvent, Trial } from "./events.ts";
 import { type Decision, decide, type Evidence } from "./evidence.ts";
 import { countParameters } from "./model/parameters.ts";
 import type { PruneOptions } from "./options.ts";
@@ -29,26 +29,28 @@ export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<
  */
 export async function* decideWithin(sweep: Sweep, evidence: Evidence): AsyncGenerator<PruneEvent, Decision> {
   const { model, options } = sweep;
-  const known = new Map<number, Quality>(); // by parameters: a width in steps gives the same model for many sparsities
+  const known = new Map<number, Trial>(); // by parameters: a width in steps gives the same model for many sparsities
   const search = largestWithin(options.sparsity, TOLERANCE);
-  let last: Quality | undefined;
   for (let step = search.next(); ; ) {
-    if (step.done && step.value > 0) return decide(model.spec, evidence, { ...options, sparsity: step.value });
-    if (step.done) throw nothingWithin(options, last!);
-    const decision = decide(model.spec, evidence, { ...options, sparsity: step.value });
-    const { total } = countParameters(decision.spec);
-    if (!known.has(total)) {
-      last = yield* tryOut(sweep, decision);
-      known.set(total, last);
-      const isWithin = excess(last, options) <= 1;
-      yield { type: "trial", trial: { sparsity: step.value, parameters: total, quality: last, isWithin } };
+    const sparsity = step.value;
+    if (step.done && sparsity > 0) return decide(model.spec, evidence, { ...options, sparsity });
+    if (step.done) throw nothingWithin(options, [...known.values()].at(-1)!);
+    const decision = decide(model.spec, evidence, { ...options, sparsity });
+    const parameters = countParameters(decision.spec).total;
+    if (!known.has(parameters)) {
+      const quality = yield* tryOut(sweep, decision);
+      const trial = { sparsity, parameters, quality, isWithin: excess(quality, options) <= 1 };
+      known.set(parameters, trial);
+      yield { type: "trial", trial };
     }
-    step = search.next(excess(known.get(total)!, options));
+    step = search.next(excess(known.get(parameters)!.quality, options));
   }
 }
 
+type Limits = Pick<PruneOptions, "maxKl" | "maxPerplexityIncrease">;
+
 /** A figure of the quality as a multiple of its limit, of the nearest when there are two. */
-function excess({ klDivergence, perplexity }: Quality, { maxKl, maxPerplexityIncrease }: PruneOptions): number {
+function excess({ klDivergence, perplexity }: Quality, { maxKl, maxPerplexityIncrease }: Limits): number {
   const increase = Math.max(0, perplexity.after / perplexity.before - 1);
   const shares = [ratio(klDivergence, maxKl), ratio(increase, maxPerplexityIncrease)];
   return Math.max(...shares);
@@ -57,16 +59,14 @@ function excess({ klDivergence, perplexity }: Quality, { maxKl, maxPerplexityInc
 const ratio = (figure: number, limit: number | undefined): number =>
   limit === undefined || figure <= 0 ? 0 : figure / limit;
 
-function nothingWithin(
-  { maxKl, maxPerplexityIncrease }: PruneOptions,
-  { klDivergence, perplexity }: Quality,
-): CompError {
-  const limits = [
-    ...(maxKl === undefined ? [] : [`a KL divergence of ${formatFigure(maxKl)}`]),
-    ...(maxPerplexityIncrease === undefined ? [] : [`${formatPercent(maxPerplexityIncrease)} more perplexity`]),
-  ];
-  const found = `${formatFigure(klDivergence)} and ${formatPercent(perplexity.after / perplexity.before - 1)}`;
-  return new CompError("budget", `no cut stays within ${limits.join(" and ")}; the smallest has ${found}`, {
+function nothingWithin({ maxKl, maxPerplexityIncrease }: PruneOptions, { sparsity, quality }: Trial): CompError {
+  const { klDivergence, perplexity } = quality;
+  const increase = `${formatPercent(perplexity.after / perplexity.before - 1)} more perplexity`;
+  const [limit, found] =
+    maxKl !== undefined && excess(quality, { maxKl }) > 1
+      ? [`a KL divergence of ${formatFigure(maxKl)}`, `it is ${formatFigure(klDivergence)}`]
+      : [`${formatPercent(maxPerplexityIncrease!)} more perplexity`, `there is ${increase}`];
+  return new CompError("budget", `no cut stays within ${limit}: with ${formatPercent(sparsity)} less ${found}`, {
     hint: "raise the limit, or calibrate on more text with --samples",
   });
 }

@@ -35,7 +35,10 @@ interface Measured {
 
 /** Where the cost would be 1, by the power that the two measurements nearest to the limit follow. */
 function estimate(known: readonly Measured[]): number {
-  const [nearest, next] = [...known].sort((a, b) => distance(a) - distance(b)) as [Measured, Measured | undefined];
+  const [nearest, next] = [...known].reverse().sort((a, b) => distance(a) - distance(b)) as [
+    Measured,
+    Measured | undefined,
+  ];
   const fitted = next && Math.log(next.cost / nearest.cost) / Math.log(next.value / nearest.value);
   const power = fitted !== undefined && fitted > 0.5 && fitted < 10 ? fitted : FIRST_POWER;
   return nearest.value * nearest.cost ** (-1 / power);

@@ -68,6 +68,7 @@ function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents)
     },
     async *curve(...args) {
       calls.push({ name: "curve", arguments: args });
+      yield { type: "calibration", ...curve.calibration };
       for (const point of curve.points) yield { type: "point", point };
       yield { type: "done", curve };
     },
@@ -116,12 +117,12 @@ describe("help", () => {
     const { code, out, err } = await run(argv);
     expect(code).toBe(0);
     expect(err).toBe("");
-    for (const command of ["prune", "compare", "inspect", "eval", "generate"])
+    for (const command of ["prune", "curve", "compare", "inspect", "eval", "generate"])
       expect(out).toContain(`comp ${command} MODEL`);
   });
 
   test("every command explains its flags, two ways", async () => {
-    for (const command of ["prune", "compare", "inspect", "eval", "generate"]) {
+    for (const command of ["prune", "curve", "compare", "inspect", "eval", "generate"]) {
       const { out } = await run(["help", command]);
       expect(out).toContain("--threads");
       expect((await run([command, "model", "--help"])).out).toBe(out);
@@ -239,6 +240,75 @@ describe("eval", () => {
       "d",
       { context: 512, windows: 0, bos: false },
     ]);
+  });
+});
+
+describe("limits of quality", () => {
+  const collapsed = { before: 20, after: 5120 };
+  const events = pruneEvents.flatMap((event): PruneEvent[] => {
+    if (event.type !== "done") return [event];
+    const { quality } = event.result;
+    const trial = { sparsity: 0.3, parameters: 100, quality, isWithin: false };
+    const result = { ...event.result, quality: { ...quality, perplexity: collapsed } };
+    return [
+      { type: "trial", trial },
+      { type: "done", result },
+    ];
+  });
+
+  test("each trial is a line, and a collapsed model is called so", async () => {
+    const { out } = await run(["prune", "m", "--max-perplexity-increase", "15%"], { library: fakeLibrary([], events) });
+    expect(out).toMatch(/^ {2}tried {9}30\.0 % less: perplexity .* % more, KL divergence .*, beyond the limit$/m);
+    expect(out).toContain("beware          collapsed: 256 times the dense perplexity; the model is of no use");
+  });
+
+  test.each([
+    ["15%", 0.15],
+    ["0.15", 0.15],
+    ["2.5 %", 0.025],
+    ["150%", 1.5],
+  ])("%s more perplexity is a share", async (text, share) => {
+    const calls: Call[] = [];
+    await run(["prune", "m", `--max-perplexity-increase=${text}`], { library: fakeLibrary(calls) });
+    expect(calls[0]!.arguments[2]).toMatchObject({ maxPerplexityIncrease: share });
+  });
+
+  test.each(["15", "many", "-1", "0%"])("%s is no share", async (text) => {
+    const { code, err } = await run(["prune", "m", `--max-perplexity-increase=${text}`]);
+    expect([code, err.split("\n")[0]]).toEqual([
+      2,
+      `comp: --max-perplexity-increase must be a share such as 15% or 0.15, got ${text}`,
+    ]);
+  });
+});
+
+describe("curve", () => {
+  test("prints a row for each size, the dense model last, and says what collapsed and what is out of reach", async () => {
+    const calls: Call[] = [];
+    const { out } = await run(["curve", "m", "--sparsity", "0.2,0.6,0.9", "--samples", "8"], {
+      library: fakeLibrary(calls),
+    });
+    expect(calls[0]!.arguments.slice(0, 2)).toMatchObject([
+      "m",
+      { sparsity: [0.2, 0.6, 0.9], samples: 8, as: "folder" },
+    ]);
+    expect(out).toMatchInlineSnapshot(`
+      "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl
+
+      | removed |    parameters |   weights | perplexity | KL divergence | same choice |  |
+      |--------:|--------------:|----------:|-----------:|--------------:|------------:|---|
+      |  20.3 % |   107,612,006 |  215.2 MB |       27.5 |          0.31 |      74.0 % |  |
+      |  60.1 % |    53,644,000 |  107.3 MB |       5120 |           5.6 |       3.0 % | collapsed: 256 times the dense perplexity |
+      |  90.0 % |             – |         – |          – |             – |           – | a sparsity of 0.9 cannot be reached |
+      |     0 % |   134,515,008 |  269.0 MB |         20 |             0 |       100 % | the dense model |
+
+      Measured on held-out windows of the calibration text; comp prune writes any of these models.
+      "
+    `);
+  });
+
+  test("--json prints one object", async () => {
+    expect(JSON.parse((await run(["curve", "m", "--json"])).out)).toEqual(curve);
   });
 });
 

@@ -13,7 +13,7 @@ export const prose: CalibrationText = {
 };
 
 /** Windows of prose, few and short. */
-export const SMALL: Omit<PruneRequest, "model" | "output"> = {
+export const SMALL: Omit<PruneRequest, "model" | "output" | "criterion" | "sparsity"> = {
   calibration: [prose],
   samples: 24,
   context: 48,
