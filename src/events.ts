@@ -155,6 +155,8 @@ export interface PruneResult {
   readonly numKeyValueHeads: Change;
   readonly sparsity: Sparsity;
   readonly quality: Quality;
+  /** With widths by loss: how many times the KL divergence equal widths would have, predicted from the costs. */
+  readonly equalCostRatio?: number;
   /** What a limit of quality made the run try first. */
   readonly trials?: readonly Trial[];
   readonly seconds: number;

@@ -3,7 +3,8 @@
 
 import type { LayerCosts } from "./allocation/curves.ts";
 import { neuronsOnly } from "./allocation/curves.ts";
-import { anyLayers, equalSpec, perLayerSpec, planLayers, withOutputBias } from "./allocation/plan.ts";
+import { anyLayers, equalSpec, perLayerSpec, planLayers, whyOutOfReach, withOutputBias } from "./allocation/plan.ts";
+import { predictedDivergence } from "./allocation/predicted.ts";
 import type { StageEvent } from "./events.ts";
 import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
 import { layers } from "./forward/layer-stream.ts";
@@ -33,6 +34,8 @@ export interface Decision {
   /** The pruned model. */
   readonly spec: DecoderSpec;
   readonly orders?: Evidence["orders"];
+  /** How many times the KL divergence equal widths of the same size would have, as costs by loss predict. */
+  readonly equalCostRatio?: number | undefined;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function* gatherEvidence(
     ...sweep,
     backend,
     windows: calibration.windows,
-    heads: weighsHeads(options),
+    heads: weighsHeads(sweep),
     seed,
     ridge,
     signal,
@@ -97,5 +100,25 @@ export function decide(spec: DecoderSpec, { influences, costs, orders }: Evidenc
   const keptLayers = isOpen ? keepInfluential(influences!, cut.count) : anyLayers(spec, cut);
   const isEven = options.allocation === "even";
   const sizes = isEven ? equalSpec(spec, keptLayers, options) : perLayerSpec(spec, keptLayers, costs!, options);
-  return { keptLayers, spec: withOutputBias(sizes, options), orders };
+  const equalCostRatio =
+    options.allocation === "loss" ? costRatio(spec, keptLayers, costs!, options, sizes) : undefined;
+  return { keptLayers, spec: withOutputBias(sizes, options), orders, equalCostRatio };
+}
+
+/** Predicted divergence with equal widths over that of the sizes chosen; undefined where equal widths go beyond the curves. */
+function costRatio(
+  spec: DecoderSpec,
+  keptLayers: readonly number[],
+  costs: readonly LayerCosts[],
+  options: PruneOptions,
+  chosen: DecoderSpec,
+): number | undefined {
+  if (whyOutOfReach(spec, options) !== undefined) return undefined;
+  const [equal, own] = [equalSpec(spec, keptLayers, options), chosen].map(({ layers: sizes }) =>
+    keptLayers.reduce(
+      (sum, index, position) => sum + predictedDivergence(costs[index]!, spec.layers[index]!, sizes[position]!),
+      0,
+    ),
+  );
+  return own! > 0 ? equal! / own! : undefined;
 }

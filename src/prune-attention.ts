@@ -31,13 +31,16 @@ export async function pruneAttention(
   job: Omit<LayerJob, "width" | "sensed" | "order"> & { readonly lossCovariance: Float32Array | undefined },
 ): Promise<PrunedAttention> {
   const { index, layer, weights } = streamed;
-  const { runner, gemm, options, criterion, states, target, tokenCount, lossCovariance, collectGarbage } = job;
+  const { runner, gemm, options, criterion, states, target, scaled, tokenCount, lossCovariance, collectGarbage } = job;
   const { numAttentionHeads, numKeyValueHeads } = sizes;
   const smaller = { ...layer, numAttentionHeads, numKeyValueHeads };
   const isCut = numAttentionHeads !== layer.numAttentionHeads;
   if (numAttentionHeads === 0 || (!isCut && target === undefined))
     return { index, layer: smaller, weights, record: recordOf(layer, allHeads(smaller)) };
-  const { gram, total, drift } = await runner.projectionSums("attention", layer, weights, states, target);
+  const { gram, total, drift } = await runner.projectionSums("attention", layer, weights, states, {
+    scaled,
+    target,
+  });
   const mean = total.data.map((sum) => sum / tokenCount);
   const statistics = { gram: gram.data, mean, tokenCount };
   const felt = criterion.needsLossCovariance && lossCovariance ? { lossCovariance } : {};

@@ -50,6 +50,7 @@ export async function* pruneCheckpoint(
       output: output.name,
       options: recorded,
       calibration: sweep.calibration.summary,
+      ...(decision.equalCostRatio !== undefined && { equalCostRatio: decision.equalCostRatio }),
       ...(trials.length > 0 && { trials }),
       seconds: host.now() - start,
       peakBytes: host.peakBytes(),

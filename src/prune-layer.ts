@@ -31,6 +31,8 @@ export interface LayerJob {
   readonly states: HiddenStates;
   /** Those of the dense model after the half at hand, for a recovery that wants to come near them. */
   readonly target: HiddenStates | undefined;
+  /** Whether tokens count by their scale (forward/token-scale.ts). */
+  readonly scaled: boolean;
   readonly tokenCount: number;
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
@@ -43,11 +45,11 @@ export interface LayerJob {
 
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, states, target, tokenCount, criterion, sensed, collectGarbage } = job;
+  const { runner, gemm, options, width, target, criterion, sensed, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, { states, target, tokenCount });
+  const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, job);
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
   const removed = totalNeurons - width;
@@ -85,9 +87,9 @@ export async function neuronStatistics(
   runner: LayerRunner,
   layer: LayerSpec,
   weights: LayerWeights,
-  { states, target, tokenCount }: Pick<LayerJob, "states" | "target" | "tokenCount">,
+  { states, target, scaled, tokenCount }: Pick<LayerJob, "states" | "target" | "scaled" | "tokenCount">,
 ): Promise<NeuronStatistics & { drift: Float32Array }> {
-  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, target);
+  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, { scaled, target });
   return { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount, drift: drift.data };
 }
 

@@ -9,10 +9,9 @@ import type { LayerSpec } from "./model/decoder-spec.ts";
 import { type LayerWeights, withZeroBiases } from "./model/read-layer.ts";
 import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
 import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
-import { recoveries } from "./recover/index.ts";
 import { headCovarianceKey } from "./sense-loss.ts";
 import { readSensed } from "./sensed.ts";
-import { needsLossCovariance, type Sweep, weighsHeads } from "./sweep.ts";
+import { aimsAtDense, needsLossCovariance, type Sweep, scalesTokens, weighsHeads } from "./sweep.ts";
 
 /** Where the finished layers go; `position` counts those that stay. */
 export type LayerSink = (position: number, weights: LayerWeights) => Promise<void>;
@@ -27,10 +26,11 @@ export async function* pruneLayers(
   { keptLayers, spec, orders }: Decision,
   write: LayerSink = async () => undefined,
 ): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
-  const { runner, model, calibration, options, host, scratch } = sweep;
-  const { towardsDense = false } = recoveries[options.recovery];
+  const { runner, model, calibration, host, scratch } = sweep;
   const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
-  const dense = towardsDense ? await embedOrSpill(model, calibration.windows, scratch, "dense states") : undefined;
+  const dense = aimsAtDense(sweep)
+    ? await embedOrSpill(model, calibration.windows, scratch, "dense states")
+    : undefined;
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
   const results: LayerResult[] = [];
@@ -77,13 +77,14 @@ async function cutLayer(
   const { index, layer, weights } = streamed;
   const { collectGarbage } = host;
   const tokenCount = calibration.windows.ids.length;
-  const job = { runner, gemm, options, criterion, states: calibrated, target: dense, tokenCount, collectGarbage };
+  const streams = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount };
+  const job = { ...streams, runner, gemm, options, criterion, collectGarbage };
   const needs = {
     needsLossCovariance: needsLossCovariance(sweep),
     needsWeightSensitivity: criterion.needsWeightSensitivity === true && order === undefined,
   };
   if (dense) await runner.attention(layer, weights, dense);
-  const feltAtHeads = needs.needsLossCovariance && weighsHeads(options);
+  const feltAtHeads = needs.needsLossCovariance && weighsHeads(sweep);
   const lossCovariance = feltAtHeads ? await scratch.read(headCovarianceKey(index)) : undefined;
   const attention = await pruneAttention(streamed, own, { ...job, lossCovariance });
   for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);

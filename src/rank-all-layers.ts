@@ -48,7 +48,7 @@ async function rankLayer(
   { index, layer, weights }: StreamedLayer,
   states: HiddenStates,
 ): Promise<Removal> {
-  const job = { states, target: undefined, tokenCount: windows.ids.length };
+  const job = { states, target: undefined, scaled: false, tokenCount: windows.ids.length };
   const statistics = {
     ...(await neuronStatistics(runner, layer, weights, job)),
     ...(await readSensed(scratch, index, criterion)),

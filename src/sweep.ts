@@ -33,10 +33,18 @@ export interface Sweep {
 export const allocatesHeads = (options: PruneOptions): boolean =>
   options.allocation === "loss" && cutsAttention(options) && !cutsHeads(options);
 
+/** Whether the recovery aims at the dense model's hidden states. Where a norm follows the projections it cannot reach them. */
+export const aimsAtDense = ({ model, options }: Pick<Sweep, "model" | "options">): boolean =>
+  recoveries[options.recovery].towardsDense === true && !model.spec.sandwichNorms;
+
+/** Whether tokens count by their scale (forward/token-scale.ts); what a bias makes up for is the mean of all alike. */
+export const scalesTokens = (sweep: Pick<Sweep, "model" | "criterion" | "options">): boolean =>
+  sweep.model.spec.sandwichNorms && needsLossCovariance(sweep) && sweep.options.recovery !== "bias";
+
 /** Whether the backward sweep has to look at o_proj too. */
-export const weighsHeads = (options: PruneOptions): boolean =>
-  cutsHeads(options) || allocatesHeads(options) || recoveries[options.recovery].towardsDense === true;
+export const weighsHeads = (sweep: Pick<Sweep, "model" | "options">): boolean =>
+  cutsHeads(sweep.options) || allocatesHeads(sweep.options) || aimsAtDense(sweep);
 
 /** Whether what the loss feels decides about what goes, or about what is made up for. */
-export const needsLossCovariance = ({ criterion, options }: Pick<Sweep, "criterion" | "options">): boolean =>
-  criterion.needsLossCovariance === true || recoveries[options.recovery].towardsDense === true;
+export const needsLossCovariance = (sweep: Pick<Sweep, "model" | "criterion" | "options">): boolean =>
+  sweep.criterion.needsLossCovariance === true || aimsAtDense(sweep);

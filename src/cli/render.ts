@@ -67,9 +67,22 @@ export function renderResult(result: PruneResult): string[] {
     `weights         ${renderChange(result.bytes, formatBytes)}`,
     `perplexity      ${formatFigure(quality.perplexity.before)} → ${formatFigure(quality.perplexity.after)}   on ${formatInteger(quality.tokens)} tokens of ${quality.on}`,
     `KL divergence   ${formatFigure(quality.klDivergence)} nats a token, same first choice for ${formatPercent(quality.topOneAgreement)}`,
+    ...renderWidths(result),
     ...(collapse === "" ? [] : [`beware          ${collapse}; the model is of no use at this size`]),
     `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,
     `written         ${result.output}`,
+  ];
+}
+
+/** What the other choice of widths would have given. */
+function renderWidths({ options, equalCostRatio: ratio }: PruneResult): string[] {
+  if (ratio !== undefined && ratio > 1)
+    return [
+      `widths          per layer; equal ones would have about ${ratio.toFixed(1)} times the divergence (predicted)`,
+    ];
+  if (options.preset !== "best" || options.widths !== "equal") return [];
+  return [
+    "widths          equal, for any loader; --widths per-layer, or -o NAME.gguf where it can, keeps more quality",
   ];
 }
 

@@ -15,11 +15,11 @@ import type { LayerRunner } from "./layer-runner.ts";
 import { layers } from "./layer-stream.ts";
 import type { Scratch } from "./scratch.ts";
 
-/** Second moments at a projection with input Z [tokens, size]. */
+/** Second moments at a projection with input z [size]; u is the scale of a token (token-scale.ts), or 1. */
 export interface ProjectionMoments {
-  readonly gram: Float32Array; // ZᵀZ [size, size]
-  readonly mean: Float32Array; // of Z [size]
-  /** S = E[g gᵀ], g the gradient of a token's log-loss at the projection's output. [hiddenSize, hiddenSize] */
+  readonly gram: Float32Array; // Σ z zᵀ / u² [size, size]
+  readonly mean: Float32Array; // of z [size]
+  /** S = E[u² g gᵀ], g the gradient of a token's log-loss at the projection's output. [hiddenSize, hiddenSize] */
   readonly lossCovariance: Float32Array;
 }
 

@@ -1,19 +1,20 @@
 // The backward pass of one decoder layer, derived from its forward graph.
 import { differentiate } from "../compute/differentiate.ts";
 import { Graph, type Value } from "../compute/graph.ts";
-import { add, gemm, reshape, sum } from "../compute/operations/index.ts";
+import { add, gemm, mul, reciprocal, reshape, sum } from "../compute/operations/index.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
 import { declarePosition } from "./layer-runner.ts";
+import { tokenScale } from "./token-scale.ts";
 
 /**
  * A graph that takes a layer's input x and the gradient `upstream` towards its output, and gives
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
- * - `gram`, `total`: ZᵀZ and Σz of the MLP's neurons, added to what `gramBefore` and `totalBefore` bring
- * - `covariance`: Σ g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
+ * - `gram`, `total`: Σ z zᵀ / u² and Σ z of the MLP's neurons z, added to what `gramBefore` and `totalBefore` bring
+ * - `covariance`: Σ u² g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
  * - with `heads` the same of o_proj: `headGram`, `headTotal`, `headCovariance`
  *
- * The layer has at least one of its halves; there is nothing of one that is absent.
+ * u is the scale of a token where norms follow the projections (token-scale.ts), else 1. The layer has at least one of its halves; there is nothing of one that is absent.
  */
 export function layerGradientGraph(context: LayerContext, weights: LayerWeights, heads: boolean): Graph {
   const { spec, layer, batch, length } = context;
@@ -26,17 +27,17 @@ export function layerGradientGraph(context: LayerContext, weights: LayerWeights,
     layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
   const middle = attention?.hidden ?? x;
   const mlp = layer.intermediateSize === 0 ? undefined : mlpHalf(context, middle, values);
-  const projections: readonly (readonly [SumNames, Value | undefined, Value | undefined])[] = [
-    [SUMS.mlp, mlp?.neurons, mlp?.written],
-    [SUMS.heads, attention?.heads, heads ? attention?.written : undefined],
+  const present = [
+    ...(mlp ? [{ names: SUMS.mlp, input: mlp.neurons, half: mlp }] : []),
+    ...(attention && heads ? [{ names: SUMS.heads, input: attention.heads, half: attention }] : []),
   ];
-  const present = projections.flatMap(([names, input, written]) =>
-    input && written ? [{ names, input, written }] : [],
-  );
-  const wanted = [x, ...present.map(({ written }) => written)];
+  const wanted = [x, ...present.map(({ half }) => half.written)];
   const [towardsInput, ...towardsWritten] = differentiate(graph, [[mlp?.hidden ?? middle, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
-  for (const [i, { names, input }] of present.entries()) addSums(graph, names, input, towardsWritten[i]!);
+  for (const [i, { names, input, half }] of present.entries()) {
+    const u = spec.sandwichNorms ? tokenScale(spec, half) : undefined;
+    addSums(graph, names, input, towardsWritten[i]!, u);
+  }
   return graph;
 }
 
@@ -48,13 +49,19 @@ export const SUMS: Readonly<Record<"mlp" | "heads", SumNames>> = {
   heads: { gram: "headGram", total: "headTotal", covariance: "headCovariance" },
 };
 
-function addSums(graph: Graph, { gram, total, covariance }: SumNames, input: Value, gradient: Value): void {
+function addSums(
+  graph: Graph,
+  { gram, total, covariance }: SumNames,
+  input: Value,
+  gradient: Value,
+  u: Value | undefined,
+): void {
   const square = (name: string, value: Value): void => {
     const size = value.shape[1]!;
     graph.output(name, gemm(value, value, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
   };
-  square(gram, input);
-  square(covariance, gradient);
+  square(gram, u ? mul(input, reciprocal(u)) : input);
+  square(covariance, u ? mul(gradient, u) : gradient);
   const size = input.shape[1]!;
   graph.output(total, add(reshape(sum(input, [0]), [1, size]), graph.input(`${total}Before`, [1, size])));
 }

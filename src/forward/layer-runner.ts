@@ -12,9 +12,9 @@ import { ProgramCache } from "./programs.ts";
 import {
   emptySums,
   type Half,
-  inverseGain,
   type ProjectionSums,
   projectionSumsGraph,
+  type SumsOptions,
   sumsBefore,
 } from "./projection-sums.ts";
 
@@ -61,23 +61,19 @@ export class LayerRunner {
     }
   }
 
-  /**
-   * Moments of what enters the projection of a half, over states that stand before that half; the states stay as they are.
-   *
-   * @param target what should come out of the half, batch by batch; without it the drift is zero
-   */
+  /** Moments of what enters the projection of a half, over states that stand before that half; the states stay as they are. */
   async projectionSums(
     half: Half,
     layer: LayerSpec,
     weights: LayerWeights,
     states: HiddenStates,
-    target?: HiddenStates,
+    { scaled, target }: SumsOptions,
   ): Promise<ProjectionSums> {
     const sums = emptySums(this.spec, layer, half);
     const targets = target && asyncIterator(target);
     for await (const state of states) {
       const wanted = (await targets?.next())?.value as HiddenBatch | undefined;
-      await this.#addSums(half, layer, weights, state, sums, wanted);
+      await this.#addSums(half, layer, weights, state, sums, { scaled, target: wanted });
     }
     await targets?.next();
     return sums;
@@ -103,18 +99,17 @@ export class LayerRunner {
     weights: LayerWeights,
     { batch, length, hidden }: HiddenBatch,
     sums: ProjectionSums,
-    target: HiddenBatch | undefined,
+    { scaled, target }: { readonly scaled: boolean; readonly target: HiddenBatch | undefined },
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
     const used = partWeights(half, weights);
-    const program = await this.programs.get(keyOf(`${half} sums ${target !== undefined}`, context, used), () =>
-      projectionSumsGraph(half, context, used, declarePosition, target !== undefined),
+    const hasTarget = target !== undefined;
+    const program = await this.programs.get(keyOf(`${half} sums ${scaled} ${hasTarget}`, context, used), () =>
+      projectionSumsGraph(half, context, used, declarePosition, { scaled, hasTarget }),
     );
     const { gram, total, drift } = sums;
     const { driftBefore, ...before } = sumsBefore(sums);
-    const wanted: Record<string, Tensor> = target
-      ? { target: target.hidden, driftBefore: driftBefore!, ...inverseGain(this.spec, half, weights) }
-      : {};
+    const wanted: Record<string, Tensor> = target ? { target: target.hidden, driftBefore: driftBefore! } : {};
     const inputs = { x: hidden, ...used, ...this.#positionOf(half, layer, length), ...before, ...wanted };
     await program.run(inputs, target ? { gram, total, drift } : { gram, total });
   }
