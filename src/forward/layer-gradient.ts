@@ -35,7 +35,7 @@ export function layerGradientGraph(context: LayerContext, weights: LayerWeights,
   const [towardsInput, ...towardsWritten] = differentiate(graph, [[mlp?.hidden ?? middle, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
   for (const [i, { names, input, half }] of present.entries()) {
-    const u = spec.sandwichNorms ? tokenScale(spec, half) : undefined;
+    const u = spec.sandwichNorms ? tokenScale(spec, half.written) : undefined;
     addSums(graph, names, input, towardsWritten[i]!, u);
   }
   return graph;

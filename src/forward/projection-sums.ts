@@ -60,7 +60,7 @@ export function projectionSumsGraph(
   const attention = mlp ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
   const outcome = (mlp ?? attention)!;
   const inputs = (mlp?.neurons ?? attention?.heads)!;
-  const even = scaled ? mul(inputs, reciprocal(tokenScale(spec, outcome))) : inputs;
+  const even = scaled ? mul(inputs, reciprocal(tokenScale(spec, outcome.written))) : inputs;
   const size = inputSize(spec, layer, half);
   graph.output("gram", gemm(even, even, { transA: true, addTo: graph.input("gramBefore", [size, size]) }));
   graph.output("total", add(reshape(sum(inputs, [0]), [1, size]), graph.input("totalBefore", [1, size])));
