@@ -13,13 +13,13 @@ import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { PruneOptions } from "./options.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { rankAllLayers } from "./rank-all-layers.ts";
-import { senseCosts } from "./sense-costs.ts";
+import { measureLayers, senseCosts } from "./sense-costs.ts";
 import { senseLoss } from "./sense-loss.ts";
 import { senseWeights } from "./sense-weights.ts";
-import { allocatesHeads, needsLossCovariance, type Sweep, weighsHeads } from "./sweep.ts";
+import { allocatesHeads, needsLossCovariance, type Sweep, searchesSplit, weighsHeads } from "./sweep.ts";
 
 export interface Evidence {
-  /** Block Influence of each layer, where calibration decides which layers go. */
+  /** How much each layer matters, where calibration decides which layers go: Block Influence, or what the loss says. */
   readonly influences?: readonly number[] | undefined;
   /** What the parts of each layer cost, where the layers are compared. */
   readonly costs?: readonly LayerCosts[] | undefined;
@@ -51,8 +51,6 @@ export async function* gatherEvidence(
   const { backend, signal } = host;
   const { seed, ridge } = options;
   const counts = sparsities.map((sparsity) => planLayers(model.spec, { ...options, sparsity }));
-  const isOpen = counts.some(({ count, removed }) => count > 0 && removed === undefined);
-  const influences = isOpen ? yield* measureInfluences(sweep) : undefined;
   const request = {
     ...sweep,
     backend,
@@ -62,6 +60,9 @@ export async function* gatherEvidence(
     ridge,
     signal,
   };
+  const isOpen = searchesSplit(sweep) || counts.some(({ count, removed }) => count > 0 && removed === undefined);
+  const measure = criterion.needsLossCovariance ? () => measureLayers(request) : () => measureInfluences(sweep);
+  const influences = isOpen ? yield* measure() : undefined;
   if (criterion.needsWeightSensitivity) yield* senseWeights(request);
   if (options.allocation === "loss")
     return { influences, costs: yield* senseCosts(request, allocatesHeads(options) ? "all" : "mlp") };

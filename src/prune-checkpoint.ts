@@ -3,10 +3,12 @@
 import { cutFigures, type FigureName } from "./allocation/plan.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
+import { chooseSplit } from "./choose-split.ts";
+import { decideWithin } from "./decide-within.ts";
 import { CompError } from "./errors.ts";
 import { verifyOutput } from "./evaluate/verify-output.ts";
 import type { PruneEvent, PruneResult, Trial } from "./events.ts";
-import { type Decision, decide, gatherEvidence } from "./evidence.ts";
+import { type Decision, gatherEvidence } from "./evidence.ts";
 import type { Host } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
@@ -15,7 +17,6 @@ import { type Job, prepareJob, startSweep } from "./prepare-job.ts";
 import { pruneLayers } from "./prune-sweep.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import type { Sweep } from "./sweep.ts";
-import { decideWithin } from "./trials.ts";
 
 /**
  * Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan.
@@ -68,10 +69,10 @@ export async function* pruneCheckpoint(
 
 /** What goes, after a look at the dense model and, under a limit of quality, trials. */
 async function* makeDecision(sweep: Sweep): AsyncGenerator<PruneEvent, { decision: Decision; trials: Trial[] }> {
-  const { model, options } = sweep;
+  const { options } = sweep;
   const evidence = yield* gatherEvidence(sweep, [options.sparsity]);
   const trials: Trial[] = [];
-  if (!isGated(options)) return { decision: decide(model.spec, evidence, options), trials };
+  if (!isGated(options)) return { decision: yield* chooseSplit(sweep, evidence, options.sparsity), trials };
   const search = decideWithin(sweep, evidence);
   for (;;) {
     const step = await search.next();

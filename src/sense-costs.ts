@@ -66,6 +66,10 @@ export async function* senseCosts(request: LossRequest, scope: CostScope): Async
   }));
 }
 
+/** What each layer costs as a whole: the KL divergence without it, nats per token. */
+export const measureLayers = (request: LossRequest): AsyncGenerator<StageEvent, number[]> =>
+  measure(request, WHOLE_FORK_TOKENS, withoutPart({ intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 }));
+
 async function* measureNeurons(
   request: LossRequest,
   { curves, kept }: Predictions<Int32Array>,

@@ -37,6 +37,10 @@ export const allocatesHeads = (options: PruneOptions): boolean =>
 export const aimsAtDense = ({ model, options }: Pick<Sweep, "model" | "options">): boolean =>
   recoveries[options.recovery].towardsDense === true && !model.spec.sandwichNorms;
 
+/** Whether trials decide how many layers go beyond those that have to: the loss tells which, and one width all the rest. */
+export const searchesSplit = ({ criterion, options }: Pick<Sweep, "criterion" | "options">): boolean =>
+  options.layers === "auto" && options.allocation === "even" && criterion.needsLossCovariance === true;
+
 /** Whether tokens count by their scale (forward/token-scale.ts); what a bias makes up for is the mean of all alike. */
 export const scalesTokens = (sweep: Pick<Sweep, "model" | "criterion" | "options">): boolean =>
   sweep.model.spec.sandwichNorms && needsLossCovariance(sweep) && sweep.options.recovery !== "bias";

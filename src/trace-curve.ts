@@ -1,14 +1,15 @@
 // Size against quality: one look at the dense model, then a sweep without output for each size.
 import { cutFigures, whyOutOfReach } from "./allocation/plan.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import { chooseSplit } from "./choose-split.ts";
 import type { CurveEvent, CurvePoint, StageEvent } from "./events.ts";
-import { decide, type Evidence, gatherEvidence } from "./evidence.ts";
+import { type Evidence, gatherEvidence } from "./evidence.ts";
 import type { SweepHost } from "./host.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
 import type { PruneOptions } from "./options.ts";
 import { type Job, prepareJob, startSweep } from "./prepare-job.ts";
 import type { Sweep } from "./sweep.ts";
-import { tryOut } from "./trials.ts";
+import { tryOut } from "./try-out.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -56,7 +57,7 @@ async function* tracePoint(
   const options = { ...sweep.options, sparsity };
   const failure = whyOutOfReach(model.spec, options);
   if (failure !== undefined) return { sparsity, failure };
-  const decision = decide(model.spec, evidence, options);
+  const decision = yield* chooseSplit(sweep, evidence, sparsity);
   const quality = yield* tryOut(sweep, decision);
   const { parameters, decoderParameters, bytes, sparsity: reached } = cutFigures(model, decision.spec, form);
   const sizes = { parameters: parameters.after, decoderParameters: decoderParameters.after, bytes: bytes.after };

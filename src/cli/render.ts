@@ -67,6 +67,7 @@ export function renderResult(result: PruneResult): string[] {
     `weights         ${renderChange(result.bytes, formatBytes)}`,
     `perplexity      ${formatFigure(quality.perplexity.before)} → ${formatFigure(quality.perplexity.after)}   on ${formatInteger(quality.tokens)} tokens of ${quality.on}`,
     `KL divergence   ${formatFigure(quality.klDivergence)} nats a token, same first choice for ${formatPercent(quality.topOneAgreement)}`,
+    ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
     ...(collapse === "" ? [] : [`beware          ${collapse}; the model is of no use at this size`]),
     `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,

@@ -1,26 +1,17 @@
-// Decisions tried out: a sweep that writes nothing tells how good the model would be.
+// As much as a limit of quality allows, found by trials.
 import { largestWithin } from "./allocation/largest-within.ts";
+import { chooseSplit } from "./choose-split.ts";
 import { CompError } from "./errors.ts";
-import type { PruneEvent, Quality, StageEvent, Trial } from "./events.ts";
-import { type Decision, decide, type Evidence } from "./evidence.ts";
+import type { PruneEvent, Quality, Trial } from "./events.ts";
+import type { Decision, Evidence } from "./evidence.ts";
 import { countParameters } from "./model/parameters.ts";
 import type { PruneOptions } from "./options.ts";
-import { pruneLayers } from "./prune-sweep.ts";
 import { formatFigure, formatPercent } from "./report/format.ts";
 import type { Sweep } from "./sweep.ts";
+import { tryOut } from "./try-out.ts";
 
 /** How near the search comes to the largest sparsity that the limits allow. */
 const TOLERANCE = 0.01;
-
-/** Quality of the model that a decision would give. */
-export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<StageEvent, Quality> {
-  const events = pruneLayers(sweep, decision);
-  for (;;) {
-    const step = await events.next();
-    if (step.done) return step.value.quality;
-    if (step.value.type === "stage") yield step.value;
-  }
-}
 
 /**
  * As much as the limits allow, up to the sparsity that the options name.
@@ -28,14 +19,14 @@ export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<
  * @throws {CompError} "budget" when the smallest cut that was tried is beyond a limit
  */
 export async function* decideWithin(sweep: Sweep, evidence: Evidence): AsyncGenerator<PruneEvent, Decision> {
-  const { model, options } = sweep;
+  const { options } = sweep;
   const known = new Map<number, Trial>(); // by parameters: a width in steps gives the same model for many sparsities
   const search = largestWithin(options.sparsity, TOLERANCE);
   for (let step = search.next(); ; ) {
     const sparsity = step.value;
-    if (step.done && sparsity > 0) return decide(model.spec, evidence, { ...options, sparsity });
+    if (step.done && sparsity > 0) return yield* chooseSplit(sweep, evidence, sparsity);
     if (step.done) throw nothingWithin(options, [...known.values()].at(-1)!);
-    const decision = decide(model.spec, evidence, { ...options, sparsity });
+    const decision = yield* chooseSplit(sweep, evidence, sparsity);
     const parameters = countParameters(decision.spec).total;
     if (!known.has(parameters)) {
       const quality = yield* tryOut(sweep, decision);
