@@ -39,7 +39,7 @@ describe("a limit of quality", () => {
   });
 
   test("of both kinds is kept as the narrower one says, and no layer is told twice", async () => {
-    const events = await eventsOf({ output: newOutput(), ...QUICK, maxKl: 0.05, maxPerplexityIncrease: 10 });
+    const events = await eventsOf({ output: newOutput(), ...QUICK, maxKl: 0.05, maxPerplexityIncrease: 1 });
     const last = events.at(-1)!;
     if (last.type !== "done") throw new Error(last.type);
     expect(last.result.quality.klDivergence).toBeLessThanOrEqual(0.05);

@@ -83,7 +83,7 @@ function renderWidths({ options, equalCostRatio: ratio }: PruneResult): string[]
     ];
   if (options.preset !== "best" || options.widths !== "equal") return [];
   return [
-    "widths          equal, for any loader; --widths per-layer, or -o NAME.gguf where it can, keeps more quality",
+    "widths          equal, for any loader; comp curve --widths per-layer tells whether widths of their own keep more",
   ];
 }
 
