@@ -34,6 +34,8 @@ export interface PrunePlan {
   readonly layers: Change;
   /** Indices in the source model; empty while `layers.after` is smaller means that calibration decides which. */
   readonly layersRemoved: readonly number[];
+  /** Whether trials may let more layers go, and leave the others wider; figures of the plan are those without. */
+  readonly searchesSplit: boolean;
   /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
   readonly intermediateSize: Change;
   /** Query heads and key-value heads of each kept layer, likewise. */

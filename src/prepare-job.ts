@@ -23,7 +23,7 @@ import {
 } from "./model/output-form.ts";
 import { isGated, type PruneOptions } from "./options.ts";
 import { headCostsOf } from "./prune-attention.ts";
-import type { Sweep } from "./sweep.ts";
+import { type Sweep, searchesSplit } from "./sweep.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface Job {
@@ -53,7 +53,7 @@ export async function prepareJob(
   const carried = { layers: layersOption(model.spec, given, form), ...widthsOption(model.spec, given, form) };
   const options = withinReach(model, withPossibleRecovery({ ...given, ...carried }, model));
   if (cutsHeads(options)) headCostsOf(criterion);
-  const plan = planPrune(model, options, form);
+  const plan = { ...planPrune(model, options, form), searchesSplit: searchesSplit({ criterion, options }) };
   const warnings = await checkOutput(model, options, form);
   if (options.recovery !== given.recovery)
     warnings.push(`a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`);

@@ -80,7 +80,7 @@ describe("a head of each group", () => {
     const output = newOutput();
     const calibration = [{ name: "ascii.txt", text: prose.text.replace(/[^ -~]/g, "") }];
     const windows = { calibration, samples: 8, context: 24, multipleOf: 8 };
-    await pruneDemo({ model, output, sparsity: 0.1, heads: 1, ...windows });
+    await pruneDemo({ model, output, sparsity: 0.1, layers: 0, heads: 1, ...windows });
     const before = await withModel(model, async ({ spec }) => spec);
     await withModel(output, async ({ spec }) => {
       const { intermediateSize } = spec.layers[0]!;

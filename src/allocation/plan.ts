@@ -138,7 +138,7 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
  *
  * @throws {CompError} "budget" when the sparsity is out of reach, "option" for choices that exclude each other
  */
-export function planPrune(model: Model, options: PruneOptions, form: OutputForm): PrunePlan {
+export function planPrune(model: Model, options: PruneOptions, form: OutputForm): Omit<PrunePlan, "searchesSplit"> {
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);

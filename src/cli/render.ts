@@ -14,9 +14,10 @@ import {
 export function renderPlan(plan: PrunePlan): string[] {
   const { layers, intermediateSize, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
   const which = plan.layersRemoved.length > 0 ? ` (without ${plan.layersRemoved.join(", ")})` : "";
+  const open = plan.searchesSplit ? ", or fewer and wider ones where trials show that they keep more" : "";
   return [
     `${plan.model} (${plan.family})`,
-    `  layers        ${layers.before} → ${layers.after}${which}`,
+    `  layers        ${layers.before} → ${layers.after}${which}${open}`,
     `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}${plan.widths === "equal" ? "" : " on average"}`,
     ...(heads.before === heads.after
       ? []

@@ -67,6 +67,7 @@ export const pruneEvents: readonly PruneEvent[] = [
     bytes: pruneResult.bytes,
     layers: { before: 2, after: 1 },
     layersRemoved: [1],
+    searchesSplit: false,
     intermediateSize: pruneResult.intermediateSize,
     numAttentionHeads: pruneResult.numAttentionHeads,
     numKeyValueHeads: pruneResult.numKeyValueHeads,
