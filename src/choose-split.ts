@@ -1,6 +1,6 @@
 // How a cut is shared between whole layers and neurons where all layers get one width: found by trials on a part of the text.
 import { planLayers } from "./allocation/plan.ts";
-import type { StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
 import { type Decision, decide, type Evidence } from "./evidence.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { type Sweep, searchesSplit } from "./sweep.ts";

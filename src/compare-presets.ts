@@ -1,20 +1,13 @@
 // Many methods at many sizes on the same texts: cell by cell, each pruned, judged, recorded and forgotten. What is recorded is not
 // computed again.
 import { CompError } from "./errors.ts";
-import type {
-  CellFailure,
-  CellResult,
-  ComparedCell,
-  CompareEvent,
-  Comparison,
-  EvalEvent,
-  EvalResult,
-  JudgedText,
-  PruneEvent,
-  PruneResult,
-  StageEvent,
-} from "./events.ts";
-import type { CalibrationText, CompareOptions, EvalOptions, PresetName } from "./options.ts";
+import type { StageEvent } from "./events/common.ts";
+import type { CellFailure, CellResult, ComparedCell, CompareEvent, Comparison, JudgedText } from "./events/compare.ts";
+import type { EvalEvent, EvalResult } from "./events/eval.ts";
+import type { PruneEvent, PruneResult } from "./events/prune.ts";
+import type { CompareOptions } from "./options/compare.ts";
+import type { EvalOptions } from "./options/eval.ts";
+import type { CalibrationText, PresetName } from "./options/prune.ts";
 import { presets } from "./presets.ts";
 import { VERSION } from "./version.ts";
 

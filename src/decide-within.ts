@@ -2,10 +2,11 @@
 import { largestWithin } from "./allocation/largest-within.ts";
 import { chooseSplit } from "./choose-split.ts";
 import { CompError } from "./errors.ts";
-import type { PruneEvent, Quality, Trial } from "./events.ts";
+import type { Quality } from "./events/common.ts";
+import type { PruneEvent, Trial } from "./events/prune.ts";
 import type { Decision, Evidence } from "./evidence.ts";
 import { countParameters } from "./model/parameters.ts";
-import type { PruneOptions } from "./options.ts";
+import type { PruneOptions } from "./options/prune.ts";
 import { formatFigure, formatPercent } from "./report/format.ts";
 import type { Sweep } from "./sweep.ts";
 import { tryOut } from "./try-out.ts";

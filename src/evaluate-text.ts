@@ -2,10 +2,11 @@
 import type { Backend } from "./compute/backend.ts";
 import { CompError } from "./errors.ts";
 import { type Evaluation, evaluateModel } from "./evaluate/compare-models.ts";
-import type { EvalEvent, EvalResult } from "./events.ts";
+import type { EvalEvent, EvalResult } from "./events/eval.ts";
 import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import type { CalibrationText, EvalOptions } from "./options.ts";
+import type { EvalOptions } from "./options/eval.ts";
+import type { CalibrationText } from "./options/prune.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 const HIDDEN_BYTES = 64 * 2 ** 20;

@@ -2,10 +2,10 @@
 import { createRandom } from "./calibration/random.ts";
 import type { Backend } from "./compute/backend.ts";
 import { CompError } from "./errors.ts";
-import type { GeneratedToken } from "./events.ts";
+import type { GeneratedToken } from "./events/generate.ts";
 import { generateTokens } from "./forward/generate.ts";
 import type { Model } from "./model/model.ts";
-import type { GenerateOptions } from "./options.ts";
+import type { GenerateOptions } from "./options/generate.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface GenerationRequest {

@@ -5,7 +5,8 @@ import { prepareCalibration } from "./calibration/prepare.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import { backendGemm } from "./compute/gemm.ts";
 import { CompError } from "./errors.ts";
-import type { PreparationEvent, PrunePlan } from "./events.ts";
+import type { PreparationEvent } from "./events/common.ts";
+import type { PrunePlan } from "./events/prune.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
 import type { SweepHost } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
@@ -21,7 +22,7 @@ import {
   outputForm,
   widthsOption,
 } from "./model/output-form.ts";
-import { isGated, type PruneOptions } from "./options.ts";
+import { isGated, type PruneOptions } from "./options/prune.ts";
 import { headCostsOf } from "./prune-attention.ts";
 import { type Sweep, searchesSplit } from "./sweep.ts";
 import { openTokenizer } from "./tokenizer/tokenizer.ts";

@@ -7,9 +7,9 @@ import {
   isGated,
   type PresetName,
   PruneOptions,
-  parseOptions,
   type Recovery,
-} from "./options.ts";
+} from "./options/prune.ts";
+import { parseOptions } from "./options/schema.ts";
 
 export interface Preset {
   readonly criterion: Criterion;

@@ -1,7 +1,7 @@
 // The fine stage on one attention: statistics → kept heads → smaller matrices, with o_proj recovered.
 import { nthRandom } from "./calibration/random.ts";
 import { CompError } from "./errors.ts";
-import type { LayerResult } from "./events.ts";
+import type { LayerResult } from "./events/prune.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
 import type { Criterion, CriterionContext, NeuronStatistics } from "./importance/criterion.ts";
 import { type HeadCut, type HeadRemoval, removeHeads } from "./importance/heads.ts";

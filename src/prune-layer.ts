@@ -1,7 +1,7 @@
 // The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
 import { nthRandom } from "./calibration/random.ts";
 import { tensor } from "./compute/tensor.ts";
-import type { LayerResult } from "./events.ts";
+import type { LayerResult } from "./events/prune.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
@@ -10,7 +10,7 @@ import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
-import type { PruneOptions } from "./options.ts";
+import type { PruneOptions } from "./options/prune.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";

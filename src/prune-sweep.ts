@@ -1,6 +1,7 @@
 // The fine stage: one sweep over the layers, each scored, cut and recovered on what the pruned layers before it produce.
 import { evaluateHidden } from "./evaluate/compare-models.ts";
-import type { LayerResult, PruneEvent, Quality } from "./events.ts";
+import type { Quality } from "./events/common.ts";
+import type { LayerResult, PruneEvent } from "./events/prune.ts";
 import type { Decision } from "./evidence.ts";
 import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
 import { layers, type StreamedLayer } from "./forward/layer-stream.ts";

@@ -1,13 +1,13 @@
 // What a run writes: a Hugging Face folder with all that belongs to it, or one GGUF file that has it in its header.
 import type { Output } from "./checkpoint/storage.ts";
-import type { PruneResult } from "./events.ts";
+import type { PruneResult } from "./events/prune.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { Model } from "./model/model.ts";
 import { ModelWriter } from "./model/model-writer.ts";
 import type { OutputForm } from "./model/output-form.ts";
 import { prunedConfig } from "./model/pruned-config.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
-import { parseByteSize } from "./options.ts";
+import { parseByteSize } from "./options/byte-size.ts";
 import { type Decisions, ggufRecord } from "./report/gguf-record.ts";
 import { writeCompanions, writeReport } from "./report/write-report.ts";
 

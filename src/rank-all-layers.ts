@@ -1,7 +1,7 @@
 // All neurons of the dense model ranked at once: one sweep scores those of each layer, and standardised scores compare layers.
 import { standardized } from "./allocation/standardized.ts";
 import { nthRandom } from "./calibration/random.ts";
-import type { StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import { layers, type StreamedLayer } from "./forward/layer-stream.ts";

@@ -2,7 +2,7 @@
 // when one layer alone is cut.
 import { mostRemovable } from "./allocation/by-cost.ts";
 import { headSteps, type LayerCosts, neuronsOnly } from "./allocation/curves.ts";
-import type { StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
 import { type ChangedLayer, forkDivergences } from "./forward/forks.ts";
 import type { LayerGradients } from "./forward/gradient-sweep.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";

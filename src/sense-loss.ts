@@ -1,7 +1,7 @@
 // What the loss feels: a backward sweep tells how dear an error is at each layer.
 import { createRandom } from "./calibration/random.ts";
 import type { Backend } from "./compute/backend.ts";
-import type { StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
 import { gradientSweep, type LayerGradients } from "./forward/gradient-sweep.ts";
 import { sampledLabels } from "./forward/labels.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";

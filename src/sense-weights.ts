@@ -1,5 +1,5 @@
 // How much the loss depends on the weights of each neuron, to first order: what the criterion "taylor" scores by.
-import type { StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
 import { givenLabels } from "./forward/labels.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
 import { type WeightGradients, weightGradients } from "./forward/weight-gradient.ts";

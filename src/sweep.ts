@@ -1,6 +1,6 @@
 // What every sweep over the layers of a model shares, and what backward sweeps have to find for it.
 import { cutsHeads } from "./allocation/heads.ts";
-import type { CalibrationSummary } from "./events.ts";
+import type { CalibrationSummary } from "./events/common.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import type { SweepHost } from "./host.ts";
@@ -8,7 +8,7 @@ import type { Criterion } from "./importance/criterion.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import type { PruneOptions } from "./options.ts";
+import type { PruneOptions } from "./options/prune.ts";
 import { cutsAttention } from "./presets.ts";
 import { recoveries } from "./recover/index.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";

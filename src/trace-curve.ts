@@ -2,11 +2,12 @@
 import { cutFigures, whyOutOfReach } from "./allocation/plan.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import { chooseSplit } from "./choose-split.ts";
-import type { CurveEvent, CurvePoint, StageEvent } from "./events.ts";
+import type { StageEvent } from "./events/common.ts";
+import type { CurveEvent, CurvePoint } from "./events/curve.ts";
 import { type Evidence, gatherEvidence } from "./evidence.ts";
 import type { SweepHost } from "./host.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
-import type { PruneOptions } from "./options.ts";
+import type { PruneOptions } from "./options/prune.ts";
 import { type Job, prepareJob, startSweep } from "./prepare-job.ts";
 import type { Sweep } from "./sweep.ts";
 import { tryOut } from "./try-out.ts";

@@ -1,5 +1,5 @@
 // A decision tried out: a sweep that writes nothing tells how good the model would be.
-import type { Quality, StageEvent } from "./events.ts";
+import type { Quality, StageEvent } from "./events/common.ts";
 import type { Decision } from "./evidence.ts";
 import { pruneLayers } from "./prune-sweep.ts";
 import type { Sweep } from "./sweep.ts";

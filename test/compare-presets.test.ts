@@ -2,8 +2,9 @@
 import { expect, test } from "vitest";
 import { type CompareHost, type CompareRequest, comparePresets, parsePresets } from "../src/compare-presets.ts";
 import { CompError } from "../src/errors.ts";
-import type { CompareEvent, Comparison } from "../src/events.ts";
-import { CompareOptions, parseOptions } from "../src/options.ts";
+import type { CompareEvent, Comparison } from "../src/events/compare.ts";
+import { CompareOptions } from "../src/options/compare.ts";
+import { parseOptions } from "../src/options/schema.ts";
 import { cell } from "./helpers/comparison.ts";
 import { pruneResult } from "./helpers/prune-result.ts";
 

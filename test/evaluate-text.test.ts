@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { evaluateText } from "../src/evaluate-text.ts";
-import type { EvalEvent, EvalResult } from "../src/events.ts";
+import type { EvalEvent, EvalResult } from "../src/events/eval.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { nodeBackend } from "../src/node/backend.ts";
 import { openPath } from "../src/node/open-path.ts";
-import type { EvalOptions } from "../src/options.ts";
+import type { EvalOptions } from "../src/options/eval.ts";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { expectedLogits, tinyPath } from "./helpers/fixtures.ts";
 

@@ -3,7 +3,7 @@ import { generateText } from "../src/generate-text.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { nodeBackend } from "../src/node/backend.ts";
 import { openPath } from "../src/node/open-path.ts";
-import type { GenerateOptions } from "../src/options.ts";
+import type { GenerateOptions } from "../src/options/generate.ts";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.ts";
 import { expectedLogits, tinyPath } from "./helpers/fixtures.ts";
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { CurveEvent } from "../src/events.ts";
+import type { CurveEvent } from "../src/events/curve.ts";
 import { type CurveRequest, curve } from "../src/node/trace-curve.ts";
 import { DEMO_MODEL } from "./helpers/built.ts";
 import { compError } from "./helpers/errors.ts";

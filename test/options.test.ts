@@ -1,6 +1,10 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { CompError } from "../src/errors.ts";
-import { EvalOptions, GenerateOptions, PruneOptions, parseByteSize, parseOptions } from "../src/options.ts";
+import { parseByteSize } from "../src/options/byte-size.ts";
+import { EvalOptions } from "../src/options/eval.ts";
+import { GenerateOptions } from "../src/options/generate.ts";
+import { PruneOptions } from "../src/options/prune.ts";
+import { parseOptions } from "../src/options/schema.ts";
 import { pruneOptions } from "../src/presets.ts";
 
 describe("defaults", () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openModel } from "../src/model/model.ts";
 import { openPath } from "../src/node/open-path.ts";
-import type { PresetName } from "../src/options.ts";
+import type { PresetName } from "../src/options/prune.ts";
 import { presets, pruneOptions } from "../src/presets.ts";
 import { compError } from "./helpers/errors.ts";
 import { tinyPath } from "./helpers/fixtures.ts";

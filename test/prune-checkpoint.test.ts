@@ -3,11 +3,11 @@ import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "no
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openFolder } from "../src/checkpoint/open-checkpoint.ts";
-import type { PruneResult } from "../src/events.ts";
+import type { PruneResult } from "../src/events/prune.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { folderSource } from "../src/node/folder-source.ts";
 import { prune } from "../src/node/prune.ts";
-import type { Criterion, Recovery } from "../src/options.ts";
+import type { Criterion, Recovery } from "../src/options/prune.ts";
 import { DEMO_MODEL } from "./helpers/built.ts";
 import { compError } from "./helpers/errors.ts";
 import { TINY_FAMILIES, tinyPath } from "./helpers/fixtures.ts";

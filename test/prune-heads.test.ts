@@ -2,7 +2,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { PruneResult } from "../src/events.ts";
+import type { PruneResult } from "../src/events/prune.ts";
 import { type Model, openModel } from "../src/model/model.ts";
 import { openPath } from "../src/node/open-path.ts";
 import { DEMO_MODEL } from "./helpers/built.ts";

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { PruneEvent, PruneResult } from "../src/events.ts";
+import type { PruneEvent, PruneResult } from "../src/events/prune.ts";
 import { openModel } from "../src/model/model.ts";
 import { openPath } from "../src/node/open-path.ts";
 import { type PruneRequest, prune } from "../src/node/prune.ts";

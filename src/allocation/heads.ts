@@ -1,7 +1,7 @@
 // Heads that every layer gives up alike, before any neuron goes.
 import { CompError } from "../errors.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
-import type { PruneOptions } from "../options.ts";
+import type { PruneOptions } from "../options/prune.ts";
 
 type HeadOptions = Pick<PruneOptions, "prune" | "heads" | "kvGroups">;
 

@@ -1,6 +1,6 @@
 // What will be cut, and what the work will cost, from the headers alone.
 import { CompError } from "../errors.ts";
-import type { PrunePlan } from "../events.ts";
+import type { PrunePlan } from "../events/prune.ts";
 import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { LayerSizes } from "../model/layer-sizes.ts";
@@ -9,7 +9,7 @@ import type { Model } from "../model/model.ts";
 import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
 import { modelTensors } from "../model/tensor-names.ts";
-import type { PruneOptions } from "../options.ts";
+import type { PruneOptions } from "../options/prune.ts";
 import { sizesByCost } from "./by-cost.ts";
 import { type LayerCosts, stepsOf } from "./curves.ts";
 import { withoutHeads } from "./heads.ts";

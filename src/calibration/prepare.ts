@@ -1,11 +1,11 @@
 // From options to calibration windows: from the texts given, from the model itself, or from the bundled mix.
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
-import type { CalibrationSummary, StageEvent } from "../events.ts";
+import type { CalibrationSummary, StageEvent } from "../events/common.ts";
 import { residentBytes } from "../forward/resident-weights.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/token-windows.ts";
-import type { CalibrationText, PruneOptions } from "../options.ts";
+import type { CalibrationText, PruneOptions } from "../options/prune.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";

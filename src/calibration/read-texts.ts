@@ -1,6 +1,6 @@
 // Calibration files → documents.
 import { CompError } from "../errors.ts";
-import type { CalibrationText } from "../options.ts";
+import type { CalibrationText } from "../options/prune.ts";
 
 /** The documents of a text: lines of a `.jsonl`, else the whole text. @throws {CompError} "calibration" naming the bad line */
 export function readDocuments({ name, text }: CalibrationText): string[] {

@@ -1,8 +1,15 @@
 // A command is data: its flags, its help and one function that runs it on a library handed in.
 import type * as z from "zod";
-import type { CompareEvent, CurveEvent, EvalEvent, GeneratedToken, PruneEvent } from "../events.ts";
+import type { CompareEvent } from "../events/compare.ts";
+import type { CurveEvent } from "../events/curve.ts";
+import type { EvalEvent } from "../events/eval.ts";
+import type { GeneratedToken } from "../events/generate.ts";
+import type { PruneEvent } from "../events/prune.ts";
 import type { CompareJob } from "../node/compare.ts";
-import type { CalibrationText, CurveOptions, EvalOptions, GenerateOptions, GivenPruneOptions } from "../options.ts";
+import type { CurveOptions } from "../options/curve.ts";
+import type { EvalOptions } from "../options/eval.ts";
+import type { GenerateOptions } from "../options/generate.ts";
+import type { CalibrationText, GivenPruneOptions } from "../options/prune.ts";
 import type { Inspection } from "../report/inspection.ts";
 import type { Screen } from "./screen.ts";
 

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import * as z from "zod";
 import { parsePresets } from "../compare-presets.ts";
-import { CompareOptions } from "../options.ts";
+import { CompareOptions } from "../options/compare.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";

@@ -1,7 +1,7 @@
 // comp curve MODEL: size against quality, before anything is written.
 import * as z from "zod";
-import type { CurveEvent } from "../events.ts";
-import { CurveOptions } from "../options.ts";
+import type { CurveEvent } from "../events/curve.ts";
+import { CurveOptions } from "../options/curve.ts";
 import { CURVE_HEADER, renderDense, renderPoint } from "../report/curve.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";

@@ -1,7 +1,7 @@
 // comp eval MODEL: perplexity on a text and, against a dense model, KL divergence.
 import * as z from "zod";
-import type { EvalResult } from "../events.ts";
-import { EvalOptions } from "../options.ts";
+import type { EvalResult } from "../events/eval.ts";
+import { EvalOptions } from "../options/eval.ts";
 import { formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import type * as z from "zod";
 import { CompError } from "../errors.ts";
-import { type OptionProperty, optionsOf, parseOptions } from "../options.ts";
+import { type OptionProperty, optionsOf, parseOptions } from "../options/schema.ts";
 import { nearest } from "./nearest.ts";
 
 const HELP_COLUMN = 24;

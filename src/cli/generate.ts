@@ -1,6 +1,6 @@
 // comp generate MODEL: continues a prompt.
 import * as z from "zod";
-import { GenerateOptions } from "../options.ts";
+import { GenerateOptions } from "../options/generate.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 type GenerateFlags = GenerateOptions & { json: boolean };

@@ -1,5 +1,5 @@
 // How far a run is: one live line on a terminal, a plain line a minute in a pipe.
-import type { StageEvent, StageName } from "../events.ts";
+import type { StageEvent, StageName } from "../events/common.ts";
 import { formatSeconds } from "../report/format.ts";
 import type { Screen } from "./screen.ts";
 

@@ -1,8 +1,8 @@
 // comp prune MODEL: a smaller model beside the one given.
 import { resolve } from "node:path";
 import * as z from "zod";
-import type { LayerResult, PruneEvent } from "../events.ts";
-import { type GivenPruneOptions, PruneOptions } from "../options.ts";
+import type { LayerResult, PruneEvent } from "../events/prune.ts";
+import { type GivenPruneOptions, PruneOptions } from "../options/prune.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
 import { readTextFile } from "./read-text.ts";

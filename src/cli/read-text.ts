@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { CompError } from "../errors.ts";
-import type { CalibrationText } from "../options.ts";
+import type { CalibrationText } from "../options/prune.ts";
 
 // far more than any calibration draws on, and below the longest string that JavaScript holds
 const MAX_TEXT_BYTES = 256e6;

@@ -1,5 +1,6 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
-import type { CalibrationSummary, Change, LayerProgress, PrunePlan, PruneResult, Trial } from "../events.ts";
+import type { CalibrationSummary, Change } from "../events/common.ts";
+import type { LayerProgress, PrunePlan, PruneResult, Trial } from "../events/prune.ts";
 import { describeCollapse } from "../report/collapse.ts";
 import {
   formatBytes,

@@ -2,7 +2,7 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
-import type { PruneOptions } from "../options.ts";
+import type { PruneOptions } from "../options/prune.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { checkGguf, ggufBytes } from "./gguf-writer.ts";
 import { areAlike } from "./layer-sizes.ts";

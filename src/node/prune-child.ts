@@ -2,8 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { CompError } from "../errors.ts";
-import type { ComparedCell, PruneEvent } from "../events.ts";
-import type { CompareOptions } from "../options.ts";
+import type { ComparedCell } from "../events/compare.ts";
+import type { PruneEvent } from "../events/prune.ts";
+import type { CompareOptions } from "../options/compare.ts";
 import { presets } from "../presets.ts";
 
 export interface ChildJob {

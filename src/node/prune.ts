@@ -1,9 +1,9 @@
 // Pruning on this machine: paths in, a folder or a GGUF file out.
 import { existsSync } from "node:fs";
 import { CompError } from "../errors.ts";
-import type { PruneEvent } from "../events.ts";
+import type { PruneEvent } from "../events/prune.ts";
 import type { Criterion } from "../importance/criterion.ts";
-import type { Criterion as CriterionName, GivenPruneOptions } from "../options.ts";
+import type { Criterion as CriterionName, GivenPruneOptions } from "../options/prune.ts";
 import { pruneOptions } from "../presets.ts";
 import { pruneCheckpoint } from "../prune-checkpoint.ts";
 import { nodeHost } from "./host.ts";

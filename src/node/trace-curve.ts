@@ -1,7 +1,8 @@
 // The curve of a model on this machine.
 import { CompError } from "../errors.ts";
-import type { CurveEvent } from "../events.ts";
-import { CurveOptions, parseOptions } from "../options.ts";
+import type { CurveEvent } from "../events/curve.ts";
+import { CurveOptions } from "../options/curve.ts";
+import { parseOptions } from "../options/schema.ts";
 import { pruneOptions } from "../presets.ts";
 import { traceCurve } from "../trace-curve.ts";
 import { nodeHost } from "./host.ts";

@@ -1,6 +1,6 @@
 // A comparison of presets as Markdown: a table for each text, the dense model first.
 import { baseName } from "../checkpoint/base-name.ts";
-import type { CellFailure, CellResult, Comparison, JudgedText } from "../events.ts";
+import type { CellFailure, CellResult, Comparison, JudgedText } from "../events/compare.ts";
 import { describeCollapse } from "./collapse.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent, formatSeconds } from "./format.ts";
 

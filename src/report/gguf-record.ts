@@ -5,8 +5,8 @@ import { baseName } from "../checkpoint/base-name.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { ggufValue } from "../checkpoint/gguf-bytes.ts";
 import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
-import type { CalibrationSummary } from "../events.ts";
-import type { PruneOptions } from "../options.ts";
+import type { CalibrationSummary } from "../events/common.ts";
+import type { PruneOptions } from "../options/prune.ts";
 import { VERSION } from "../version.ts";
 import { licenceOf } from "./model-card.ts";
 

@@ -1,6 +1,7 @@
 // README.md of a pruned folder: what was cut, what it cost, how to load it, whose licence applies.
 import { baseName } from "../checkpoint/base-name.ts";
-import type { Change, PruneResult } from "../events.ts";
+import type { Change } from "../events/common.ts";
+import type { PruneResult } from "../events/prune.ts";
 import { MODELING_FILE } from "../model/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
 

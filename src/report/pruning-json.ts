@@ -1,6 +1,6 @@
 // pruning.json of a pruned folder: enough to repeat the run and to map every kept neuron back to the source.
 import { baseName } from "../checkpoint/base-name.ts";
-import type { PruneResult } from "../events.ts";
+import type { PruneResult } from "../events/prune.ts";
 import { VERSION } from "../version.ts";
 
 /** Renders the record of one run; arrays of indices stand on one line each. */

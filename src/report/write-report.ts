@@ -1,7 +1,7 @@
 // The files of a pruned folder that are not weights.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
-import type { PruneResult } from "../events.ts";
+import type { PruneResult } from "../events/prune.ts";
 import type { ModelConfig } from "../model/config-fields.ts";
 import { MODELING_FILE, renderModelingFile } from "../model/modeling-file.ts";
 import { familyOf } from "../model/parse-config.ts";

@@ -4,7 +4,7 @@ import { equalSpec } from "../../src/allocation/plan.ts";
 import { reachedSparsity } from "../../src/allocation/uniform.ts";
 import { CompError } from "../../src/errors.ts";
 import { parseConfig } from "../../src/model/parse-config.ts";
-import type { PruneOptions } from "../../src/options.ts";
+import type { PruneOptions } from "../../src/options/prune.ts";
 import { pruneOptions } from "../../src/presets.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
 import { openModel } from "../../src/model/model.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import type { PruneOptions } from "../../src/options.ts";
+import type { PruneOptions } from "../../src/options/prune.ts";
 import { pruneOptions } from "../../src/presets.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 

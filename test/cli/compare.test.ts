@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { Comparison } from "../../src/events.ts";
+import type { Comparison } from "../../src/events/compare.ts";
 import { DEMO_MODEL, ROOT, runNode, whyNotBuilt } from "../helpers/built.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 

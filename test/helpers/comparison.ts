@@ -1,6 +1,7 @@
 // One plausible comparison as data, for everything that renders it.
-import type { CellResult, Comparison } from "../../src/events.ts";
-import { CompareOptions, parseOptions } from "../../src/options.ts";
+import type { CellResult, Comparison } from "../../src/events/compare.ts";
+import { CompareOptions } from "../../src/options/compare.ts";
+import { parseOptions } from "../../src/options/schema.ts";
 
 const judged = { text: "notes.txt", tokens: 8176, windows: 16, context: 512, densePerplexity: 20, seconds: 3 };
 

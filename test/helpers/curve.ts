@@ -1,5 +1,7 @@
 // One plausible curve as data, for everything that renders it.
-import type { Curve, Quality } from "../../src/events.ts";
+
+import type { Quality } from "../../src/events/common.ts";
+import type { Curve } from "../../src/events/curve.ts";
 import { pruneOptions } from "../../src/presets.ts";
 import { pruneResult } from "./prune-result.ts";
 

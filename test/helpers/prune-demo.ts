@@ -1,9 +1,9 @@
 // Pruning the demo model through the library, small enough for a test.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PruneEvent, PruneResult } from "../../src/events.ts";
+import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
 import { type PruneRequest, prune } from "../../src/node/prune.ts";
-import type { CalibrationText } from "../../src/options.ts";
+import type { CalibrationText } from "../../src/options/prune.ts";
 import { DEMO_MODEL, ROOT } from "./built.ts";
 
 /** English prose that lies in the repository. */

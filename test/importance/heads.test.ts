@@ -6,7 +6,7 @@ import { criteria } from "../../src/importance/index.ts";
 import { complement } from "../../src/linalg/gather.ts";
 import { invertSpd } from "../../src/linalg/invert.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
-import type { Criterion } from "../../src/options.ts";
+import type { Criterion } from "../../src/options/prune.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
 import { type Layer, makeLayer, squaredError, widen } from "../recover/layer.ts";
 

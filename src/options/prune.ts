@@ -1,7 +1,7 @@
-// The option system. One schema per task holds name, range, default and meaning; the command line's flags and help,
-// the checks of the library and the options kept in pruning.json all come from it.
+// How to prune. The schema holds name, range, default and meaning of each option; the command line's flags and help, the checks
+// of the library and the options kept in pruning.json all come from it.
 import * as z from "zod";
-import { CompError } from "./errors.ts";
+import { seed, threads } from "./common.ts";
 
 /** One calibration text as data: its name is for messages and reports. */
 export interface CalibrationText {
@@ -100,52 +100,6 @@ export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices | "sparsi
 } & {
   readonly [Name in keyof PresetChoices]?: (Name extends "criterion" ? Criterion : PresetChoices[Name]) | undefined;
 };
-
-/** How to measure perplexity and, against a dense model, KL divergence. */
-export interface EvalOptions {
-  /** Tokens in a window. */
-  readonly context: number;
-  /** Windows from the start of the text; 0 = all. */
-  readonly windows: number;
-  /** Prepend the BOS token to each window, which then has `context` + 1 tokens. */
-  readonly bos: boolean;
-  readonly threads?: number | undefined;
-}
-
-/** Which methods to compare, at which sizes, and on what. Calibration and pruning as in `PruneOptions`. */
-export interface CompareOptions
-  extends Pick<GivenPruneOptions, "sparsityOf" | "prune" | "widths" | "multipleOf" | "samples" | "seed" | "dtype">,
-    EvalOptions {
-  /** "all", or names of presets, comma-separated. */
-  readonly presets: string;
-  readonly sparsity: readonly number[];
-  /** Tokens in a calibration window; `context` is that of a judged one. */
-  readonly calibrationContext: number;
-}
-
-/** How to prune at many sizes, for the quality alone. */
-export interface CurveOptions
-  extends Omit<
-    GivenPruneOptions,
-    "sparsity" | "maxKl" | "maxPerplexityIncrease" | "dtype" | "maxShardSize" | "dryRun"
-  > {
-  readonly sparsity: readonly number[];
-  /** What the models would be written as. */
-  readonly as: "folder" | "gguf";
-}
-
-/** How to continue a prompt. */
-export interface GenerateOptions {
-  readonly prompt: string;
-  readonly maxTokens: number;
-  /** 0 = greedy. */
-  readonly temperature: number;
-  readonly seed: number;
-  readonly threads?: number | undefined;
-}
-
-const threads = z.int().min(1).max(1024).optional().describe("arithmetic threads").meta({ fallback: "all cores" });
-const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
 /** A share: a number up to 1, since 15 would be meant as 15 %, or a percentage as text. */
 const share = z.union([
@@ -253,109 +207,3 @@ export const PruneOptions: z.ZodObject = z.strictObject({
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   threads,
 }) satisfies z.ZodType<GivenPruneOptions>;
-
-export const EvalOptions: z.ZodObject = z.strictObject({
-  context: z.int().min(2).max(131072).default(512).describe("tokens in a window"),
-  windows: z.int().min(0).max(1048576).default(16).describe("windows from the start of the text, 0 for all"),
-  bos: z.boolean().default(false).describe("prepend the BOS token to each window"),
-  threads,
-}) satisfies z.ZodType<EvalOptions>;
-
-const { sparsityOf, prune, widths, multipleOf, samples, context: calibrationContext, dtype } = PruneOptions.shape;
-
-export const CompareOptions: z.ZodObject = z.strictObject({
-  presets: z.string().default("all").describe("the methods, comma-separated").meta({ value: "all|LIST" }),
-  sparsity: z
-    .array(z.number().min(0).max(0.95))
-    .min(1)
-    .default([0.2])
-    .describe("fractions of the parameters to remove")
-    .meta({ value: "LIST", expected: "numbers between 0 and 0.95, such as 0.1,0.2" }),
-  sparsityOf,
-  prune,
-  widths: widths!
-    .describe("equal: in every preset; per-layer: in best too")
-    .meta({ fallback: "as each preset has them" }),
-  multipleOf,
-  samples,
-  calibrationContext: calibrationContext!.describe("tokens in a calibration window"),
-  seed,
-  dtype,
-  context: EvalOptions.shape.context!.describe("tokens in a judged window"),
-  windows: EvalOptions.shape.windows,
-  bos: EvalOptions.shape.bos,
-  threads,
-}) satisfies z.ZodType<CompareOptions>;
-
-export const CurveOptions: z.ZodObject = PruneOptions.omit({
-  maxKl: true,
-  maxPerplexityIncrease: true,
-  dtype: true,
-  maxShardSize: true,
-  dryRun: true,
-}).extend({
-  sparsity: CompareOptions.shape.sparsity!.default([0.1, 0.2, 0.3, 0.4, 0.5]),
-  as: z.enum(["folder", "gguf"]).default("folder").describe("what would be written; it decides what --widths auto is"),
-});
-
-export const GenerateOptions: z.ZodObject = z.strictObject({
-  prompt: z.string().default("").describe("text to continue").meta({ fallback: "nothing: from BOS" }),
-  maxTokens: z.int().min(1).max(131072).default(64).describe("tokens to generate at most"),
-  temperature: z.number().min(0).max(10).default(0).describe("0 is greedy"),
-  seed,
-  threads,
-}) satisfies z.ZodType<GenerateOptions>;
-
-/** What a schema says of one option, as JSON Schema with our own `value` (placeholder), `fallback`, `expected`, `short`. */
-export interface OptionProperty {
-  readonly type?: string;
-  readonly enum?: readonly string[];
-  readonly anyOf?: readonly OptionProperty[];
-  readonly items?: OptionProperty;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly description?: string;
-  readonly default?: unknown;
-  readonly value?: string;
-  readonly fallback?: string;
-  readonly expected?: string;
-  readonly short?: string;
-}
-
-/** The options of a schema in the order in which it declares them. */
-export const optionsOf = (schema: z.ZodObject): [name: string, property: OptionProperty][] =>
-  Object.entries(z.toJSONSchema(schema, { io: "input" }).properties as Record<string, OptionProperty>);
-
-/**
- * Checks and completes options by their schema.
- *
- * @param label how a message names an option; the command line passes its spelling of flags
- * @throws {CompError} "option", in plain words: "sparsity must be between 0 and 0.95, got 1.5"
- */
-export function parseOptions<T>(schema: z.ZodObject, input: object, label = (name: string): string => name): T {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data as T;
-  const issue = parsed.error.issues[0]!;
-  if (issue.code === "unrecognized_keys") throw new CompError("option", `there is no option ${label(issue.keys[0]!)}`);
-  const name = String(issue.path[0]);
-  const property = optionsOf(schema).find(([known]) => known === name)?.[1] ?? {};
-  const value = (input as Record<string, unknown>)[name];
-  if (value === undefined) throw new CompError("option", `${label(name)} is missing`);
-  throw new CompError("option", `${label(name)} must be ${expectationOf(property)}, got ${renderValue(value)}`);
-}
-
-/** Bytes of a size such as "5GB", "500 MB" or "1024B"; units are decimal, as disks are sold. */
-export function parseByteSize(text: string): number {
-  const [, count, unit] = /^([\d.]+) ?([KMG]?)B$/i.exec(text)!;
-  return Math.floor(Number(count) * 1000 ** ["", "K", "M", "G"].indexOf(unit!.toUpperCase()));
-}
-
-function expectationOf(property: OptionProperty): string {
-  if (property.expected !== undefined) return property.expected;
-  if (property.enum !== undefined) return `one of ${property.enum.join(", ")}`;
-  if (property.type !== "number" && property.type !== "integer") return `a ${property.type ?? "valid value"}`;
-  const kind = property.type === "integer" ? "a whole number " : "";
-  return `${kind}between ${property.minimum} and ${property.maximum}`;
-}
-
-const renderValue = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
