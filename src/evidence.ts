@@ -3,7 +3,7 @@
 
 import type { LayerCosts } from "./allocation/curves.ts";
 import { neuronsOnly } from "./allocation/curves.ts";
-import { anyLayers, equalSpec, perLayerSpec, planLayers, whyOutOfReach, withOutputBias } from "./allocation/plan.ts";
+import { anyLayers, equalSpec, perLayerSpec, planLayers, whyOutOfReach } from "./allocation/plan.ts";
 import { predictedDivergence } from "./allocation/predicted.ts";
 import type { StageEvent } from "./events/common.ts";
 import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
@@ -103,7 +103,7 @@ export function decide(spec: DecoderSpec, { influences, costs, orders }: Evidenc
   const sizes = isEven ? equalSpec(spec, keptLayers, options) : perLayerSpec(spec, keptLayers, costs!, options);
   const equalCostRatio =
     options.allocation === "loss" ? costRatio(spec, keptLayers, costs!, options, sizes) : undefined;
-  return { keptLayers, spec: withOutputBias(sizes, options), orders, equalCostRatio };
+  return { keptLayers, spec: sizes, orders, equalCostRatio };
 }
 
 /** Predicted divergence with equal widths over that of the sizes chosen; undefined where equal widths go beyond the curves. */

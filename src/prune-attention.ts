@@ -28,10 +28,10 @@ const UNCUT_RIDGE = 1e-2;
 export async function pruneAttention(
   streamed: StreamedLayer,
   sizes: LayerSizes,
-  job: Omit<LayerJob, "width" | "sensed" | "order"> & { readonly lossCovariance: Float32Array | undefined },
+  job: Omit<LayerJob, "width" | "order">,
 ): Promise<PrunedAttention> {
   const { index, layer, weights } = streamed;
-  const { runner, gemm, options, criterion, states, target, scaled, tokenCount, lossCovariance, collectGarbage } = job;
+  const { runner, gemm, options, criterion, states, target, scaled, tokenCount, sensed, collectGarbage } = job;
   const { numAttentionHeads, numKeyValueHeads } = sizes;
   const smaller = { ...layer, numAttentionHeads, numKeyValueHeads };
   const isCut = numAttentionHeads !== layer.numAttentionHeads;
@@ -43,7 +43,8 @@ export async function pruneAttention(
   });
   const mean = total.data.map((sum) => sum / tokenCount);
   const statistics = { gram: gram.data, mean, tokenCount };
-  const felt = criterion.needsLossCovariance && lossCovariance ? { lossCovariance } : {};
+  const { lossCovariance, ...others } = sensed;
+  const felt = { ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
   const context = { gemm, random: nthRandom(options.seed, index).nextFloat };
   const cut = cutBetween(layer, sizes);
   const kept = isCut
@@ -82,7 +83,9 @@ export async function rankHeads(
 /** @throws {CompError} "option" when the criterion knows neurons only */
 export function headCostsOf({ name, blockCosts }: Criterion): NonNullable<Criterion["blockCosts"]> {
   if (blockCosts !== undefined) return blockCosts;
-  throw new CompError("option", `--criterion ${name} ranks neurons and no heads`);
+  throw new CompError("option", `--criterion ${name} ranks neurons and no heads`, {
+    hint: "cut neurons only: --prune mlp",
+  });
 }
 
 /** What a recovery takes to refit o_proj of the kept heads. */

@@ -10,7 +10,6 @@ import type { LayerSpec } from "./model/decoder-spec.ts";
 import { type LayerWeights, withZeroBiases } from "./model/read-layer.ts";
 import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
 import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
-import { headCovarianceKey } from "./sense-loss.ts";
 import { readSensed } from "./sensed.ts";
 import { aimsAtDense, needsLossCovariance, type Sweep, scalesTokens, weighsHeads } from "./sweep.ts";
 
@@ -82,16 +81,18 @@ async function cutLayer(
   const job = { ...streams, runner, gemm, options, criterion, collectGarbage };
   const needs = {
     needsLossCovariance: needsLossCovariance(sweep),
-    needsWeightSensitivity: criterion.needsWeightSensitivity === true && order === undefined,
+    needsWeightSensitivity: criterion.needsWeightSensitivity === true,
   };
   if (dense) await runner.attention(layer, weights, dense);
-  const feltAtHeads = needs.needsLossCovariance && weighsHeads(sweep);
-  const lossCovariance = feltAtHeads ? await scratch.read(headCovarianceKey(index)) : undefined;
-  const attention = await pruneAttention(streamed, own, { ...job, lossCovariance });
+  const atHeads = weighsHeads(sweep) && layer.numAttentionHeads > 0 ? needs : {};
+  const attention = await pruneAttention(streamed, own, {
+    ...job,
+    sensed: await readSensed(scratch, index, "attention", atHeads),
+  });
   for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
   if (dense) await runner.mlp(layer, weights, dense);
   collectGarbage();
-  const sensed = await readSensed(scratch, index, needs);
+  const sensed = await readSensed(scratch, index, "mlp", needs);
   const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, sensed, order });
   for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
   return { ...pruned, ...attention.record };

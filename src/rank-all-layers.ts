@@ -51,7 +51,7 @@ async function rankLayer(
   const job = { states, target: undefined, scaled: false, tokenCount: windows.ids.length };
   const statistics = {
     ...(await neuronStatistics(runner, layer, weights, job)),
-    ...(await readSensed(scratch, index, criterion)),
+    ...(await readSensed(scratch, index, "mlp", criterion)),
   };
   const context = { gemm, random: nthRandom(seed, index).nextFloat };
   const mlp = mlpMatrices(model.spec, weights);

@@ -1,19 +1,23 @@
 // What a backward sweep left in the scratch space for a criterion.
+import type { Half } from "./forward/projection-sums.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import type { Criterion, NeuronStatistics } from "./importance/criterion.ts";
-import { covarianceKey } from "./sense-loss.ts";
-import { sensitivityKey } from "./sense-weights.ts";
+import { covarianceKey, headCovarianceKey } from "./sense-loss.ts";
+import { headSensitivityKey, sensitivityKey } from "./sense-weights.ts";
 
 export type Sensed = Pick<NeuronStatistics, "lossCovariance" | "weightSensitivity">;
 
-/** What is needed of a layer, by a criterion or by a recovery. */
+/** What is needed of a half of a layer, by a criterion or by a recovery. */
 export async function readSensed(
   scratch: Scratch,
   index: number,
+  half: Half,
   needs: Pick<Criterion, "needsLossCovariance" | "needsWeightSensitivity">,
 ): Promise<Sensed> {
+  const [covariance, sensitivity] =
+    half === "mlp" ? [covarianceKey, sensitivityKey] : [headCovarianceKey, headSensitivityKey];
   return {
-    ...(needs.needsLossCovariance && { lossCovariance: await scratch.read(covarianceKey(index)) }),
-    ...(needs.needsWeightSensitivity && { weightSensitivity: await scratch.read(sensitivityKey(index)) }),
+    ...(needs.needsLossCovariance && { lossCovariance: await scratch.read(covariance(index)) }),
+    ...(needs.needsWeightSensitivity && { weightSensitivity: await scratch.read(sensitivity(index)) }),
   };
 }

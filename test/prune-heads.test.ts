@@ -99,6 +99,19 @@ test("whole key-value groups go with their heads", async () => {
     expect(heads).toEqual([2 * keyValueHeads[0]!, 2 * keyValueHeads[0]! + 1]);
 });
 
+test.each(["osscar", "wanda-sp", "flap", "llm-pruner", "comp-paper", "magnitude", "random"] as const)(
+  "%s cuts heads as its authors do, and neurons for the rest",
+  async (preset) => {
+    const output = newOutput();
+    const over = { layers: [1, 2, 3, 4, 5, 6], spare: [0, 0], multipleOf: 1, samples: 4 };
+    const { layers, sparsity } = await pruneDemo({ output, preset, sparsity: 0.76, ...over });
+    expect(layers.map(({ keptHeads }) => keptHeads)).toEqual([2, 2]); // one of two in each group
+    expect(layers.every(({ keptNeurons, totalNeurons }) => keptNeurons < totalNeurons)).toBe(true);
+    expect(sparsity.all).toBeGreaterThanOrEqual(0.76);
+    await withModel(output, async ({ spec }) => expect(spec.layers[1]!.numAttentionHeads).toBe(2));
+  },
+);
+
 describe("where the loss decides what each layer gives", () => {
   const sizesOf = ({ layers }: PruneResult) => layers.map(({ keptNeurons, keptHeads }) => [keptNeurons, keptHeads]);
   const request = { sparsity: 0.5, layers: 0, widths: "per-layer", multipleOf: 1 } as const;

@@ -76,7 +76,7 @@ function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", options:
 /** The fewest removed layers that leave the others a width worth having. */
 function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
   const target = targetOf(options);
-  const cut = withoutHeads(spec, options);
+  const cut = uncutNeurons(spec, options);
   for (const share of LEAST_WIDTH_SHARES) {
     for (let count = 0; count < spec.layers.length; count++) {
       const kept = [...spec.layers.keys()].slice(count);
@@ -105,7 +105,7 @@ export function equalSpec(
   options: PruneOptions,
   shown: readonly number[] = keptLayers,
 ): DecoderSpec {
-  const cut = withoutHeads(spec, options);
+  const cut = uncutNeurons(spec, options);
   const width = uniformWidth(cut, keptLayers, { ...targetOf(options), source: spec });
   return withWidth(cut, shown, equalWidths(cut, shown, width, options.spare));
 }
@@ -142,7 +142,7 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = withOutputBias(equalSpec(spec, kept, options), options);
+  const after = equalSpec(spec, kept, options);
   return {
     ...cutFigures(model, after, form),
     model: model.checkpoint.name,
@@ -184,10 +184,11 @@ const meanWidth = (spec: DecoderSpec): number => Math.round(mean(spec, "intermed
 const mean = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
   layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
 
-/** The spec with a bias in its MLPs where the recovery adds one and there is a place for it. */
-export function withOutputBias(spec: DecoderSpec, { recovery, widths }: PruneOptions): DecoderSpec {
-  if (recovery !== "bias") return spec;
-  return { ...spec, bias: withDownBias(spec, widths === "per-layer") ?? spec.bias };
+/** The pruned model but for its neurons: without the heads that go by number, with a bias where the recovery adds one. */
+function uncutNeurons(spec: DecoderSpec, options: PruneOptions): DecoderSpec {
+  const cut = withoutHeads(spec, options);
+  if (options.recovery !== "bias" || options.sparsity === 0) return cut;
+  return { ...cut, bias: withDownBias(spec, options.widths === "per-layer") ?? spec.bias };
 }
 
 /**
@@ -202,7 +203,7 @@ export function perLayerSpec(
   options: PruneOptions,
 ): DecoderSpec {
   const { sparsity, of, spare } = targetOf(options);
-  const cut = withoutHeads(spec, options);
+  const cut = uncutNeurons(spec, options);
   const layers = keptLayers.map((index) => cut.layers[index]!);
   const size = { neurons: options.multipleOf ?? PREFERRED_MULTIPLE, of };
   const curves = keptLayers.flatMap((index, layer) =>

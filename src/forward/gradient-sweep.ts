@@ -43,7 +43,7 @@ export interface SweepRequest {
 }
 
 export interface GradientRequest extends SweepRequest {
-  /** Whether the moments at o_proj are wanted too. */
+  /** Whether what is summed at the MLP is wanted of the attention too. */
   readonly heads: boolean;
 }
 

@@ -1,4 +1,4 @@
-// The gradient of the loss towards the weights of every MLP, layer by layer, on the way back from the last to the first.
+// The gradient of the loss towards the weights of every MLP, and attention if wanted, layer by layer, on the way back from the last to the first.
 import { differentiate } from "../compute/differentiate.ts";
 import { Graph } from "../compute/graph.ts";
 import { add } from "../compute/operations/index.ts";
@@ -6,23 +6,24 @@ import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { LayerSpec } from "../model/decoder-spec.ts";
 import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
-import { type SweepRequest, towardsLastLayer } from "./gradient-sweep.ts";
+import { type GradientRequest, towardsLastLayer } from "./gradient-sweep.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import { declarePosition, keyOf } from "./layer-runner.ts";
 
-const ROLES = ["gateProj", "upProj", "downProj"] as const;
-type MlpRole = (typeof ROLES)[number];
+const MLP = ["gateProj", "upProj", "downProj"] as const;
+const ATTENTION = ["qProj", "kProj", "vProj", "oProj"] as const;
+type Matrix = (typeof MLP)[number] | (typeof ATTENTION)[number];
 
 export interface WeightGradients {
   readonly index: number;
   readonly layer: LayerSpec;
   readonly weights: LayerWeights;
-  /** ∂L/∂W, L the log-loss summed over all tokens; of the shapes of the weights. Nothing of an MLP that is absent. */
-  readonly gradients: Readonly<Partial<Record<MlpRole, Tensor<Float32Array>>>>;
+  /** ∂L/∂W, L the log-loss summed over all tokens; of the shapes of the weights. Nothing of a part that is absent. */
+  readonly gradients: Readonly<Partial<Record<Matrix, Tensor<Float32Array>>>>;
 }
 
 /** Layers from the last to the first; the gradients of one are dropped before the next. */
-export async function* weightGradients(request: SweepRequest): AsyncGenerator<WeightGradients> {
+export async function* weightGradients(request: GradientRequest): AsyncGenerator<WeightGradients> {
   const { model, signal } = request;
   const states = await towardsLastLayer(request);
   for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
@@ -34,15 +35,15 @@ export async function* weightGradients(request: SweepRequest): AsyncGenerator<We
 
 /** One layer back: `states` hold the gradient towards the layer's output, then towards its input. */
 async function backward(
-  { runner, model, scratch }: SweepRequest,
+  { runner, model, scratch, heads }: GradientRequest,
   layer: LayerSpec,
   weights: LayerWeights,
   index: number,
   states: readonly HiddenBatch[],
 ): Promise<WeightGradients["gradients"]> {
-  const sums: Partial<Record<MlpRole, Tensor<Float32Array>>> = {};
-  for (const role of rolesOf(weights))
-    sums[role] = tensor(new Float32Array(weights[role]!.data.length), weights[role]!.shape);
+  const sums: Partial<Record<Matrix, Tensor<Float32Array>>> = {};
+  const roles = [...MLP, ...(heads ? ATTENTION : [])].filter((role) => weights[role] !== undefined);
+  for (const role of roles) sums[role] = tensor(new Float32Array(weights[role]!.data.length), weights[role]!.shape);
   const named = (suffix: string): Record<string, Tensor> =>
     Object.fromEntries(Object.entries(sums).map(([role, sum]) => [`${role}${suffix}`, sum]));
   for (const [i, { batch, length, hidden: upstream }] of states.entries()) {
@@ -50,7 +51,7 @@ async function backward(
     if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
     const program = await runner.programs.get(keyOf("weight gradient", context, weights), () =>
-      weightGradientGraph(context, weights),
+      weightGradientGraph(context, weights, roles),
     );
     const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...named("Before") };
     const { towardsInput } = await program.run(inputs, named("After"));
@@ -59,10 +60,8 @@ async function backward(
   return sums;
 }
 
-const rolesOf = (weights: LayerWeights): MlpRole[] => ROLES.filter((role) => weights[role] !== undefined);
-
-/** From a layer's input x and the gradient `upstream` towards its output: the gradients towards x and the MLP's weights. */
-function weightGradientGraph(context: LayerContext, weights: LayerWeights): Graph {
+/** From a layer's input x and the gradient `upstream` towards its output: the gradients towards x and the weights named. */
+function weightGradientGraph(context: LayerContext, weights: LayerWeights, roles: readonly Matrix[]): Graph {
   const { spec, layer, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
@@ -73,7 +72,6 @@ function weightGradientGraph(context: LayerContext, weights: LayerWeights): Grap
     layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
   const middle = attention?.hidden ?? x;
   const { hidden } = layer.intermediateSize === 0 ? { hidden: middle } : mlpHalf(context, middle, values);
-  const roles = rolesOf(weights);
   const wanted = [x, ...roles.map((role) => values[role]!)];
   const [towardsInput, ...gradients] = differentiate(graph, [[hidden, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);

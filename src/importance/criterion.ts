@@ -11,7 +11,7 @@ export interface NeuronStatistics {
   readonly tokenCount: number;
   /** S = E[g gᵀ], f32 [d, d]: g is the gradient of the loss at down_proj's output. Present after a gradient sweep. */
   readonly lossCovariance?: Float32Array;
-  /** Σ |w · ∂L/∂w| over the weights of each neuron, f32 [m]: L is the loss of the dense model on text. Present after a gradient sweep. */
+  /** Σ |w · ∂L/∂w| over the weights of each neuron, or of each element of the heads, f32 [m]: L is the loss of the dense model on text. Present after a gradient sweep. */
   readonly weightSensitivity?: Float32Array;
 }
 

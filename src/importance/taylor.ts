@@ -1,4 +1,5 @@
 // First-order Taylor expansion of the loss in the weights of a neuron.
+import { pooledCosts } from "./block-costs.ts";
 import { removeLowest } from "./by-score.ts";
 import type { Criterion } from "./criterion.ts";
 
@@ -14,4 +15,5 @@ export const taylor: Criterion = {
   needsWeightSensitivity: true,
   oneShot: true,
   rank: async (_, { weightSensitivity }, count) => removeLowest(Float64Array.from(weightSensitivity!), count),
+  blockCosts: async (_, { weightSensitivity }) => pooledCosts(Float64Array.from(weightSensitivity!)),
 };

@@ -59,10 +59,13 @@ export interface PruneOptions {
    * alone do not suffice; "half": for at most half of what is to go; "only": for all of it.
    */
   readonly layers: "auto" | "half" | "only" | number | number[];
-  /** Query heads to remove from each key-value group of every layer. */
-  readonly heads: number;
-  /** Whole key-value groups to remove from every layer, with their query heads. */
-  readonly kvGroups: number;
+  /**
+   * Query heads to remove from each key-value group of every layer. "auto": where heads may be cut and no allocation decides,
+   * as large a share as of the rest.
+   */
+  readonly heads: "auto" | number;
+  /** Whole key-value groups to remove from every layer, with their query heads; "auto" likewise, where a group is one head. */
+  readonly kvGroups: "auto" | number;
   /** The kept width is a multiple of this; undefined = 32 where that still reaches the sparsity, else 1. */
   readonly multipleOf?: number | undefined;
   /** Texts to calibrate on; with none, the model's own samples or the bundled mix. */
@@ -110,6 +113,11 @@ const share = z.union([
     .transform((text) => Number.parseFloat(text) / 100)
     .pipe(z.number().min(0.0001).max(100)),
 ]);
+
+const headCount = z
+  .union([z.literal("auto"), z.int().min(0).max(16384)])
+  .default("auto")
+  .meta({ value: "auto|N", expected: "auto or a number of heads" });
 
 const BY_PRESET = { fallback: "the preset's" };
 
@@ -177,8 +185,10 @@ export const PruneOptions: z.ZodObject = z.strictObject({
       expected: "auto, half, only, a number of layers, or indices such as 7,8",
       ...BY_PRESET,
     }),
-  heads: z.int().min(0).max(16384).default(0).describe("query heads to remove from each key-value group"),
-  kvGroups: z.int().min(0).max(16384).default(0).describe("whole key-value groups to remove from each layer"),
+  heads: headCount.describe(
+    "query heads to remove from each key-value group; auto: as a preset that cuts heads has it",
+  ),
+  kvGroups: headCount.describe("whole key-value groups to remove from each layer"),
   multipleOf: z
     .int()
     .min(1)
