@@ -22,12 +22,15 @@ import { type LossRequest, sweepBackward } from "./sense-loss.ts";
 /** Tokens of the backward sweep: costs need a better Gram matrix than S does. */
 const COST_TOKENS = 16384;
 
-/** Tokens of a sweep that measures cuts; the loss of a whole part is large, and needs fewer. */
+/** Tokens of a sweep that measures cuts; the loss of a large cut is large, and needs fewer. */
 const FORK_TOKENS = 2048;
-const WHOLE_FORK_TOKENS = 1024;
+const LARGE_FORK_TOKENS = 1024;
 
-/** Share of a layer's neurons, or of the steps of its attention, whose loss is measured. */
-const FORK_SHARE = 0.3;
+/** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */
+const NEURON_SHARES = [0.3, 0.6];
+
+/** Share of the steps of an attention whose loss is measured, besides that of all of them. */
+const HEAD_SHARE = 0.3;
 
 /** Which cuts are weighed: of neurons only, or of heads and of whole parts too. */
 export type CostScope = "mlp" | "all";
@@ -35,30 +38,37 @@ export type CostScope = "mlp" | "all";
 /** The layer with one part cut, in the sweep that measures it; undefined where it has no such part. */
 type Change = (streamed: StreamedLayer) => Promise<ChangedLayer | undefined>;
 
-/** What the backward sweep predicts of one part of each layer, and what a measured cut keeps of it. */
-interface Predictions<Kept> {
-  /** Per layer; empty where the part is absent. */
-  readonly curves: Float64Array[];
-  readonly kept: (Kept | undefined)[];
+/** A cut whose loss is measured. */
+interface Cut {
+  /** Of the curve that the cut takes. */
+  readonly steps: number;
+  readonly change: Change;
 }
+
+/** What the backward sweep predicts of one part of a layer. */
+interface Prediction {
+  /** Marginal costs, nats per token. */
+  readonly curve: Float64Array;
+  /** Each beyond the one before. */
+  readonly cuts: readonly Cut[];
+}
+
+const ABSENT: Prediction = { curve: new Float64Array(0), cuts: [] };
 
 /** Costs of every layer; S of every layer is left in the scratch space. */
 export async function* senseCosts(request: LossRequest, scope: CostScope): AsyncGenerator<StageEvent, LayerCosts[]> {
-  const none = new Float64Array(0);
-  const neurons: Predictions<Int32Array> = { curves: [], kept: [] };
-  const heads: Predictions<HeadRemoval> = { curves: [], kept: [] };
+  const neurons: Prediction[] = [];
+  const heads: Prediction[] = [];
   yield* sweepBackward(request, COST_TOKENS, async (gradients) => {
     const { index, layer } = gradients;
-    [neurons.curves[index], heads.curves[index]] = [none, none];
-    if (layer.intermediateSize > 0)
-      [neurons.curves[index], neurons.kept[index]] = await predictNeurons(request, gradients);
-    if (scope === "all" && layer.numAttentionHeads > 0)
-      [heads.curves[index], heads.kept[index]] = await predictHeads(request, gradients);
+    neurons[index] = layer.intermediateSize > 0 ? await predictNeurons(request, gradients) : ABSENT;
+    const hasHeads = scope === "all" && layer.numAttentionHeads > 0;
+    heads[index] = hasHeads ? await predictHeads(request, gradients) : ABSENT;
   });
-  const mlps = yield* measureNeurons(request, neurons);
+  const mlps = yield* correct(request, neurons);
   if (scope === "mlp") return mlps.map(neuronsOnly);
-  const attentions = yield* measureHeads(request, heads);
-  const withoutMlp = yield* measure(request, WHOLE_FORK_TOKENS, withoutPart({ intermediateSize: 0 }));
+  const attentions = yield* correct(request, heads);
+  const withoutMlp = yield* measure(request, LARGE_FORK_TOKENS, withoutPart(NO_MLP));
   return mlps.map((curve, index) => ({
     neurons: curve,
     restOfMlp: curve.length === 0 ? undefined : Math.max(0, withoutMlp[index]! - sum(curve)),
@@ -68,71 +78,77 @@ export async function* senseCosts(request: LossRequest, scope: CostScope): Async
 
 /** What each layer costs as a whole: the KL divergence without it, nats per token. */
 export const measureLayers = (request: LossRequest): AsyncGenerator<StageEvent, number[]> =>
-  measure(request, WHOLE_FORK_TOKENS, withoutPart({ intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 }));
+  measure(request, LARGE_FORK_TOKENS, withoutPart({ ...NO_MLP, ...NO_ATTENTION }));
 
-async function* measureNeurons(
+/** Curves that cost at each cut what was measured there. */
+async function* correct(
   request: LossRequest,
-  { curves, kept }: Predictions<Int32Array>,
+  predictions: readonly Prediction[],
 ): AsyncGenerator<StageEvent, Float64Array[]> {
-  const { model, scratch } = request;
-  const measured = yield* measure(request, FORK_TOKENS, async ({ index, layer, weights }) => {
-    const own = kept[index];
-    if (own === undefined) return undefined;
-    const pruned = pruneNeurons(weights, own, await scratch.take(`cut ${index}`));
-    return { layer: { ...layer, intermediateSize: own.length }, weights: pruned };
-  });
-  return curves.map((curve, index) => anchored(curve, neuronCut(model.spec.layers[index]!), measured[index]!));
+  const rounds = Math.max(...predictions.map(({ cuts }) => cuts.length));
+  const measured: number[][] = [];
+  for (let round = 0; round < rounds; round++) {
+    const tokens = round === 0 ? FORK_TOKENS : LARGE_FORK_TOKENS;
+    const change: Change = async (streamed) => predictions[streamed.index]!.cuts[round]?.change(streamed);
+    measured.push(yield* measure(request, tokens, change));
+  }
+  return predictions.map(({ curve, cuts }, index) =>
+    anchored(
+      curve,
+      cuts.map(({ steps }, round) => ({ steps, loss: measured[round]![index]! })),
+    ),
+  );
 }
 
-async function* measureHeads(
-  request: LossRequest,
-  { curves, kept }: Predictions<HeadRemoval>,
-): AsyncGenerator<StageEvent, Float64Array[]> {
-  const { model, scratch } = request;
-  const measured = yield* measure(request, FORK_TOKENS, async ({ index, layer, weights }) => {
-    const own = kept[index];
-    if (own === undefined) return undefined;
-    const sizes = { numAttentionHeads: own.heads.length, numKeyValueHeads: own.keyValueHeads.length };
-    const pruned = pruneHeads(weights, own, model.spec.headDim, await scratch.take(`head cut ${index}`));
-    return { layer: { ...layer, ...sizes }, weights: pruned };
-  });
-  const without = withoutPart({ numAttentionHeads: 0, numKeyValueHeads: 0 });
-  const whole = yield* measure(request, WHOLE_FORK_TOKENS, without);
-  return curves.map((curve, index) => {
-    const cut = headCut(model.spec.layers[index]!);
-    return anchored(curve, cut, measured[index]!, whole[index]!);
-  });
-}
-
-/** Marginal costs of the neurons down to the least width, and the neurons that the measured cut leaves. */
-async function predictNeurons(
-  { model, gemm, ridge, scratch }: LossRequest,
-  gradients: LayerGradients,
-): Promise<[Float64Array, Int32Array]> {
+/** Costs of the neurons down to the least width. */
+async function predictNeurons(request: LossRequest, gradients: LayerGradients): Promise<Prediction> {
+  const { model, gemm, ridge, scratch } = request;
   const { index, layer, weights, tokenCount } = gradients;
   const mlp = mlpMatrices(model.spec, weights);
-  const removal = await loss.rank(mlp, gradients, mostRemovable(layer.intermediateSize), { gemm, random });
-  const kept = complement(removal.order.slice(0, neuronCut(layer)).toSorted(), layer.intermediateSize);
-  const { downProj } = await leastSquares.recover({ ...gradients, ...mlp, kept, ridge }, { gemm });
-  await scratch.put(`cut ${index}`, downProj);
-  return [removal.costs.map((cost) => divergence(cost, tokenCount)), kept];
+  const { order, costs } = await loss.rank(mlp, gradients, mostRemovable(layer.intermediateSize), { gemm, random });
+  const cuts: Cut[] = [];
+  for (const share of NEURON_SHARES) {
+    const steps = Math.round(share * layer.intermediateSize);
+    const kept = complement(order.slice(0, steps).toSorted(), layer.intermediateSize);
+    const { downProj } = await leastSquares.recover({ ...gradients, ...mlp, kept, ridge }, { gemm });
+    const key = `cut ${index} to ${kept.length}`;
+    await scratch.put(key, downProj);
+    const change: Change = async (streamed) => ({
+      layer: { ...streamed.layer, intermediateSize: kept.length },
+      weights: pruneNeurons(streamed.weights, kept, await scratch.take(key)),
+    });
+    cuts.push({ steps, change });
+  }
+  return { curve: costs.map((cost) => divergence(cost, tokenCount)), cuts };
 }
 
-/** Costs of the steps of an attention down to none, and the heads that the measured cut leaves. */
-async function predictHeads(
-  { model, gemm, ridge, scratch }: LossRequest,
-  { index, layer, weights, heads, tokenCount }: LayerGradients,
-): Promise<[Float64Array, HeadRemoval]> {
-  const rank = (steps: number): Promise<HeadRemoval> =>
-    rankHeads(loss, model.spec, { layer, weights }, statistics, cutOf(layer, steps), { gemm, random });
+/** Costs of the steps of an attention down to none. */
+async function predictHeads(request: LossRequest, gradients: LayerGradients): Promise<Prediction> {
+  const { model, gemm, ridge, scratch } = request;
+  const { index, layer, weights, heads, tokenCount } = gradients;
   const statistics = { ...heads!, tokenCount };
-  const { costs } = await rank(headSteps(layer).length);
-  const kept = await rank(headCut(layer));
-  const { downProj } = await leastSquares.recover(oProjInput(model.spec, weights, statistics, kept.heads, ridge), {
-    gemm,
+  const all = headSteps(layer).length;
+  const rank = (steps: number): Promise<HeadRemoval> =>
+    rankHeads(loss, model.spec, { layer, weights }, statistics, headCut(layer, steps), { gemm, random });
+  const { costs } = await rank(all);
+  const steps = Math.min(Math.max(1, Math.round(HEAD_SHARE * all)), all - 1);
+  const kept = await rank(steps);
+  const input = oProjInput(model.spec, weights, statistics, kept.heads, ridge);
+  const { downProj } = await leastSquares.recover(input, { gemm });
+  const key = `head cut ${index}`;
+  await scratch.put(key, downProj);
+  const sizes = { numAttentionHeads: kept.heads.length, numKeyValueHeads: kept.keyValueHeads.length };
+  const change: Change = async (streamed) => ({
+    layer: { ...streamed.layer, ...sizes },
+    weights: pruneHeads(streamed.weights, kept, model.spec.headDim, await scratch.take(key)),
   });
-  await scratch.put(`head cut ${index}`, downProj);
-  return [costs.map((cost) => divergence(cost, tokenCount)), kept];
+  return {
+    curve: costs.map((cost) => divergence(cost, tokenCount)),
+    cuts: [
+      { steps, change },
+      { steps: all, change: withoutPart(NO_ATTENTION) },
+    ],
+  };
 }
 
 /** The criterion `loss` draws nothing. */
@@ -141,16 +157,11 @@ const random = (): number => 0;
 /** Half the quadratic form of the Fisher information is the KL divergence (second-order expansion). */
 const divergence = (cost: number, tokenCount: number): number => cost / (2 * tokenCount);
 
-const neuronCut = ({ intermediateSize }: LayerSizes): number => Math.round(FORK_SHARE * intermediateSize);
-
-/** Steps of an attention whose loss is measured: one at least, but not all. */
-function headCut(layer: LayerSizes): number {
-  const steps = headSteps(layer).length;
-  return Math.min(Math.max(1, Math.round(FORK_SHARE * steps)), Math.max(0, steps - 1));
-}
-
-const cutOf = ({ numAttentionHeads, numKeyValueHeads }: LayerSizes, steps: number): HeadCut =>
+const headCut = ({ numAttentionHeads, numKeyValueHeads }: LayerSizes, steps: number): HeadCut =>
   numAttentionHeads > numKeyValueHeads ? { kvGroups: 0, heads: steps } : { kvGroups: steps, heads: 0 };
+
+const NO_MLP = { intermediateSize: 0 };
+const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
 
 const withoutPart =
   (sizes: Partial<LayerSizes>): Change =>
@@ -185,14 +196,21 @@ function lastTokens({ ids, count, length }: TokenWindows, tokens: number): Token
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
-/** A curve scaled so that its first `cut` steps cost what was measured, and the others what is then left of `whole`. */
-function anchored(curve: Float64Array, cut: number, measured: number, whole?: number): Float64Array {
+/** A curve scaled piece by piece, so that its steps up to each anchor cost what was measured; the last scale holds for the rest. */
+function anchored(curve: Float64Array, anchors: readonly { steps: number; loss: number }[]): Float64Array {
   const scaled = curve.slice();
-  const first = scaled.subarray(0, cut);
-  const ratio = sum(first) > 0 ? measured / sum(first) : 1;
-  scaled.set(first.map((cost) => cost * ratio));
-  const rest = scaled.subarray(cut);
-  const left = whole === undefined ? sum(rest) * ratio : Math.max(0, whole - sum(first));
-  if (sum(rest) > 0) rest.set(rest.map((cost) => (cost * left) / sum(rest)));
+  let start = 0;
+  let spent = 0;
+  let ratio = 1;
+  for (const { steps, loss: measured } of anchors) {
+    const piece = scaled.subarray(start, steps);
+    const predicted = sum(piece);
+    if (predicted > 0) ratio = Math.max(0, measured - spent) / predicted;
+    piece.set(piece.map((cost) => cost * ratio));
+    start = steps;
+    spent += predicted * ratio;
+  }
+  const rest = scaled.subarray(start);
+  rest.set(rest.map((cost) => cost * ratio));
   return scaled;
 }

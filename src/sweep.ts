@@ -33,9 +33,9 @@ export interface Sweep {
 export const allocatesHeads = (options: PruneOptions): boolean =>
   options.allocation === "loss" && cutsAttention(options) && !cutsHeads(options);
 
-/** Whether the recovery aims at the dense model's hidden states. Where a norm follows the projections it cannot reach them. */
-export const aimsAtDense = ({ model, options }: Pick<Sweep, "model" | "options">): boolean =>
-  recoveries[options.recovery].towardsDense === true && !model.spec.sandwichNorms;
+/** Whether the recovery aims at the dense model's hidden states. */
+export const aimsAtDense = ({ options }: Pick<Sweep, "options">): boolean =>
+  recoveries[options.recovery].towardsDense === true;
 
 /** Whether trials decide how many layers go beyond those that have to: the loss tells which, and one width all the rest. */
 export const searchesSplit = ({ criterion, options }: Pick<Sweep, "criterion" | "options">): boolean =>

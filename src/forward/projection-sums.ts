@@ -1,9 +1,10 @@
 // Second moments at the two projections that write into the residual stream: o_proj and down_proj.
 import { Graph } from "../compute/graph.ts";
-import { add, gemm, mul, reciprocal, reshape, sub, sum } from "../compute/operations/index.ts";
+import { add, gemm, mul, reciprocal, reshape, shift, sub, sum } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
+import { beforeNorm } from "./before-norm.ts";
 import { attentionHalf, declareWeights, type LayerContext, mlpHalf, type Position } from "./decoder-layer.ts";
 import type { HiddenStates } from "./hidden-states.ts";
 import { tokenScale } from "./token-scale.ts";
@@ -14,7 +15,7 @@ export type Half = "attention" | "mlp";
 export interface SumsOptions {
   /** Whether tokens count by their scale u (token-scale.ts); else u = 1. */
   readonly scaled: boolean;
-  /** What should come out of the half; without it the drift is zero. For models without `sandwichNorms`. */
+  /** What should come out of the half; without it the drift is zero. */
   readonly target?: HiddenStates | undefined;
 }
 
@@ -22,7 +23,7 @@ export interface SumsOptions {
 export interface ProjectionSums {
   readonly gram: Tensor<Float32Array>; // Σ z zᵀ / u² [inputSize, inputSize]
   readonly total: Tensor<Float32Array>; // Σ z [1, inputSize]
-  /** Σ e zᵀ [hiddenSize, inputSize]: e is what the projection would have to write in addition to reach a target. */
+  /** Σ e zᵀ / u² [hiddenSize, inputSize]: e is what the projection would have to write in addition to come near a target. */
   readonly drift: Tensor<Float32Array>;
 }
 
@@ -66,7 +67,10 @@ export function projectionSumsGraph(
   graph.output("total", add(reshape(sum(inputs, [0]), [1, size]), graph.input("totalBefore", [1, size])));
   if (!hasTarget) return graph;
   const missing = sub(graph.input("target", shape), outcome.hidden);
+  const outputNorm = half === "mlp" ? values.mlpOutputNorm : values.attentionOutputNorm;
+  const gain = outputNorm && shift(outputNorm, spec.normOffset);
+  const wanted = gain ? beforeNorm(spec, missing, sub(outcome.hidden, x), gain) : missing;
   const before = graph.input("driftBefore", [spec.hiddenSize, size]);
-  graph.output("drift", gemm(missing, inputs, { transA: true, addTo: before }));
+  graph.output("drift", gemm(wanted, even, { transA: true, addTo: before }));
   return graph;
 }

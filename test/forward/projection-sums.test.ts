@@ -12,7 +12,7 @@ import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 const distance = (a: readonly HiddenBatch[], b: readonly HiddenBatch[]): number =>
   a.reduce((sum, { hidden }, i) => sum + hidden.data.reduce((s, v, j) => s + (v - b[i]!.hidden.data[j]!) ** 2, 0), 0);
 
-describe.each(["llama", "qwen2"])("%s", (family) => {
+describe.each(["llama", "qwen2", "gemma3"])("%s", (family) => {
   test.each(["attention", "mlp"] as const)(
     "the drift at the %s projection leads a disturbed stream back",
     async (half) => {
@@ -34,7 +34,7 @@ describe.each(["llama", "qwen2"])("%s", (family) => {
       };
       const target = await run(await embed(model, windows));
       const { gram, drift } = await runner.projectionSums(half, layer, weights, await disturbed(), {
-        scaled: false,
+        scaled: model.spec.sandwichNorms,
         target,
       });
       const role = half === "attention" ? "oProj" : "downProj";
