@@ -6,8 +6,9 @@ import type { TokenWindows } from "./model/token-windows.ts";
 import { type Sweep, searchesSplit } from "./sweep.ts";
 import { tryOut } from "./try-out.ts";
 
-/** Windows of a trial: enough to rank splits, whose differences are large. */
-const TRIAL_WINDOWS = 64;
+/** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
+const TRIAL_SHARE = 1 / 8;
+const LEAST_TRIAL_WINDOWS = 8;
 
 /** Layers tried beyond those that have to go. */
 const MOST_MORE_LAYERS = 4;
@@ -37,6 +38,6 @@ export async function* chooseSplit(
 }
 
 function firstWindows({ ids, count, length }: TokenWindows): TokenWindows {
-  const some = Math.min(count, TRIAL_WINDOWS);
+  const some = Math.min(count, Math.max(LEAST_TRIAL_WINDOWS, Math.round(TRIAL_SHARE * count)));
   return { ids: ids.subarray(0, some * length), count: some, length };
 }
