@@ -7,6 +7,7 @@ import { backendGemm } from "./compute/gemm.ts";
 import { CompError } from "./errors.ts";
 import type { PreparationEvent } from "./events/common.ts";
 import type { PrunePlan } from "./events/prune.ts";
+import { expectedCost } from "./expected-cost.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
 import type { SweepHost } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
@@ -54,7 +55,8 @@ export async function prepareJob(
   const carried = { layers: layersOption(model.spec, given, form), ...widthsOption(model.spec, given, form) };
   const options = withinReach(model, withPossibleRecovery({ ...given, ...carried }, model));
   if (cutsHeads(options)) headCostsOf(criterion);
-  const plan = { ...planPrune(model, options, form), searchesSplit: searchesSplit({ criterion, options }) };
+  const work = { spec: model.spec, criterion, options };
+  const plan = { ...planPrune(model, options, form), searchesSplit: searchesSplit(work), ...expectedCost(work) };
   const warnings = await checkOutput(model, options, form);
   if (options.recovery !== given.recovery)
     warnings.push(`a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`);

@@ -20,11 +20,11 @@ import { leastSquares } from "./recover/least-squares.ts";
 import { type LossRequest, sweepBackward } from "./sense-loss.ts";
 
 /** Tokens of the backward sweep: costs need a better Gram matrix than S does. */
-const COST_TOKENS = 16384;
+export const COST_TOKENS = 16384;
 
 /** Tokens of a sweep that measures cuts; the loss of a large cut is large, and needs fewer. */
-const FORK_TOKENS = 2048;
-const LARGE_FORK_TOKENS = 1024;
+export const FORK_TOKENS = 2048;
+export const LARGE_FORK_TOKENS = 1024;
 
 /** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */
 const NEURON_SHARES = [0.3, 0.6];

@@ -11,7 +11,7 @@ import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 
 /** Tokens of the sweep where S is all that is wanted. */
-const COVARIANCE_TOKENS = 8192;
+export const COVARIANCE_TOKENS = 8192;
 
 export interface LossRequest {
   readonly backend: Backend;

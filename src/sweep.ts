@@ -50,5 +50,5 @@ export const weighsHeads = (sweep: Pick<Sweep, "model" | "options">): boolean =>
   cutsHeads(sweep.options) || allocatesHeads(sweep.options) || aimsAtDense(sweep);
 
 /** Whether what the loss feels decides about what goes, or about what is made up for. */
-export const needsLossCovariance = (sweep: Pick<Sweep, "model" | "criterion" | "options">): boolean =>
+export const needsLossCovariance = (sweep: Pick<Sweep, "criterion" | "options">): boolean =>
   sweep.criterion.needsLossCovariance === true || aimsAtDense(sweep);

@@ -1,14 +1,12 @@
-// What will be cut, and what the work will cost, from the headers alone.
+// What will be cut, from the headers alone.
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
-import { RESIDENT_BYTES } from "../forward/spilled-states.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { LayerSizes } from "../model/layer-sizes.ts";
 import { withDownBias } from "../model/mlp-bias.ts";
 import type { Model } from "../model/model.ts";
 import { type OutputForm, weightBytes } from "../model/output-form.ts";
 import { countParameters } from "../model/parameters.ts";
-import { modelTensors } from "../model/tensor-names.ts";
 import type { PruneOptions } from "../options/prune.ts";
 import { sizesByCost } from "./by-cost.ts";
 import { type LayerCosts, stepsOf } from "./curves.ts";
@@ -28,11 +26,6 @@ import {
 
 /** "auto" removes whole layers only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
 const LEAST_WIDTH_SHARES = [0.4, 0.1];
-
-/** Figures for the estimates: measured on 2 cores; a rough guide, told as such. */
-const FLOPS_PER_SECOND = 8e10;
-const BASE_BYTES = 300 * 2 ** 20; // the runtime itself
-const ACTIVATION_TOKENS = 2048;
 
 /** How many layers go, and which when that is known before calibration. */
 export interface LayerCut {
@@ -133,12 +126,15 @@ export function anyLayers(spec: DecoderSpec, { count, removed }: LayerCut): numb
   return [...spec.layers.keys()].filter((index) => (removed ? !removed.includes(index) : index >= count));
 }
 
+/** What the sizes tell. */
+export type CutPlan = Omit<PrunePlan, "searchesSplit" | "expectedPeakBytes" | "expectedSeconds">;
+
 /**
  * The plan as a person reads it.
  *
  * @throws {CompError} "budget" when the sparsity is out of reach, "option" for choices that exclude each other
  */
-export function planPrune(model: Model, options: PruneOptions, form: OutputForm): Omit<PrunePlan, "searchesSplit"> {
+export function planPrune(model: Model, options: PruneOptions, form: OutputForm): CutPlan {
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
@@ -150,8 +146,6 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
     layers: { before: spec.layers.length, after: kept.length },
     layersRemoved: cut.removed ?? [],
     widths: options.widths,
-    expectedPeakBytes: expectedPeakBytes(spec, options),
-    expectedSeconds: expectedSeconds(spec, options),
   };
 }
 
@@ -218,24 +212,3 @@ export function perLayerSpec(
 
 const sourceBytes = (model: Model): number =>
   [...model.tensors.values()].reduce((total, tensor) => total + tensor.byteLength, 0);
-
-/** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
-function expectedPeakBytes(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
-  const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
-  const width = Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));
-  const streams = recovery === "dense-target" ? 2 : 1;
-  const hidden = streams * Math.min(RESIDENT_BYTES, 4 * samples * context * spec.hiddenSize);
-  const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
-  const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
-  return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
-}
-
-/** Passes of the calibration tokens, Gram matrices and inverses. */
-function expectedSeconds(spec: DecoderSpec, { samples, context, recovery }: PruneOptions): number {
-  const tokens = samples * context;
-  const sweeps = recovery === "dense-target" ? 4 : 2;
-  const passes = sweeps * 2 * tokens * countParameters(spec).decoderMatrices;
-  const neurons = spec.layers.reduce((total, { intermediateSize: m }) => total + 2 * tokens * m ** 2 + 12 * m ** 3, 0);
-  const head = 4 * 2 * 8 * context * modelTensors(spec)[0]!.shape.reduce((a, b) => a * b, 1);
-  return (passes + neurons + head) / FLOPS_PER_SECOND;
-}

@@ -1,8 +1,9 @@
 // What one changed layer does to the prediction: forks of the hidden states leave the unchanged stream, one at each layer, and
 // all of them travel on through the unchanged layers in the same sweep.
 import { type Tensor, tensor } from "../compute/tensor.ts";
-import type { LayerSpec } from "../model/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
+import { countParameters } from "../model/parameters.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { TokenWindows } from "../model/token-windows.ts";
 import { compareHeads } from "./head.ts";
@@ -41,17 +42,39 @@ export async function* forkDivergences(
     forks.push(fork);
   }
   const divergences: number[] = [];
-  const dense = { model, hidden: joined(states) };
+  const stride = headStride(model.spec);
+  const judged = (batches: readonly HiddenBatch[]): Float32Array =>
+    everyNth(joined(batches), model.spec.hiddenSize, stride);
+  const dense = { model, hidden: judged(states) };
+  const ids = everyNth(windows.ids, 1, stride);
   for (const fork of forks) {
     signal?.throwIfAborted();
     if (fork === undefined) {
       divergences.push(0);
       continue;
     }
-    const { divergence } = await compareHeads(runner.programs, { model, hidden: joined(fork) }, dense, windows.ids);
+    const { divergence } = await compareHeads(runner.programs, { model, hidden: judged(fork) }, dense, ids);
     divergences.push(divergence.reduce((sum, value) => sum + value, 0) / divergence.length);
   }
   return divergences;
+}
+
+/** Tokens apart that are judged at least: fewer would say too little. */
+const MOST_STRIDE = 4;
+
+/**
+ * Every how many-th token is judged: with a large vocabulary the head, which each fork needs twice, would take longer than the
+ * layers, half of which each fork goes through on average.
+ */
+function headStride(spec: DecoderSpec): number {
+  const head = 2 * spec.vocabSize * spec.hiddenSize;
+  const layers = countParameters(spec).decoderMatrices / 2;
+  return Math.min(MOST_STRIDE, Math.max(1, Math.round(head / layers)));
+}
+
+/** Rows stride − 1, 2 · stride − 1, …: never the first of a window alone, which often is not like the others. */
+function everyNth<Rows extends Float32Array | Int32Array>(rows: Rows, width: number, stride: number): Rows {
+  return rows.filter((_, i) => Math.floor(i / width) % stride === stride - 1) as Rows;
 }
 
 /** The batches in one new array, as `embed` makes them. */

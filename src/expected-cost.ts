@@ -1,0 +1,73 @@
+// What a run will take, from the headers alone: a rough guide, told as such.
+import type { PrunePlan } from "./events/prune.ts";
+import { RESIDENT_BYTES } from "./forward/spilled-states.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
+import { countParameters } from "./model/parameters.ts";
+import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS } from "./sense-costs.ts";
+import { COVARIANCE_TOKENS } from "./sense-loss.ts";
+import { aimsAtDense, needsLossCovariance, type Sweep, searchesSplit } from "./sweep.ts";
+
+/** Measured on 2 cores: 2 · 10¹¹ operations a second in the sweeps, a twentieth where tokens come one at a time. */
+const FLOPS_PER_SECOND = 2e11;
+const ONE_BY_ONE = 20;
+
+/** Starting, reading and writing, and the windows that judge the result. */
+const FIXED_SECONDS = 2;
+const JUDGED_WINDOWS = 8;
+
+/** Trials of splits, each on an eighth of the windows: three on average. */
+const TRIAL_SWEEPS = 3 / 8;
+
+const BASE_BYTES = 300 * 2 ** 20; // the runtime itself
+const ACTIVATION_TOKENS = 2048;
+
+type Work = Pick<Sweep, "criterion" | "options"> & { readonly spec: DecoderSpec };
+
+export const expectedCost = (work: Work): Pick<PrunePlan, "expectedPeakBytes" | "expectedSeconds"> => ({
+  expectedPeakBytes: expectedPeakBytes(work),
+  expectedSeconds: expectedSeconds(work),
+});
+
+/** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
+function expectedPeakBytes(work: Work): number {
+  const { spec, options } = work;
+  const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
+  const width = widest(spec);
+  const hidden = streams(work) * Math.min(RESIDENT_BYTES, 4 * options.samples * options.context * spec.hiddenSize);
+  const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
+  const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
+  return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
+}
+
+function expectedSeconds(work: Work): number {
+  const { spec, options } = work;
+  const tokens = options.samples * options.context;
+  const head = 2 * spec.vocabSize * spec.hiddenSize;
+  const decoder = 2 * countParameters(spec).decoderMatrices;
+  const sweep = pruningSweep(work, tokens);
+  const sensing = needsLossCovariance(work) ? sensingSweeps(work, decoder, head) : 0;
+  const trials = searchesSplit(work) ? TRIAL_SWEEPS * sweep : 0;
+  const judging = JUDGED_WINDOWS * options.context * 2 * (decoder + head);
+  const own = options.calibration.length === 0 ? ONE_BY_ONE * tokens * (decoder + head) : 0;
+  return FIXED_SECONDS + (sweep + sensing + trials + judging + own) / FLOPS_PER_SECOND;
+}
+
+/** Every stream through the layers, one more pass for the moments, Gram matrices, inverses and refits. */
+function pruningSweep(work: Work, tokens: number): number {
+  const { spec } = work;
+  const passes = (streams(work) + 1) * tokens * 2 * countParameters(spec).decoderMatrices;
+  return spec.layers.reduce((sum, { intermediateSize: m }) => sum + 2 * tokens * m ** 2 + 12 * m ** 3, passes);
+}
+
+/** Forward, backward with the forward pass repeated, and forks that on average go through half of the layers. */
+function sensingSweeps(work: Work, decoder: number, head: number): number {
+  const { spec, options } = work;
+  const isCompared = options.allocation === "loss";
+  const gradient = (isCompared ? COST_TOKENS : COVARIANCE_TOKENS) * (4 * decoder + 3 * head);
+  const forked = (isCompared ? FORK_TOKENS + LARGE_FORK_TOKENS : 0) + (searchesSplit(work) ? LARGE_FORK_TOKENS : 0);
+  return gradient + forked * spec.layers.length * (decoder / 2 + Math.min(2 * head, decoder));
+}
+
+const streams = (work: Work): number => (aimsAtDense(work) ? 2 : 1);
+
+const widest = (spec: DecoderSpec): number => Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));

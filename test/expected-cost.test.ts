@@ -1,0 +1,40 @@
+import { describe, expect, test } from "vitest";
+import { expectedCost } from "../src/expected-cost.ts";
+import { criteria } from "../src/importance/index.ts";
+import { parseConfig } from "../src/model/parse-config.ts";
+import { pruneOptions } from "../src/presets.ts";
+import { readJsonFixture } from "./helpers/fixtures.ts";
+
+const spec = parseConfig(readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json"));
+
+const expected = (over: object): ReturnType<typeof expectedCost> => {
+  const options = pruneOptions({ widths: "equal", calibration: [{ name: "a", text: "b" }], ...over });
+  return expectedCost({ spec, options, criterion: criteria[options.criterion as keyof typeof criteria] });
+};
+const seconds = (over: object): number => expected(over).expectedSeconds;
+
+describe("what a run is expected to take", () => {
+  test.each([
+    ["more windows", { samples: 512 }],
+    ["text of the model's own", { calibration: [] }],
+  ])("is longer with %s", (_, over) => {
+    expect(seconds(over)).toBeGreaterThan(seconds({}));
+  });
+
+  test.each([
+    ["without trials of splits", { layers: 0 }],
+    ["without a backward sweep and a second stream", { preset: "osscar" }],
+  ])("is shorter %s", (_, over) => {
+    expect(seconds(over)).toBeLessThan(seconds({}));
+  });
+
+  test("is longer with widths per layer, for which cuts are measured, than with equal ones and no trials", () => {
+    expect(seconds({ widths: "per-layer" })).toBeGreaterThan(seconds({ layers: 0 }));
+  });
+
+  test("is more memory with more windows, until their states are spilled", () => {
+    const bytes = (samples: number): number => expected({ samples }).expectedPeakBytes;
+    expect(bytes(512)).toBeGreaterThan(bytes(256));
+    expect(bytes(65536)).toBe(bytes(60000));
+  });
+});
