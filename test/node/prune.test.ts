@@ -18,7 +18,7 @@ import { best, worstProbability } from "../helpers/probabilities.ts";
 import { eventsOf, pruneDemo } from "../helpers/prune-demo.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
-const EQUAL = { widths: "equal" } as const;
+const EQUAL = { layers: 0, widths: "equal" } as const;
 const PER_LAYER = { criterion: "loss", widths: "per-layer" } as const;
 const PROMPT = "The old man looked at the";
 
@@ -139,7 +139,7 @@ describe("an output named .gguf", () => {
 
   test("keeps rows in F16 that do not fill the blocks of Q8_0", async () => {
     const output = newFile();
-    await pruneDemo({ output, sparsity: 0.2, multipleOf: 1, dtype: "q8_0" });
+    await pruneDemo({ output, sparsity: 0.2, layers: 0, multipleOf: 1, dtype: "q8_0" });
     await withModel(output, async ({ spec, tensors }) => {
       expect(spec.layers[0]!.intermediateSize % 32).not.toBe(0);
       expect(tensors.get("model.layers.0.mlp.up_proj.weight")!.dtype).toBe("Q8_0");
@@ -230,7 +230,7 @@ describe("a file that is there already", () => {
     controller.abort();
     expect((await compError(stopped)).kind).toBe("aborted");
     expect(readFileSync(output, "utf8")).toBe("dear");
-    await pruneDemo({ output, overwrite: true, sparsity: 0.2 });
+    await pruneDemo({ output, overwrite: true, sparsity: 0.2, layers: 0 });
     expect(readFileSync(output).subarray(0, 4).toString()).toBe("GGUF");
   });
 
