@@ -67,9 +67,31 @@ export interface MlpHalf {
   readonly hidden: Value;
 }
 
+/** Both halves, as far as the layer has them. */
+export interface WholeLayer {
+  readonly attention: AttentionHalf | undefined;
+  readonly mlp: MlpHalf | undefined;
+  /** Residual stream after the layer. [tokens, hiddenSize] */
+  readonly hidden: Value;
+}
+
 /** Declares the layer's weights as graph inputs named by role. */
 export function declareWeights(graph: Graph, weights: LayerWeights): LayerValues {
   return Object.fromEntries(Object.entries(weights).map(([role, { shape }]) => [role, graph.input(role, shape)]));
+}
+
+/** The layer from its input x on, attention first; `position` is asked for where there is an attention. */
+export function wholeLayer(
+  context: LayerContext,
+  x: Value,
+  weights: LayerValues,
+  position: () => Position,
+): WholeLayer {
+  const { numAttentionHeads, intermediateSize } = context.layer;
+  const attention = numAttentionHeads === 0 ? undefined : attentionHalf(context, x, weights, position());
+  const middle = attention?.hidden ?? x;
+  const mlp = intermediateSize === 0 ? undefined : mlpHalf(context, middle, weights);
+  return { attention, mlp, hidden: mlp?.hidden ?? middle };
 }
 
 /**

@@ -3,7 +3,7 @@ import { differentiate } from "../compute/differentiate.ts";
 import { Graph, type Value } from "../compute/graph.ts";
 import { add, gemm, mul, reciprocal, reshape, sum } from "../compute/operations/index.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
+import { declareWeights, type LayerContext, wholeLayer } from "./decoder-layer.ts";
 import { declarePosition } from "./layer-runner.ts";
 import { tokenScale } from "./token-scale.ts";
 
@@ -17,22 +17,19 @@ import { tokenScale } from "./token-scale.ts";
  * u is the scale of a token where norms follow the projections (token-scale.ts), else 1. The layer has at least one of its halves; there is nothing of one that is absent.
  */
 export function layerGradientGraph(context: LayerContext, weights: LayerWeights, heads: boolean): Graph {
-  const { spec, layer, batch, length } = context;
+  const { spec, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const attention =
-    layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
-  const middle = attention?.hidden ?? x;
-  const mlp = layer.intermediateSize === 0 ? undefined : mlpHalf(context, middle, values);
+  const { attention, mlp, hidden } = wholeLayer(context, x, values, () => declarePosition(graph, context));
   const present = [
     ...(mlp ? [{ names: SUMS.mlp, input: mlp.neurons, half: mlp }] : []),
     ...(attention && heads ? [{ names: SUMS.heads, input: attention.heads, half: attention }] : []),
   ];
   const wanted = [x, ...present.map(({ half }) => half.written)];
-  const [towardsInput, ...towardsWritten] = differentiate(graph, [[mlp?.hidden ?? middle, upstream]], wanted);
+  const [towardsInput, ...towardsWritten] = differentiate(graph, [[hidden, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
   for (const [i, { names, input, half }] of present.entries()) {
     const u = spec.sandwichNorms ? tokenScale(spec, half.written) : undefined;

@@ -5,7 +5,14 @@ import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
-import { attentionHalf, declareWeights, type LayerContext, mlpHalf, type Position } from "./decoder-layer.ts";
+import {
+  attentionHalf,
+  declareWeights,
+  type LayerContext,
+  mlpHalf,
+  type Position,
+  wholeLayer,
+} from "./decoder-layer.ts";
 import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
@@ -141,10 +148,8 @@ function partGraph(part: Part, context: LayerContext, weights: LayerWeights): Gr
   if (part === "attention")
     graph.output("hidden", attentionHalf(context, x, values, declarePosition(graph, context)).hidden);
   if (part === "mlp") graph.output("hidden", mlpHalf(context, x, values).hidden);
-  if (part === "layer") {
-    const { hidden } = attentionHalf(context, x, values, declarePosition(graph, context));
-    graph.output("hidden", mlpHalf(context, hidden, values).hidden);
-  }
+  if (part === "layer")
+    graph.output("hidden", wholeLayer(context, x, values, () => declarePosition(graph, context)).hidden);
   return graph;
 }
 

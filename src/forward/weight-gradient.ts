@@ -5,7 +5,7 @@ import { add } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { LayerSpec } from "../model/decoder-spec.ts";
 import { type LayerWeights, readLayer } from "../model/read-layer.ts";
-import { attentionHalf, declareWeights, type LayerContext, mlpHalf } from "./decoder-layer.ts";
+import { declareWeights, type LayerContext, wholeLayer } from "./decoder-layer.ts";
 import { type GradientRequest, towardsLastLayer } from "./gradient-sweep.ts";
 import type { HiddenBatch } from "./hidden-states.ts";
 import { declarePosition, keyOf } from "./layer-runner.ts";
@@ -62,16 +62,13 @@ async function backward(
 
 /** From a layer's input x and the gradient `upstream` towards its output: the gradients towards x and the weights named. */
 function weightGradientGraph(context: LayerContext, weights: LayerWeights, roles: readonly Matrix[]): Graph {
-  const { spec, layer, batch, length } = context;
+  const { spec, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const upstream = graph.input("upstream", shape);
   const values = declareWeights(graph, weights);
-  const attention =
-    layer.numAttentionHeads === 0 ? undefined : attentionHalf(context, x, values, declarePosition(graph, context));
-  const middle = attention?.hidden ?? x;
-  const { hidden } = layer.intermediateSize === 0 ? { hidden: middle } : mlpHalf(context, middle, values);
+  const { hidden } = wholeLayer(context, x, values, () => declarePosition(graph, context));
   const wanted = [x, ...roles.map((role) => values[role]!)];
   const [towardsInput, ...gradients] = differentiate(graph, [[hidden, upstream]], wanted);
   graph.output("towardsInput", towardsInput!);
