@@ -2,6 +2,7 @@
 import { planLayers } from "./allocation/plan.ts";
 import type { StageEvent } from "./events/common.ts";
 import { type Decision, decide, type Evidence } from "./evidence.ts";
+import { criteria } from "./importance/index.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { type Sweep, searchesSplit } from "./sweep.ts";
 import { tryOut } from "./try-out.ts";
@@ -9,6 +10,9 @@ import { tryOut } from "./try-out.ts";
 /** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
 const TRIAL_SHARE = 1 / 8;
 const LEAST_TRIAL_WINDOWS = 8;
+
+/** Needs no inverse, so that a trial takes half the time; with the refit behind it the choice of neurons matters little. */
+const TRIAL_CRITERION = criteria.wanda;
 
 /** Layers tried beyond those that have to go. */
 const MOST_MORE_LAYERS = 4;
@@ -22,7 +26,8 @@ export async function* chooseSplit(
   const { model, options: given, calibration } = sweep;
   const options = { ...given, sparsity };
   if (!searchesSplit(sweep)) return decide(model.spec, evidence, options);
-  const trial = { ...sweep, calibration: { ...calibration, windows: firstWindows(calibration.windows) } };
+  const windows = firstWindows(calibration.windows);
+  const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, windows } };
   const { count: fewest } = planLayers(model.spec, options);
   const costs = [...evidence.influences!].sort((a, b) => a - b);
   let best: { decision: Decision; divergence: number } | undefined;
