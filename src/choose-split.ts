@@ -15,7 +15,7 @@ const LEAST_TRIAL_WINDOWS = 8;
 const TRIAL_CRITERION = criteria.wanda;
 
 /** Layers tried beyond those that have to go. */
-const MOST_MORE_LAYERS = 4;
+const MOST_MORE_LAYERS = 2;
 
 /** What goes at a sparsity; by trials where the options leave the split between layers and neurons open. */
 export async function* chooseSplit(
