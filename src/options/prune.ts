@@ -55,8 +55,8 @@ export interface PruneOptions {
   /** How the kept weights make up for what was removed. */
   readonly recovery: Recovery;
   /**
-   * Whole layers to remove: how many (by Block Influence), or which (indices of the source model). "auto": only as neurons
-   * alone do not suffice; "half": for at most half of what is to go; "only": for all of it.
+   * Whole layers to remove: how many (by Block Influence, or by measured loss with the criterion `loss`), or which (indices of
+   * the source model). "auto": as neurons alone do not suffice, and with one width for all as trials show to be worth it; "half": for at most half of what is to go; "only": for all of it.
    */
   readonly layers: "auto" | "half" | "only" | number | number[];
   /**
