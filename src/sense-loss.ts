@@ -44,7 +44,7 @@ export async function* sweepBackward(
   const { backend, model, scratch, signal } = request;
   const runner = new LayerRunner(backend, model.spec);
   const windows = firstTokens(request.windows, tokens);
-  const labels = sampledLabels(createRandom(request.seed).nextFloat);
+  const labels = sampledLabels(createRandom(request.seed).nextFloat, windows.ids.length);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
   for await (const gradients of gradientSweep({

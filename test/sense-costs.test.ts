@@ -29,9 +29,10 @@ async function divergenceWith(index: number, sizes: Partial<LayerSizes>): Promis
   const [dense, own] = [await embed(model, windows), await embed(model, windows)];
   await runLayers(runner, model, dense);
   await runLayers(runner, changed, own);
-  const input = { model: changed, hidden: joined(own) };
-  const { divergence } = await compareHeads(runner.programs, input, { model, hidden: joined(dense) }, windows.ids);
+  const reference = { model, hidden: joined(dense) };
+  const [compared] = await compareHeads(runner.programs, model, [joined(own)], reference, windows.ids);
   await runner.release();
+  const { divergence } = compared!;
   return divergence.reduce((sum, value) => sum + value, 0) / divergence.length;
 }
 

@@ -138,7 +138,7 @@ export function planPrune(model: Model, options: PruneOptions, form: OutputForm)
   const { spec } = model;
   const cut = planLayers(spec, options);
   const kept = anyLayers(spec, cut);
-  const after = equalSpec(spec, kept, options);
+  const after = equalSpec(spec, kept, options.widths === "per-layer" ? { ...options, multipleOf: 1 } : options);
   return {
     ...cutFigures(model, after, form),
     model: model.checkpoint.name,

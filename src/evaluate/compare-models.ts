@@ -46,15 +46,10 @@ export async function evaluateModel(
   const { dense, denseHidden: remembering = (compute) => compute() } = options;
   const denseHidden = await remembering(() => hiddenAfterLayers(denseRunner, dense, windows, options.signal));
   await denseRunner.release();
-  const states = { model, hidden };
-  const comparison = await compareHeads(
-    runner.programs,
-    states,
-    { model: dense, hidden: denseHidden },
-    targetsOf(windows),
-  );
+  const reference = { model: dense, hidden: denseHidden };
+  const [comparison] = await compareHeads(runner.programs, model, [hidden], reference, targetsOf(windows));
   await runner.release();
-  return summarizeComparison(comparison, windows);
+  return summarizeComparison(comparison!, windows);
 }
 
 /** The same figures for hidden states that are already through the layers of the dense and the pruned model. */
@@ -65,8 +60,9 @@ export async function evaluateHidden(
   states: readonly HiddenBatch[],
   denseStates: readonly HiddenBatch[],
 ): Promise<Evaluation> {
-  const [own, dense] = [states, denseStates].map((batches) => ({ model, hidden: joined(batches) }));
-  return summarizeComparison(await compareHeads(programs, own!, dense!, targetsOf(windows)), windows);
+  const dense = { model, hidden: joined(denseStates) };
+  const [comparison] = await compareHeads(programs, model, [joined(states)], dense, targetsOf(windows));
+  return summarizeComparison(comparison!, windows);
 }
 
 async function hiddenAfterLayers(

@@ -41,23 +41,18 @@ export async function* forkDivergences(
     await runner.forward(layer, weights, states);
     forks.push(fork);
   }
-  const divergences: number[] = [];
+  signal?.throwIfAborted();
   const stride = headStride(model.spec);
   const judged = (batches: readonly HiddenBatch[]): Float32Array =>
     everyNth(joined(batches), model.spec.hiddenSize, stride);
   const dense = { model, hidden: judged(states) };
+  const changed = forks.filter((fork) => fork !== undefined).map(judged);
   const ids = everyNth(windows.ids, 1, stride);
-  for (const fork of forks) {
-    signal?.throwIfAborted();
-    if (fork === undefined) {
-      divergences.push(0);
-      continue;
-    }
-    const { divergence } = await compareHeads(runner.programs, { model, hidden: judged(fork) }, dense, ids);
-    divergences.push(divergence.reduce((sum, value) => sum + value, 0) / divergence.length);
-  }
-  return divergences;
+  const compared = (await compareHeads(runner.programs, model, changed, dense, ids)).values();
+  return forks.map((fork) => (fork === undefined ? 0 : mean(compared.next().value!.divergence)));
 }
+
+const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Tokens apart that are judged at least: fewer would say too little. */
 const MOST_STRIDE = 4;

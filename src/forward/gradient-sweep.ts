@@ -8,7 +8,7 @@ import { type LayerWeights, readLayer } from "../model/read-layer.ts";
 import type { TokenWindows } from "../model/token-windows.ts";
 import type { LayerContext } from "./decoder-layer.ts";
 import { lossGradient } from "./head-gradient.ts";
-import { embed, type HiddenBatch } from "./hidden-states.ts";
+import { embed, type HiddenBatch, joined } from "./hidden-states.ts";
 import type { Labels } from "./labels.ts";
 import { layerGradientGraph, SUMS, type SumNames } from "./layer-gradient.ts";
 import type { LayerRunner } from "./layer-runner.ts";
@@ -66,11 +66,7 @@ export async function towardsLastLayer(request: SweepRequest): Promise<HiddenBat
     for (const [i, { hidden }] of states.entries()) await scratch.put(`${index} ${i}`, hidden.data);
     await runner.forward(layer, weights, states);
   }
-  let start = 0;
-  for (const { hidden, batch, length } of states) {
-    await lossGradient(runner.programs, model, hidden.data, labels(start, batch * length));
-    start += batch * length;
-  }
+  await lossGradient(runner.programs, model, joined(states), labels);
   return states;
 }
 

@@ -9,7 +9,7 @@ import type { Model } from "../model/model.ts";
 import { norm } from "./decoder-layer.ts";
 import { runHead } from "./head.ts";
 import { type HeadTile, headTiles, readFinalNorm } from "./head-tiles.ts";
-import type { LabelVisitor } from "./labels.ts";
+import type { Labels } from "./labels.ts";
 import type { ProgramCache } from "./programs.ts";
 
 const TOKENS_PER_RUN = 512;
@@ -23,7 +23,7 @@ export async function lossGradient(
   programs: ProgramCache,
   model: Model,
   hidden: Float32Array,
-  labels: LabelVisitor,
+  labels: Labels,
 ): Promise<void> {
   const { hiddenSize } = model.spec;
   const tokens = hidden.length / hiddenSize;

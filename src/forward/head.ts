@@ -38,38 +38,59 @@ export async function runHead(programs: ProgramCache, input: HeadInput, targets:
   const finalNorm = await readFinalNorm(input.model);
   for await (const tile of headTiles(input.model)) {
     for (const chunk of chunks(input, targets, tile)) {
-      const program = await tileProgram(programs, input.model.spec, chunk.count, tile, false);
+      const program = await tileProgram(programs, input.model.spec, chunk.count, tile);
       const inputs = { hidden: chunk.hidden, finalNorm, head: tile.weight, targets: chunk.targets };
-      statistics.merge(chunk.first, tile, await program.run(inputs), "");
+      statistics.merge(chunk.first, tile, await program.run(inputs));
     }
   }
   return statistics;
 }
 
-/** Statistics of two heads on the same tokens, and the divergence of the first from the second, the dense one. */
+/**
+ * Statistics of a model's head on the same tokens for each of several hidden states, and the divergence of each from the dense
+ * one. The heads are read once for all of them.
+ *
+ * @param hidden each [tokens, hiddenSize]
+ */
 export async function compareHeads(
   programs: ProgramCache,
-  input: HeadInput,
+  model: Model,
+  hidden: readonly Float32Array[],
   dense: HeadInput,
   targets: Int32Array,
-): Promise<HeadComparison> {
-  const statistics = new Accumulator(targets);
-  const reference = new Accumulator(targets);
-  const finalNorm = await readFinalNorm(input.model);
-  const denseNorm = await readFinalNorm(dense.model);
-  const denseTiles = headTiles(dense.model);
-  for await (const tile of headTiles(input.model)) {
-    const { value: denseTile } = await denseTiles.next();
-    for (const chunk of chunks(input, targets, tile)) {
-      const { hidden: denseHidden } = chunkOf(dense, targets, tile, chunk.first);
-      const program = await tileProgram(programs, input.model.spec, chunk.count, tile, true);
-      const own = { hidden: chunk.hidden, finalNorm, head: tile.weight, targets: chunk.targets };
-      const result = await program.run({ ...own, denseHidden, denseNorm, denseHead: (denseTile as HeadTile).weight });
-      statistics.merge(chunk.first, tile, result, "");
-      reference.merge(chunk.first, tile, result, "dense");
+): Promise<HeadComparison[]> {
+  const pairs = hidden.map((own) => ({
+    input: { model, hidden: own },
+    statistics: new Accumulator(targets),
+    reference: new Accumulator(targets),
+  }));
+  const [finalNorm, denseNorm] = [await readFinalNorm(model), await readFinalNorm(dense.model)];
+  const ownTiles = model === dense.model ? undefined : headTiles(model);
+  for await (const denseTile of headTiles(dense.model)) {
+    const tile = ownTiles ? ((await ownTiles.next()).value as HeadTile) : denseTile;
+    for (const chunk of chunks(dense, targets, tile)) {
+      const denseProgram = await tileProgram(programs, dense.model.spec, chunk.count, tile, "reference");
+      const shared = { targets: chunk.targets };
+      const denseInputs = { ...shared, hidden: chunk.hidden, finalNorm: denseNorm, head: denseTile.weight };
+      const { logits, ...wanted } = await denseProgram.run(denseInputs);
+      const program = await tileProgram(programs, model.spec, chunk.count, tile, "compared");
+      for (const { input, statistics, reference } of pairs) {
+        const own = {
+          ...shared,
+          hidden: chunkOf(input, targets, tile, chunk.first).hidden,
+          finalNorm,
+          head: tile.weight,
+        };
+        const compared = { denseLogits: logits!, denseLargest: wanted["largest"]! };
+        const { cross, ...result } = await program.run({ ...own, ...compared });
+        statistics.merge(chunk.first, tile, result);
+        reference.merge(chunk.first, tile, { ...wanted, cross: cross! });
+      }
     }
   }
-  return Object.assign(statistics, { dense: reference, divergence: divergences(statistics, reference) });
+  return pairs.map(({ statistics, reference }) =>
+    Object.assign(statistics, { dense: reference, divergence: divergences(statistics, reference) }),
+  );
 }
 
 interface Chunk {
@@ -97,48 +118,38 @@ function chunkOf({ model, hidden }: HeadInput, targets: Int32Array, { start, wei
   };
 }
 
+/** What a tile's program gives beside the statistics: the logits themselves, or the comparison with another's. */
+type TileRole = "reference" | "compared";
+
 function tileProgram(
   programs: ProgramCache,
   spec: DecoderSpec,
   count: number,
   tile: HeadTile,
-  compare: boolean,
+  role?: TileRole,
 ): Promise<Program> {
   const rows = tile.weight.shape[0]!;
-  return programs.get(`head ${count} ${rows} ${compare}`, () => {
+  return programs.get(`head ${count} ${rows} ${role}`, () => {
     const graph = new Graph();
-    const targets = graph.input("targets", [count, 1], "i32");
-    const logits = addLogits(graph, spec, count, rows, ["hidden", "finalNorm", "head"]);
-    addTileStatistics(graph, logits, targets, "");
-    if (compare) {
-      const denseLogits = addLogits(graph, spec, count, rows, ["denseHidden", "denseNorm", "denseHead"]);
-      const weights = addTileStatistics(graph, denseLogits, targets, "dense");
-      graph.output("denseCross", sum(mul(weights, sub(denseLogits, logits)), [1]));
+    const x = norm(spec, graph.input("hidden", [count, spec.hiddenSize]), graph.input("finalNorm", [spec.hiddenSize]));
+    const logits = linear(x, graph.input("head", [rows, spec.hiddenSize]));
+    addTileStatistics(graph, logits, graph.input("targets", [count, 1], "i32"));
+    if (role === "reference") graph.output("logits", logits);
+    if (role === "compared") {
+      const denseLogits = graph.input("denseLogits", [count, rows]);
+      const weights = exp(sub(denseLogits, graph.input("denseLargest", [count, 1])));
+      graph.output("cross", sum(mul(weights, sub(denseLogits, logits)), [1]));
     }
     return graph;
   });
 }
 
-function addLogits(
-  graph: Graph,
-  spec: DecoderSpec,
-  count: number,
-  rows: number,
-  [hidden, finalNorm, head]: [string, string, string],
-): Value {
-  const x = graph.input(hidden, [count, spec.hiddenSize]);
-  return linear(norm(spec, x, graph.input(finalNorm, [spec.hiddenSize])), graph.input(head, [rows, spec.hiddenSize]));
-}
-
-/** Adds a tile's outputs; returns exp(logit − largest of the tile). */
-function addTileStatistics(graph: Graph, logits: Value, targets: Value, prefix: string): Value {
+function addTileStatistics(graph: Graph, logits: Value, targets: Value): void {
   const largest = max(logits);
-  const weights = exp(sub(logits, largest));
-  graph.output(`${prefix}Largest`, largest);
-  graph.output(`${prefix}Sum`, sum(weights, [1]));
-  graph.output(`${prefix}Top`, argMax(logits));
-  graph.output(`${prefix}Target`, pick(logits, targets));
-  return weights;
+  graph.output("largest", largest);
+  graph.output("sum", sum(exp(sub(logits, largest)), [1]));
+  graph.output("top", argMax(logits));
+  graph.output("target", pick(logits, targets));
 }
 
 /** Merges tiles: sums of exp(logit − largest) are rescaled whenever a larger logit appears. */
@@ -159,9 +170,9 @@ class Accumulator implements HeadStatistics {
     this.top = new Int32Array(targets.length);
   }
 
-  merge(first: number, { start, weight }: HeadTile, result: Record<string, Tensor>, prefix: string): void {
-    const [largest, sums, top, target] = ["Largest", "Sum", "Top", "Target"].map((name) => result[prefix + name]!.data);
-    const cross = result[`${prefix}Cross`]?.data;
+  merge(first: number, { start, weight }: HeadTile, result: Record<string, Tensor>): void {
+    const [largest, sums, top, target] = ["largest", "sum", "top", "target"].map((name) => result[name]!.data);
+    const cross = result["cross"]?.data;
     for (let i = 0; i < largest!.length; i++) {
       const token = first + i;
       if (largest![i]! > this.#largest[token]!) {
