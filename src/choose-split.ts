@@ -1,15 +1,20 @@
 // How a cut is shared between whole layers and neurons where all layers get one width: found by trials on a part of the text.
 import { planLayers } from "./allocation/plan.ts";
 import type { StageEvent } from "./events/common.ts";
+import type { SplitEvent } from "./events/prune.ts";
 import { type Decision, decide, type Evidence } from "./evidence.ts";
 import { criteria } from "./importance/index.ts";
-import type { TokenWindows } from "./model/token-windows.ts";
+import { type TokenWindows, windowsBetween } from "./model/token-windows.ts";
 import { type Sweep, searchesSplit } from "./sweep.ts";
 import { tryOut } from "./try-out.ts";
 
 /** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
 const TRIAL_SHARE = 1 / 8;
 const LEAST_TRIAL_WINDOWS = 8;
+
+/** Windows that judge a trial, at most and as a share of all: those that judge the result have to stay unseen. */
+const MOST_JUDGES = 16;
+const JUDGE_SHARE = 1 / 4;
 
 /** Needs no inverse, so that a trial takes half the time; with the refit behind it the choice of neurons matters little. */
 const TRIAL_CRITERION = criteria.wanda;
@@ -22,12 +27,11 @@ export async function* chooseSplit(
   sweep: Sweep,
   evidence: Evidence,
   sparsity: number,
-): AsyncGenerator<StageEvent, Decision> {
+): AsyncGenerator<StageEvent | SplitEvent, Decision> {
   const { model, options: given, calibration } = sweep;
   const options = { ...given, sparsity };
   if (!searchesSplit(sweep)) return decide(model.spec, evidence, options);
-  const windows = firstWindows(calibration.windows);
-  const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, windows } };
+  const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, ...trialWindows(calibration) } };
   const { count: fewest } = planLayers(model.spec, options);
   const costs = [...evidence.influences!].sort((a, b) => a - b);
   let best: { decision: Decision; divergence: number } | undefined;
@@ -36,13 +40,21 @@ export async function* chooseSplit(
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
     const decision = decide(model.spec, evidence, { ...options, layers });
     const { klDivergence } = yield* tryOut(trial, decision);
+    const { intermediateSize } = decision.spec.layers[0]!;
+    yield { type: "split", split: { sparsity, layers: decision.keptLayers.length, intermediateSize, klDivergence } };
     if (best && klDivergence >= best.divergence) break;
     best = { decision, divergence: klDivergence };
   }
   return best!.decision;
 }
 
-function firstWindows({ ids, count, length }: TokenWindows): TokenWindows {
-  const some = Math.min(count, Math.max(LEAST_TRIAL_WINDOWS, Math.round(TRIAL_SHARE * count)));
-  return { ids: ids.subarray(0, some * length), count: some, length };
+/** The first windows to fit to, the last to judge by; all of them take part in the run itself. */
+function trialWindows({ windows }: Pick<Sweep["calibration"], "windows">): Record<"windows" | "heldOut", TokenWindows> {
+  const { count } = windows;
+  const judges = Math.min(MOST_JUDGES, Math.ceil(JUDGE_SHARE * count));
+  const fitted = Math.max(LEAST_TRIAL_WINDOWS, Math.round(TRIAL_SHARE * count));
+  return {
+    windows: windowsBetween(windows, 0, Math.max(1, Math.min(fitted, count - judges))),
+    heldOut: windowsBetween(windows, count - judges, count),
+  };
 }

@@ -7,7 +7,7 @@ import { chooseSplit } from "./choose-split.ts";
 import { decideWithin } from "./decide-within.ts";
 import { CompError } from "./errors.ts";
 import { verifyOutput } from "./evaluate/verify-output.ts";
-import type { PruneEvent, PruneResult, Trial } from "./events/prune.ts";
+import type { PruneEvent, PruneResult, SplitTrial, Trial } from "./events/prune.ts";
 import { type Decision, gatherEvidence } from "./evidence.ts";
 import type { Host } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
@@ -39,7 +39,7 @@ export async function* pruneCheckpoint(
   const sweep = yield* startSweep(job, host);
   let output: Output | undefined;
   try {
-    const { decision, trials } = yield* makeDecision(sweep);
+    const { decision, ...tried } = yield* makeDecision(sweep);
     output = await host.createOutput();
     const { figures, report } = yield* writePruned(sweep, job, decision, output);
     const { calibration: _, ...recorded } = job.options;
@@ -52,7 +52,7 @@ export async function* pruneCheckpoint(
       options: recorded,
       calibration: sweep.calibration.summary,
       ...(decision.equalCostRatio !== undefined && { equalCostRatio: decision.equalCostRatio }),
-      ...(trials.length > 0 && { trials }),
+      ...tried,
       seconds: host.now() - start,
       peakBytes: host.peakBytes(),
     };
@@ -67,17 +67,22 @@ export async function* pruneCheckpoint(
   }
 }
 
-/** What goes, after a look at the dense model and, under a limit of quality, trials. */
-async function* makeDecision(sweep: Sweep): AsyncGenerator<PruneEvent, { decision: Decision; trials: Trial[] }> {
+interface Chosen extends Pick<PruneResult, "trials" | "splits"> {
+  readonly decision: Decision;
+}
+
+/** What goes, after a look at the dense model, and what was tried to find it. */
+async function* makeDecision(sweep: Sweep): AsyncGenerator<PruneEvent, Chosen> {
   const { options } = sweep;
   const evidence = yield* gatherEvidence(sweep, [options.sparsity]);
-  const trials: Trial[] = [];
-  if (!isGated(options)) return { decision: yield* chooseSplit(sweep, evidence, options.sparsity), trials };
-  const search = decideWithin(sweep, evidence);
+  const search = isGated(options) ? decideWithin(sweep, evidence) : chooseSplit(sweep, evidence, options.sparsity);
+  const [trials, splits]: [Trial[], SplitTrial[]] = [[], []];
   for (;;) {
     const step = await search.next();
-    if (step.done) return { decision: step.value, trials };
+    if (step.done)
+      return { decision: step.value, ...(trials.length > 0 && { trials }), ...(splits.length > 0 && { splits }) };
     if (step.value.type === "trial") trials.push(step.value.trial);
+    if (step.value.type === "split") splits.push(step.value.split);
     yield step.value;
   }
 }

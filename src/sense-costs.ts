@@ -11,7 +11,7 @@ import type { HeadCut, HeadRemoval } from "./importance/heads.ts";
 import { loss } from "./importance/loss.ts";
 import { complement } from "./linalg/gather.ts";
 import type { LayerSizes } from "./model/layer-sizes.ts";
-import type { TokenWindows } from "./model/token-windows.ts";
+import { windowsBetween, windowsOf } from "./model/token-windows.ts";
 import { pruneHeads } from "./prune/heads.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { oProjInput, rankHeads } from "./prune-attention.ts";
@@ -178,7 +178,8 @@ async function* measure(
 ): AsyncGenerator<StageEvent, number[]> {
   const runner = new LayerRunner(backend, model.spec);
   const total = model.spec.layers.length;
-  const forks = forkDivergences(runner, model, lastTokens(windows, tokens), change, signal);
+  const last = windowsBetween(windows, windows.count - windowsOf(tokens, windows), windows.count);
+  const forks = forkDivergences(runner, model, last, change, signal);
   for (;;) {
     const step = await forks.next();
     if (step.done) {
@@ -187,11 +188,6 @@ async function* measure(
     }
     yield { type: "stage", name: "fork", done: step.value, total };
   }
-}
-
-function lastTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
-  const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
-  return { ids: ids.subarray((count - some) * length), count: some, length };
 }
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);

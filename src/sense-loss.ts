@@ -8,7 +8,7 @@ import { LayerRunner } from "./forward/layer-runner.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
-import type { TokenWindows } from "./model/token-windows.ts";
+import { type TokenWindows, windowsBetween, windowsOf } from "./model/token-windows.ts";
 
 /** Tokens of the sweep where S is all that is wanted. */
 export const COVARIANCE_TOKENS = 8192;
@@ -43,7 +43,7 @@ export async function* sweepBackward(
 ): AsyncGenerator<StageEvent> {
   const { backend, model, scratch, signal } = request;
   const runner = new LayerRunner(backend, model.spec);
-  const windows = firstTokens(request.windows, tokens);
+  const windows = windowsBetween(request.windows, 0, windowsOf(tokens, request.windows));
   const labels = sampledLabels(createRandom(request.seed).nextFloat, windows.ids.length);
   const total = model.spec.layers.length;
   yield { type: "stage", name: "gradient", done: 0, total };
@@ -62,9 +62,4 @@ export async function* sweepBackward(
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }
   await runner.release();
-}
-
-function firstTokens({ ids, count, length }: TokenWindows, tokens: number): TokenWindows {
-  const some = Math.min(count, Math.max(1, Math.floor(tokens / length)));
-  return { ids: ids.subarray(0, some * length), count: some, length };
 }

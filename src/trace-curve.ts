@@ -4,6 +4,7 @@ import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import { chooseSplit } from "./choose-split.ts";
 import type { StageEvent } from "./events/common.ts";
 import type { CurveEvent, CurvePoint } from "./events/curve.ts";
+import type { SplitEvent } from "./events/prune.ts";
 import { type Evidence, gatherEvidence } from "./evidence.ts";
 import type { SweepHost } from "./host.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
@@ -54,7 +55,7 @@ async function* tracePoint(
   { model, form }: Job,
   evidence: Evidence,
   sparsity: number,
-): AsyncGenerator<StageEvent, CurvePoint> {
+): AsyncGenerator<StageEvent | SplitEvent, CurvePoint> {
   const options = { ...sweep.options, sparsity };
   const failure = whyOutOfReach(model.spec, options);
   if (failure !== undefined) return { sparsity, failure };

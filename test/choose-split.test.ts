@@ -15,6 +15,13 @@ describe("the split between layers and neurons", () => {
     expect(free.quality.klDivergence).toBeLessThan(1.02 * all.quality.klDivergence);
     expect(free.layers).toHaveLength(8 - free.layersRemoved.length);
     expect(free.sparsity.all).toBeGreaterThanOrEqual(0.5);
+    const best = free.splits!.toSorted((a, b) => a.klDivergence - b.klDivergence)[0]!;
+    expect(best).toMatchObject({
+      sparsity: 0.5,
+      layers: free.layers.length,
+      intermediateSize: free.layers[0]!.keptNeurons,
+    });
+    expect(all.splits).toBeUndefined();
   });
 
   test("is the options' own where they name layers, and no layer is weighed then", async () => {

@@ -1,6 +1,6 @@
 // Calibration windows: fixed-length stretches of the token streams, one stream a file, drawn at random.
 import { CompError } from "../errors.ts";
-import type { TokenWindows } from "../model/token-windows.ts";
+import { type TokenWindows, windowsBetween } from "../model/token-windows.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** How often a token may occur in the windows, on average; beyond it they say too little of the language. */
@@ -50,12 +50,10 @@ export function splitWindows(
     });
   }
   const developmentCount = windows.count - heldOutCount;
-  const slice = (start: number, count: number): TokenWindows => ({
-    ids: windows.ids.subarray(start * windows.length, (start + count) * windows.length),
-    count,
-    length: windows.length,
-  });
-  return { development: slice(0, developmentCount), heldOut: slice(developmentCount, heldOutCount) };
+  return {
+    development: windowsBetween(windows, 0, developmentCount),
+    heldOut: windowsBetween(windows, developmentCount, windows.count),
+  };
 }
 
 /** How many windows each stream gives: even shares, and what a short one cannot give falls to the others. */

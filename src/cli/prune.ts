@@ -6,7 +6,15 @@ import { type GivenPruneOptions, PruneOptions } from "../options/prune.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
 import { readTextFile } from "./read-text.ts";
-import { LAYER_HEADER, renderCalibration, renderLayer, renderPlan, renderResult, renderTrial } from "./render.ts";
+import {
+  LAYER_HEADER,
+  renderCalibration,
+  renderLayer,
+  renderPlan,
+  renderResult,
+  renderSplit,
+  renderTrial,
+} from "./render.ts";
 import type { Screen } from "./screen.ts";
 
 type PruneFlags = Omit<GivenPruneOptions, "calibration"> & {
@@ -75,6 +83,7 @@ function createTablePrinter(screen: Screen): (event: PruneEvent) => void {
   return (event) => {
     if (event.type === "plan") for (const line of renderPlan(event)) screen.print(line);
     if (event.type === "calibration") screen.print(renderCalibration(event));
+    if (event.type === "split") screen.print(renderSplit(event.split));
     if (event.type === "trial") screen.print(renderTrial(event.trial));
     if (event.type === "layer") {
       if (rows++ === 0) screen.print(`\n${LAYER_HEADER}`);

@@ -1,6 +1,6 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
 import type { CalibrationSummary, Change } from "../events/common.ts";
-import type { LayerProgress, PrunePlan, PruneResult, Trial } from "../events/prune.ts";
+import type { LayerProgress, PrunePlan, PruneResult, SplitTrial, Trial } from "../events/prune.ts";
 import { describeCollapse } from "../report/collapse.ts";
 import {
   formatBytes,
@@ -58,6 +58,10 @@ export function renderTrial({ sparsity, quality, isWithin }: Trial): string {
   const increase = formatPercent(perplexity.after / perplexity.before - 1);
   return `  tried         ${formatPercent(sparsity)} less: perplexity ${increase} more, KL divergence ${formatFigure(klDivergence)}, ${isWithin ? "within" : "beyond"} the limit`;
 }
+
+/** One way to share the cut between layers and neurons. */
+export const renderSplit = ({ layers, intermediateSize, klDivergence }: SplitTrial): string =>
+  `  tried         ${layers} layers of ${intermediateSize} neurons: KL divergence ${formatFigure(klDivergence)} on part of the text`;
 
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {

@@ -1,6 +1,6 @@
 // Size against quality, point by point.
 import type { CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
-import type { RecordedOptions } from "./prune.ts";
+import type { RecordedOptions, SplitEvent } from "./prune.ts";
 
 /** One size on the curve of a model. */
 export type CurvePoint =
@@ -25,5 +25,6 @@ export interface Curve {
 
 export type CurveEvent =
   | PreparationEvent
+  | SplitEvent
   | { readonly type: "point"; readonly point: CurvePoint }
   | { readonly type: "done"; readonly curve: Curve };

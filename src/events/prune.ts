@@ -7,8 +7,14 @@ export type PruneEvent =
   | ({ readonly type: "plan" } & PrunePlan)
   | PreparationEvent
   | ({ readonly type: "layer" } & LayerProgress)
+  | SplitEvent
   | { readonly type: "trial"; readonly trial: Trial }
   | { readonly type: "done"; readonly result: PruneResult };
+
+export interface SplitEvent {
+  readonly type: "split";
+  readonly split: SplitTrial;
+}
 
 /** What will be cut and what it will cost, known from the headers alone. */
 export interface PrunePlan {
@@ -72,6 +78,17 @@ export interface Trial {
   readonly isWithin: boolean;
 }
 
+/** One way to share a cut between whole layers and neurons, tried on a part of the text. */
+export interface SplitTrial {
+  /** As asked for. */
+  readonly sparsity: number;
+  /** Layers that stay, and neurons that each of them keeps. */
+  readonly layers: number;
+  readonly intermediateSize: number;
+  /** Nats per token, on calibration windows that the trial was not fitted to. */
+  readonly klDivergence: number;
+}
+
 /** The options of a run without the calibration texts, whose names stand in the calibration summary. */
 export type RecordedOptions = Omit<PruneOptions, "calibration">;
 
@@ -102,6 +119,8 @@ export interface PruneResult {
   readonly equalCostRatio?: number;
   /** What a limit of quality made the run try first. */
   readonly trials?: readonly Trial[];
+  /** What equal widths made it try. */
+  readonly splits?: readonly SplitTrial[];
   readonly seconds: number;
   readonly peakBytes: number;
 }
