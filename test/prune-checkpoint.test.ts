@@ -318,6 +318,17 @@ describe("refusals leave nothing behind", () => {
     expect(readdirSync(folder)).toEqual(["thesis.txt"]);
   });
 
+  test("the model's own folder, even with overwrite, and one that holds it", async () => {
+    const parent = temporaryFolder();
+    const model = join(parent, "model");
+    cpSync(DEMO_MODEL, model, { recursive: true });
+    writeFileSync(join(parent, "config.json"), "{}");
+    const refused = (output: string) => compError(eventsOf({ model, output, ...TWO_LAYERS, overwrite: true }));
+    expect((await refused(model)).message).toBe(`${model} is the model that is read`);
+    expect((await refused(parent)).message).toBe(`${parent} is the folder of the model that is read`);
+    expect(readdirSync(model)).toContain("model.safetensors");
+  });
+
   test("a signal that comes while layers are being pruned", async () => {
     const folder = temporaryFolder();
     const controller = new AbortController();

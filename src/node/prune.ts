@@ -1,5 +1,6 @@
 // Pruning on this machine: paths in, a folder or a GGUF file out.
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
+import { sep } from "node:path";
 import { CompError } from "../errors.ts";
 import type { PruneEvent } from "../events/prune.ts";
 import type { Criterion } from "../importance/criterion.ts";
@@ -36,6 +37,7 @@ export async function* prune(request: PruneRequest): AsyncGenerator<PruneEvent> 
   if (existsSync(output) && !overwrite && !options.dryRun) {
     throw new CompError("output", `${output} exists already`, { hint: "name another output, or add --overwrite" });
   }
+  if (!options.dryRun) checkApart(model, output);
   const outputFormat = /\.gguf$/i.test(output) ? "gguf" : "safetensors";
   const createOutput = () => (outputFormat === "gguf" ? stageFile : stageFolder)(output, { overwrite });
   const checkpoint = await openPath(model);
@@ -49,4 +51,14 @@ export async function* prune(request: PruneRequest): AsyncGenerator<PruneEvent> 
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Overwriting must not take the model away that is read. @throws {CompError} "output" */
+function checkApart(model: string, output: string): void {
+  if (!existsSync(model) || !existsSync(output)) return;
+  const [source, target] = [realpathSync(model), realpathSync(output)];
+  if (source !== target && !source.startsWith(target + sep)) return;
+  throw new CompError("output", `${output} is${source === target ? "" : " the folder of"} the model that is read`, {
+    hint: "name another output",
+  });
 }
