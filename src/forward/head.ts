@@ -72,7 +72,8 @@ export async function compareHeads(
       const denseProgram = await tileProgram(programs, dense.model.spec, chunk.count, tile, "reference");
       const shared = { targets: chunk.targets };
       const denseInputs = { ...shared, hidden: chunk.hidden, finalNorm: denseNorm, head: denseTile.weight };
-      const { logits, ...wanted } = await denseProgram.run(denseInputs);
+      const { logits: denseLogits, ...wanted } = await denseProgram.run(denseInputs);
+      const { largest: denseLargest } = wanted;
       const program = await tileProgram(programs, model.spec, chunk.count, tile, "compared");
       for (const { input, statistics, reference } of pairs) {
         const own = {
@@ -81,7 +82,7 @@ export async function compareHeads(
           finalNorm,
           head: tile.weight,
         };
-        const compared = { denseLogits: logits!, denseLargest: wanted["largest"]! };
+        const compared = { denseLogits: denseLogits!, denseLargest: denseLargest! };
         const { cross, ...result } = await program.run({ ...own, ...compared });
         statistics.merge(chunk.first, tile, result);
         reference.merge(chunk.first, tile, { ...wanted, cross: cross! });
@@ -171,19 +172,18 @@ class Accumulator implements HeadStatistics {
   }
 
   merge(first: number, { start, weight }: HeadTile, result: Record<string, Tensor>): void {
-    const [largest, sums, top, target] = ["largest", "sum", "top", "target"].map((name) => result[name]!.data);
-    const cross = result["cross"]?.data;
-    for (let i = 0; i < largest!.length; i++) {
+    const { largest: maxima, sum: sums, top, target, cross } = result;
+    for (const [i, largest] of maxima!.data.entries()) {
       const token = first + i;
-      if (largest![i]! > this.#largest[token]!) {
-        this.#rescale(token, largest![i]!);
-        this.top[token] = start + top![i]!;
+      if (largest > this.#largest[token]!) {
+        this.#rescale(token, largest);
+        this.top[token] = start + top!.data[i]!;
       }
-      const factor = Math.exp(largest![i]! - this.#largest[token]!);
-      this.#sum[token]! += factor * sums![i]!;
-      if (cross) this.#cross[token]! += factor * cross[i]!;
+      const factor = Math.exp(largest - this.#largest[token]!);
+      this.#sum[token]! += factor * sums!.data[i]!;
+      if (cross) this.#cross[token]! += factor * cross.data[i]!;
       const id = this.#targets[token]!;
-      if (id >= start && id < start + weight.shape[0]!) this.targetLogit[token] = target![i]!;
+      if (id >= start && id < start + weight.shape[0]!) this.targetLogit[token] = target!.data[i]!;
     }
   }
 
