@@ -9,6 +9,7 @@ import type { PreparationEvent } from "./events/common.ts";
 import type { PrunePlan } from "./events/prune.ts";
 import { expectedCost } from "./expected-cost.ts";
 import { LayerRunner } from "./forward/layer-runner.ts";
+import { residentBytes } from "./forward/resident-weights.ts";
 import type { SweepHost } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
 import { criteria } from "./importance/index.ts";
@@ -46,7 +47,7 @@ export interface Job {
 export async function prepareJob(
   source: Checkpoint,
   given: PruneOptions,
-  host: Pick<SweepHost, "outputFormat">,
+  host: Pick<SweepHost, "outputFormat" | "residentBudgetBytes">,
   criterion: Criterion,
 ): Promise<Job> {
   checkAllocation(given, criterion);
@@ -55,7 +56,8 @@ export async function prepareJob(
   const carried = { layers: layersOption(model.spec, given, form), ...widthsOption(model.spec, given, form) };
   const options = withinReach(model, withPossibleRecovery({ ...given, ...carried }, model));
   if (cutsHeads(options)) headCostsOf(criterion);
-  const work = { spec: model.spec, criterion, options };
+  const writes = residentBytes(model) <= host.residentBudgetBytes;
+  const work = { spec: model.spec, criterion, options, writes };
   const plan = { ...planPrune(model, options, form), searchesSplit: searchesSplit(work), ...expectedCost(work) };
   const warnings = await checkOutput(model, options, form);
   if (options.recovery !== given.recovery)

@@ -20,6 +20,8 @@ export interface Preset {
   readonly spare: readonly [first: number, last: number];
   /** The stage that removes whole layers, before any neuron goes; 0: there is none. */
   readonly layers: "auto" | "half" | "only" | 0;
+  /** Share of the windows that the model writes itself beside given texts. */
+  readonly ownText: number;
   /** What the method's authors cut. */
   readonly cuts: "mlp" | "mlp+attention" | "layers";
 }
@@ -29,11 +31,18 @@ const DEFAULT_SPARSITY = 0.2;
 /** What is tried at most where a limit of quality decides. */
 const MOST_SPARSITY = 0.5;
 
-const PLAIN = { recovery: "none", allocation: "even", spare: [0, 0], layers: 0, cuts: "mlp+attention" } as const;
+const PLAIN = {
+  recovery: "none",
+  allocation: "even",
+  spare: [0, 0],
+  layers: 0,
+  ownText: 0,
+  cuts: "mlp+attention",
+} as const;
 
 /** docs/methods.md tells where each comes from and how far it is the authors' own. */
 export const presets: Readonly<Record<PresetName, Preset>> = {
-  best: { ...PLAIN, criterion: "loss", recovery: "dense-target", layers: "auto", cuts: "mlp" },
+  best: { ...PLAIN, criterion: "loss", recovery: "dense-target", layers: "auto", ownText: 0.5, cuts: "mlp" },
   osscar: { ...PLAIN, criterion: "obs", recovery: "least-squares" },
   "wanda-sp": { ...PLAIN, criterion: "wanda" },
   flap: { ...PLAIN, criterion: "fluctuation", recovery: "bias", allocation: "global" },
@@ -65,6 +74,7 @@ export function applyPreset(given: GivenPruneOptions): PruneOptions {
     criterion: given.criterion ?? preset.criterion,
     recovery: given.recovery ?? preset.recovery,
     layers: given.layers ?? layersOf(given, preset),
+    ownText: given.ownText ?? preset.ownText,
     ...widthsOf(given, preset),
   };
 }

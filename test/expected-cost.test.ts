@@ -9,7 +9,7 @@ const spec = parseConfig(readJsonFixture<Record<string, unknown>>("tiny", "llama
 
 const expected = (over: object): ReturnType<typeof expectedCost> => {
   const options = pruneOptions({ widths: "equal", calibration: [{ name: "a", text: "b" }], ...over });
-  return expectedCost({ spec, options, criterion: criteria[options.criterion as keyof typeof criteria] });
+  return expectedCost({ spec, options, writes: true, criterion: criteria[options.criterion as keyof typeof criteria] });
 };
 const seconds = (over: object): number => expected(over).expectedSeconds;
 

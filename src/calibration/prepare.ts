@@ -9,7 +9,7 @@ import type { CalibrationText, PruneOptions } from "../options/prune.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";
-import { sampleWindows, splitWindows } from "./windows.ts";
+import { interleaveWindows, sampleWindows, splitWindows } from "./windows.ts";
 
 /** Windows kept out of all statistics, to measure the result on. */
 const HELD_OUT = 8;
@@ -31,50 +31,37 @@ export interface Calibration {
   readonly heldOut: TokenWindows;
 }
 
-/** Calibration windows and held-out windows; yields progress while the model writes its own text. */
+/**
+ * Calibration windows and held-out windows; yields progress while the model writes text of its own. Where it does so beside
+ * given texts, these alone judge the result.
+ */
 export async function* prepareCalibration(request: CalibrationRequest): AsyncGenerator<StageEvent, Calibration> {
   const { options, tokenizer } = request;
-  const { source, names, streams } = yield* tokenStreams(request);
+  const { calibration: given, samples, context, seed } = options;
+  const isGiven = given.length > 0;
+  const own = yield* ownText(request, isGiven ? Math.round(options.ownText * samples) : samples + HELD_OUT);
+  const beside = isGiven ? own.length : 0;
+  const texts = isGiven ? given : own.length > 0 ? [] : [await request.bundledText()];
+  const source = isGiven ? "file" : own.length > 0 ? "self-generated" : "bundled";
   const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  const sampled = sampleWindows(streams, {
-    count: options.samples + HELD_OUT,
-    length: options.context,
-    seed: options.seed,
-    bos,
-  });
-  const { development, heldOut } = splitWindows(sampled, HELD_OUT);
-  const summary = {
-    source,
-    names,
-    windows: options.samples,
-    context: options.context,
-    tokens: options.samples * options.context,
-  };
-  return { summary, windows: development, heldOut };
+  const cut = (streams: readonly number[][], count: number): TokenWindows =>
+    sampleWindows(streams, { count, length: context, seed, bos });
+  const streams = texts.length > 0 ? encodeTexts(texts, tokenizer) : own;
+  const { development, heldOut } = splitWindows(cut(streams, samples - beside + HELD_OUT), HELD_OUT);
+  const windows = beside > 0 ? interleaveWindows(development, cut(own, beside)) : development;
+  const ownWindows = source === "self-generated" ? samples : beside;
+  const extent = { windows: samples, ownWindows, context, tokens: samples * context };
+  return { summary: { source, names: texts.map(({ name }) => name), ...extent }, windows, heldOut };
 }
 
-interface TokenStreams {
-  readonly source: CalibrationSummary["source"];
-  readonly names: readonly string[];
-  readonly streams: readonly (readonly number[])[];
-}
-
-async function* tokenStreams(request: CalibrationRequest): AsyncGenerator<StageEvent, TokenStreams> {
-  const { options, model, tokenizer } = request;
-  if (options.calibration.length > 0) return encodeTexts("file", options.calibration, tokenizer);
-  const first = tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0];
-  if (first === undefined || residentBytes(model) > request.budgetBytes) {
-    return encodeTexts("bundled", [await request.bundledText()], tokenizer);
-  }
-  return { source: "self-generated", names: [], streams: yield* generate(request, first) };
-}
-
-async function* generate(
-  { backend, model, options, budgetBytes, signal }: CalibrationRequest,
-  firstToken: number,
+/** Samples that the model writes; none where its weights do not fit into memory for that, or no token begins a text. */
+async function* ownText(
+  { backend, model, tokenizer, options, budgetBytes, signal }: CalibrationRequest,
+  count: number,
 ): AsyncGenerator<StageEvent, number[][]> {
   const { context, seed } = options;
-  const count = options.samples + HELD_OUT;
+  const firstToken = tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0];
+  if (count === 0 || firstToken === undefined || residentBytes(model) > budgetBytes) return [];
   const samples = generateSamples(backend, model, { count, length: context, firstToken, seed, budgetBytes, signal });
   for (;;) {
     const step = await samples.next();
@@ -83,16 +70,10 @@ async function* generate(
   }
 }
 
-function encodeTexts(
-  source: CalibrationSummary["source"],
-  texts: readonly CalibrationText[],
-  tokenizer: Tokenizer,
-): TokenStreams {
+function encodeTexts(texts: readonly CalibrationText[], tokenizer: Tokenizer): number[][] {
   const streams = texts.map((text) => tokenizer.encode(readDocuments(text).join("\n\n")));
-  if (streams.every((stream) => stream.length === 0)) {
-    throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, {
-      hint: "give other text with --calibration",
-    });
-  }
-  return { source, names: texts.map(({ name }) => name), streams };
+  if (streams.some((stream) => stream.length > 0)) return streams;
+  throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, {
+    hint: "give other text with --calibration",
+  });
 }

@@ -56,6 +56,20 @@ export function splitWindows(
   };
 }
 
+/** All windows of two sets of one length, the fewer spread evenly among the others. */
+export function interleaveWindows(many: TokenWindows, few: TokenWindows): TokenWindows {
+  const { length } = many;
+  const count = many.count + few.count;
+  const ids = new Int32Array(count * length);
+  for (let row = 0, taken = 0; row < count; row++) {
+    const isFew = Math.floor(((row + 1) * few.count) / count) > taken;
+    const from = isFew ? few : many;
+    const index = isFew ? taken++ : row - taken;
+    ids.set(from.ids.subarray(index * length, (index + 1) * length), row * length);
+  }
+  return { ids, count, length };
+}
+
 /** How many windows each stream gives: even shares, and what a short one cannot give falls to the others. */
 function shareOut({ count, length }: WindowOptions, streams: readonly ArrayLike<number>[]): number[] {
   const capacities = streams.map((ids) => capacity(ids.length, length));

@@ -31,8 +31,14 @@ export function renderPlan(plan: PrunePlan): string[] {
 }
 
 /** Which text the statistics come from. */
-export function renderCalibration({ source, names, windows, context, tokens }: CalibrationSummary): string {
-  const origin = { file: names.join(", "), "self-generated": "text of the model's own", bundled: "the bundled mix" };
+export function renderCalibration(summary: CalibrationSummary): string {
+  const { source, names, windows, ownWindows, context, tokens } = summary;
+  const beside = ownWindows > 0 ? `; ${ownWindows} windows written by the model itself` : "";
+  const origin = {
+    file: `${names.join(", ")}${beside}`,
+    "self-generated": "text of the model's own",
+    bundled: "the bundled mix",
+  };
   return `  calibration   ${windows} windows × ${context} = ${formatInteger(tokens)} tokens of ${origin[source]}`;
 }
 

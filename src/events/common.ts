@@ -25,6 +25,8 @@ export interface CalibrationSummary {
   /** Names of the texts. */
   readonly names: readonly string[];
   readonly windows: number;
+  /** How many of the windows the model has written itself. */
+  readonly ownWindows: number;
   readonly context: number; // tokens in a window
   readonly tokens: number;
 }

@@ -1,5 +1,8 @@
 // The next token from logits.
 
+/** Below this exponent all tokens of a vocabulary together weigh nothing beside the likeliest. */
+const NEGLIGIBLE = -36;
+
 /** Index of the largest logit, the first of equals. */
 export function greedyToken(logits: Float32Array): number {
   let best = 0;
@@ -15,8 +18,15 @@ export function greedyToken(logits: Float32Array): number {
 export function sampleToken(logits: Float32Array, temperature: number, random: () => number): number {
   const best = greedyToken(logits);
   if (temperature === 0) return best;
-  const weights = Float64Array.from(logits, (logit) => Math.exp((logit - logits[best]!) / temperature));
-  let left = random() * weights.reduce((total, weight) => total + weight, 0);
+  const weights = new Float64Array(logits.length);
+  let total = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const exponent = (logits[i]! - logits[best]!) / temperature;
+    if (exponent < NEGLIGIBLE) continue;
+    weights[i] = Math.exp(exponent);
+    total += weights[i]!;
+  }
+  let left = random() * total;
   for (let i = 0; i < weights.length; i++) {
     left -= weights[i]!;
     if (left < 0) return i;

@@ -70,6 +70,11 @@ export interface PruneOptions {
   readonly multipleOf?: number | undefined;
   /** Texts to calibrate on; with none, the model's own samples or the bundled mix. */
   readonly calibration: CalibrationText[];
+  /**
+   * Share of the calibration windows that the model writes itself beside the given texts, as far as its weights fit into memory
+   * for that: what it has learnt is more than any text shows.
+   */
+  readonly ownText: number;
   /** Calibration windows. */
   readonly samples: number;
   /** Tokens in a calibration window. */
@@ -95,7 +100,10 @@ export const isGated = ({
   maxKl !== undefined || maxPerplexityIncrease !== undefined;
 
 /** What a preset decides. */
-export type PresetChoices = Pick<PruneOptions, "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths">;
+export type PresetChoices = Pick<
+  PruneOptions,
+  "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths" | "ownText"
+>;
 
 /** Options as they are given: what is left open is the preset's to decide, or follows from the others. */
 export type GivenPruneOptions = Omit<PruneOptions, keyof PresetChoices | "sparsity"> & {
@@ -200,7 +208,14 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .array(z.strictObject({ name: z.string(), text: z.string() }))
     .default([])
     .describe("texts to calibrate on"),
-  samples: z.int().min(1).max(65536).default(256).describe("calibration windows"),
+  ownText: z
+    .number()
+    .min(0)
+    .max(0.9)
+    .optional()
+    .describe("share of the windows that the model writes itself beside given texts")
+    .meta({ expected: "a number between 0 and 0.9, such as 0.5", ...BY_PRESET }),
+  samples: z.int().min(1).max(65536).default(192).describe("calibration windows"),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
   dtype: z

@@ -70,9 +70,10 @@ function describeHeads({ numAttentionHeads, numKeyValueHeads }: PruneResult): st
 }
 
 function describeCalibration({ calibration }: PruneResult): string {
-  const { windows, context, names } = calibration;
+  const { windows, ownWindows, context, names } = calibration;
+  const beside = ownWindows > 0 ? `, ${ownWindows} of them text that the model itself generated` : "";
   const origin = {
-    file: `from ${names.join(", ")}`,
+    file: `from ${names.join(", ")}${beside}`,
     "self-generated": "of text that the model itself generated",
     bundled: "of comp's bundled texts",
   };

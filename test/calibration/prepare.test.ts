@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
 import { openModel } from "../../src/model/model.ts";
+import type { TokenWindows } from "../../src/model/token-windows.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { pruneOptions } from "../../src/presets.ts";
@@ -36,7 +37,32 @@ describe("windows", () => {
     const { windows, heldOut, summary } = await prepare(given);
     expect([windows.count, windows.length, heldOut.count, heldOut.length]).toEqual([6, 11, 8, 11]);
     expect([...windows.ids].filter((_, i) => i % 11 === 0)).toEqual(new Array(6).fill(95));
-    expect(summary).toEqual({ source: "file", names: ["a.txt"], windows: 6, context: 10, tokens: 60 });
+    expect(summary).toEqual({
+      source: "file",
+      names: ["a.txt"],
+      windows: 6,
+      ownWindows: 3,
+      context: 10,
+      tokens: 60,
+    });
+  });
+
+  test("come by half from the model itself, spread among the others; the held-out ones never do", async () => {
+    const letters = tokenizer.encode(alphabet).join();
+    const fromFile = ({ ids, count, length }: TokenWindows): boolean[] =>
+      Array.from({ length: count }, (_, i) => letters.includes(ids.slice(i * length + 1, (i + 1) * length).join()));
+    const { windows, heldOut } = await prepare(given);
+    expect(fromFile(windows)).toEqual([true, false, true, false, true, false]);
+    expect(fromFile(heldOut)).toEqual(new Array(8).fill(true));
+  });
+
+  test.each<[string, object, Partial<CalibrationRequest>]>([
+    ["nothing of its own is asked for", { ownText: 0 }, {}],
+    ["its weights do not fit into memory", {}, { budgetBytes: 1 }],
+    ["a published method is asked for", { preset: "flap" }, {}],
+  ])("come all from the file when %s", async (_, options, change) => {
+    const { summary, windows } = await prepare({ ...given, ...options }, change);
+    expect([summary.source, summary.ownWindows, windows.count]).toEqual(["file", 0, 6]);
   });
 
   test("have no BOS where the model's own tokenizer adds none", async () => {

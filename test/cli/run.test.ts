@@ -294,7 +294,7 @@ describe("curve", () => {
       { sparsity: [0.2, 0.6, 0.9], samples: 8, as: "folder" },
     ]);
     expect(out).toMatchInlineSnapshot(`
-      "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl
+      "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl and, 32 of the windows, the model itself
 
       | removed |    parameters |   weights | perplexity | KL divergence | same choice |  |
       |--------:|--------------:|----------:|-----------:|--------------:|------------:|---|
@@ -334,7 +334,7 @@ describe("compare", () => {
     expect(calls[0]!.arguments[0]).toMatchObject({
       model: "m",
       output: join(process.cwd(), "m-compare"),
-      options: { presets: "flap,best", sparsity: [0.1, 0.2], samples: 256, context: 512, windows: 16 },
+      options: { presets: "flap,best", sparsity: [0.1, 0.2], samples: 192, context: 512, windows: 16 },
       calibration: [{ ...text, path: notes }],
       texts: [text],
       keep: false,

@@ -17,6 +17,7 @@ export const SMALL: Omit<PruneRequest, "model" | "output" | "criterion" | "spars
   calibration: [prose],
   samples: 24,
   context: 48,
+  ownText: 0, // a file says enough for a test, and nothing has to be written
   threads: 1,
 };
 

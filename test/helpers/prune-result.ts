@@ -9,6 +9,7 @@ export const calibration: CalibrationSummary = {
   source: "file",
   names: ["notes.txt", "chats.jsonl"],
   windows: 128,
+  ownWindows: 32,
   context: 256,
   tokens: 32768,
 };
