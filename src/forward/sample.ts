@@ -1,12 +1,18 @@
 // The next token from logits.
 
-/** Below this exponent all tokens of a vocabulary together weigh nothing beside the likeliest. */
-const NEGLIGIBLE = -36;
+/** Below this exponent even a quarter of a million tokens together weigh nothing (10⁻⁵) beside the likeliest. */
+const NEGLIGIBLE = -24;
 
 /** Index of the largest logit, the first of equals. */
 export function greedyToken(logits: Float32Array): number {
   let best = 0;
-  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i;
+  let largest = logits[0]!;
+  for (let i = 1; i < logits.length; i++) {
+    if (logits[i]! > largest) {
+      largest = logits[i]!;
+      best = i;
+    }
+  }
   return best;
 }
 
@@ -19,12 +25,14 @@ export function sampleToken(logits: Float32Array, temperature: number, random: (
   const best = greedyToken(logits);
   if (temperature === 0) return best;
   const weights = new Float64Array(logits.length);
+  const least = logits[best]! + NEGLIGIBLE * temperature;
   let total = 0;
   for (let i = 0; i < logits.length; i++) {
-    const exponent = (logits[i]! - logits[best]!) / temperature;
-    if (exponent < NEGLIGIBLE) continue;
-    weights[i] = Math.exp(exponent);
-    total += weights[i]!;
+    const logit = logits[i]!;
+    if (logit < least) continue; // most of a vocabulary
+    const weight = Math.exp((logit - logits[best]!) / temperature);
+    weights[i] = weight;
+    total += weight;
   }
   let left = random() * total;
   for (let i = 0; i < weights.length; i++) {
