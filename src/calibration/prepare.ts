@@ -33,39 +33,66 @@ export interface Calibration {
 
 /**
  * Calibration windows and held-out windows; yields progress while the model writes text of its own. Where it does so beside
- * given texts, these alone judge the result.
+ * given texts, these alone judge the result; whatever is wrong with them shows before anything is written.
  */
 export async function* prepareCalibration(request: CalibrationRequest): AsyncGenerator<StageEvent, Calibration> {
   const { options, tokenizer } = request;
-  const { calibration: given, samples, context, seed } = options;
+  const { calibration: given, samples } = options;
+  const first = firstToken(request);
+  if (given.length === 0 && first !== undefined) {
+    const { development, heldOut } = splitWindows(yield* ownText(request, first, samples + HELD_OUT), HELD_OUT);
+    return { summary: summaryOf(options, "self-generated", [], samples), windows: development, heldOut };
+  }
   const isGiven = given.length > 0;
-  const own = yield* ownText(request, isGiven ? Math.round(options.ownText * samples) : samples + HELD_OUT);
-  const beside = isGiven ? own.length : 0;
-  const texts = isGiven ? given : own.length > 0 ? [] : [await request.bundledText()];
-  const source = isGiven ? "file" : own.length > 0 ? "self-generated" : "bundled";
-  const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  const cut = (streams: readonly number[][], count: number): TokenWindows =>
-    sampleWindows(streams, { count, length: context, seed, bos });
-  const streams = texts.length > 0 ? encodeTexts(texts, tokenizer) : own;
-  const { development, heldOut } = splitWindows(cut(streams, samples - beside + HELD_OUT), HELD_OUT);
-  const windows = beside > 0 ? interleaveWindows(development, cut(own, beside)) : development;
-  const ownWindows = source === "self-generated" ? samples : beside;
-  const extent = { windows: samples, ownWindows, context, tokens: samples * context };
-  return { summary: { source, names: texts.map(({ name }) => name), ...extent }, windows, heldOut };
+  const texts = isGiven ? given : [await request.bundledText()];
+  const ownWindows = isGiven && first !== undefined ? Math.round(options.ownText * samples) : 0;
+  const sampled = cut(request, encodeTexts(texts, tokenizer), samples - ownWindows + HELD_OUT);
+  const { development, heldOut } = splitWindows(sampled, HELD_OUT);
+  const windows =
+    ownWindows > 0 ? interleaveWindows(development, yield* ownText(request, first!, ownWindows)) : development;
+  return { summary: summaryOf(options, isGiven ? "file" : "bundled", texts, ownWindows), windows, heldOut };
 }
 
-/** Samples that the model writes; none where its weights do not fit into memory for that, or no token begins a text. */
-async function* ownText(
-  { backend, model, tokenizer, options, budgetBytes, signal }: CalibrationRequest,
+const summaryOf = (
+  { samples, context }: PruneOptions,
+  source: CalibrationSummary["source"],
+  texts: readonly CalibrationText[],
+  ownWindows: number,
+): CalibrationSummary => ({
+  source,
+  names: texts.map(({ name }) => name),
+  windows: samples,
+  ownWindows,
+  context,
+  tokens: samples * context,
+});
+
+function cut(
+  { options, tokenizer }: CalibrationRequest,
+  streams: readonly (readonly number[])[],
   count: number,
-): AsyncGenerator<StageEvent, number[][]> {
+): TokenWindows {
+  const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
+  return sampleWindows(streams, { count, length: options.context, seed: options.seed, bos });
+}
+
+/** What a text of the model's own begins with; undefined where it cannot write one: no token, or its weights do not fit into memory. */
+const firstToken = ({ model, tokenizer, budgetBytes }: CalibrationRequest): number | undefined =>
+  residentBytes(model) > budgetBytes ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
+
+/** Windows that the model writes. */
+async function* ownText(
+  request: CalibrationRequest,
+  first: number,
+  count: number,
+): AsyncGenerator<StageEvent, TokenWindows> {
+  const { backend, model, options, budgetBytes, signal } = request;
   const { context, seed } = options;
-  const firstToken = tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0];
-  if (count === 0 || firstToken === undefined || residentBytes(model) > budgetBytes) return [];
-  const samples = generateSamples(backend, model, { count, length: context, firstToken, seed, budgetBytes, signal });
+  const how = { count, length: context, firstToken: first, seed, budgetBytes, signal };
+  const samples = generateSamples(backend, model, how);
   for (;;) {
     const step = await samples.next();
-    if (step.done) return step.value;
+    if (step.done) return cut(request, step.value, count);
     yield { type: "stage", name: "generate", done: step.value, total: count * context };
   }
 }
