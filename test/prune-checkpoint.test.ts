@@ -258,6 +258,7 @@ describe("calibration", () => {
       source: "self-generated",
       names: [],
       windows: 4,
+      ownWindows: 4,
       context: 16,
       tokens: 64,
     });
