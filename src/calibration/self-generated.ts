@@ -1,6 +1,7 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
 import type { Backend } from "../compute/backend.ts";
 import { CachedDecoder } from "../forward/cached-decoder.ts";
+import { ResidentWeights } from "../forward/resident-weights.ts";
 import { sampleToken } from "../forward/sample.ts";
 import type { Model } from "../model/model.ts";
 import { nthRandom, type Random } from "./random.ts";
@@ -29,25 +30,26 @@ export async function* generateSamples(
 ): AsyncGenerator<number, number[][]> {
   const samples: number[][] = [];
   const together = samplesTogether(model, request.length);
+  const weights = new ResidentWeights(model, request.budgetBytes);
   while (samples.length < request.count) {
     const batch = Math.min(together, request.count - samples.length);
     // each sample has numbers of its own, so that how many are decoded together changes nothing
     const sources = Array.from({ length: batch }, (_, i) => nthRandom(request.seed, samples.length + i));
-    samples.push(...(yield* generateBatch(backend, model, request, sources, samples.length)));
+    samples.push(...(yield* generateBatch(backend, weights, request, sources, samples.length)));
   }
   return samples;
 }
 
 async function* generateBatch(
   backend: Backend,
-  model: Model,
+  weights: ResidentWeights,
   request: SelfGeneration,
   sources: readonly Random[],
   offset: number,
 ): AsyncGenerator<number, number[][]> {
-  const { vocabSize } = model.spec;
+  const { vocabSize } = weights.model.spec;
   const batch = sources.length;
-  const decoder = new CachedDecoder(backend, model, batch, request.budgetBytes);
+  const decoder = new CachedDecoder(backend, weights, batch);
   const samples: number[][] = sources.map(() => []);
   let last = new Int32Array(batch).fill(request.firstToken);
   try {

@@ -11,7 +11,7 @@ import { embed } from "./hidden-states.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
 import { cachedPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
-import { ResidentWeights } from "./resident-weights.ts";
+import type { ResidentWeights } from "./resident-weights.ts";
 
 /** A model that reads tokens one step after another. */
 export class CachedDecoder {
@@ -21,9 +21,10 @@ export class CachedDecoder {
   readonly #batch: number;
   #length = 0;
 
-  /** @param budgetBytes weights stay in memory when all of them take no more than this */
-  constructor(backend: Backend, model: Model, batch: number, budgetBytes: number) {
-    this.#weights = new ResidentWeights(model, budgetBytes);
+  /** @param weights may be shared by decoders that follow one another */
+  constructor(backend: Backend, weights: ResidentWeights, batch: number) {
+    const { model } = weights;
+    this.#weights = weights;
     this.#programs = new ProgramCache(backend);
     this.#batch = batch;
     this.#caches = model.spec.layers.map(

@@ -2,6 +2,7 @@
 import type { Backend } from "../compute/backend.ts";
 import type { Model } from "../model/model.ts";
 import { CachedDecoder } from "./cached-decoder.ts";
+import { ResidentWeights } from "./resident-weights.ts";
 import { sampleToken } from "./sample.ts";
 
 export interface GenerateRequest {
@@ -25,7 +26,7 @@ export async function* generateTokens(
   model: Model,
   request: GenerateRequest,
 ): AsyncGenerator<number> {
-  const decoder = new CachedDecoder(backend, model, 1, request.budgetBytes);
+  const decoder = new CachedDecoder(backend, new ResidentWeights(model, request.budgetBytes), 1);
   try {
     let next = Int32Array.from(request.prompt);
     for (let i = 0; i < request.maxTokens; i++) {

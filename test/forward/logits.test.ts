@@ -8,6 +8,7 @@ import { headTiles, readFinalNorm } from "../../src/forward/head-tiles.ts";
 import { embed } from "../../src/forward/hidden-states.ts";
 import { LayerRunner } from "../../src/forward/layer-runner.ts";
 import { runLayers } from "../../src/forward/layer-stream.ts";
+import { ResidentWeights } from "../../src/forward/resident-weights.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";
@@ -60,7 +61,7 @@ describe.each(TINY_FAMILIES)("%s", (family) => {
   test("decoding with a cache, in steps of 10, 1 and 13 tokens, gives them too", async () => {
     const { ids, shape, logits } = expectedLogits(family);
     const [windows, length, vocabSize] = shape as [number, number, number];
-    const decoder = new CachedDecoder(backend, await open(family), windows, 2 ** 30);
+    const decoder = new CachedDecoder(backend, new ResidentWeights(await open(family), 2 ** 30), windows);
     const part = (start: number, end: number): Int32Array =>
       Int32Array.from(ids.flatMap((row) => row.slice(start, end)));
     for (const [start, end] of [
