@@ -294,7 +294,7 @@ describe("curve", () => {
       { sparsity: [0.2, 0.6, 0.9], samples: 8, as: "folder" },
     ]);
     expect(out).toMatchInlineSnapshot(`
-      "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl and, 32 of the windows, the model itself
+      "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl; 32 windows written by the model itself
 
       | removed |    parameters |   weights | perplexity | KL divergence | same choice |  |
       |--------:|--------------:|----------:|-----------:|--------------:|------------:|---|
