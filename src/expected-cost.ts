@@ -1,7 +1,9 @@
 // What a run will take, from the headers alone: a rough guide, told as such.
+import { windowCount } from "./calibration/amount.ts";
 import type { PrunePlan } from "./events/prune.ts";
 import { RESIDENT_BYTES } from "./forward/spilled-states.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
+import { widestMlp } from "./model/layer-sizes.ts";
 import { countParameters } from "./model/parameters.ts";
 import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS } from "./sense-costs.ts";
 import { COVARIANCE_TOKENS } from "./sense-loss.ts";
@@ -36,8 +38,9 @@ export const expectedCost = (work: Work): Pick<PrunePlan, "expectedPeakBytes" | 
 function expectedPeakBytes(work: Work): number {
   const { spec, options } = work;
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
-  const width = widest(spec);
-  const hidden = streams(work) * Math.min(RESIDENT_BYTES, 4 * options.samples * options.context * spec.hiddenSize);
+  const width = widestMlp(spec.layers);
+  const hidden =
+    streams(work) * Math.min(RESIDENT_BYTES, 4 * windowCount(spec, options) * options.context * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
   const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
   return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
@@ -45,7 +48,7 @@ function expectedPeakBytes(work: Work): number {
 
 function expectedSeconds(work: Work): number {
   const { spec, options } = work;
-  const tokens = options.samples * options.context;
+  const tokens = windowCount(spec, options) * options.context;
   const head = 2 * spec.vocabSize * spec.hiddenSize;
   const decoder = 2 * countParameters(spec).decoderMatrices;
   const sweep = pruningSweep(work, tokens);
@@ -74,5 +77,3 @@ function sensingSweeps(work: Work, decoder: number, head: number): number {
 }
 
 const streams = (work: Work): number => (aimsAtDense(work) ? 2 : 1);
-
-const widest = (spec: DecoderSpec): number => Math.max(...spec.layers.map(({ intermediateSize }) => intermediateSize));

@@ -23,7 +23,6 @@ describe("defaults", () => {
       kvGroups: "auto",
       calibration: [],
       ownText: 0.5,
-      samples: 192,
       context: 256,
       seed: 0,
       dtype: "auto",

@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "../options/prune.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { windowCount } from "./amount.ts";
 import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";
 import { interleaveWindows, sampleWindows, splitWindows } from "./windows.ts";
@@ -36,12 +37,13 @@ export interface Calibration {
  * given texts, these alone judge the result; whatever is wrong with them shows before anything is written.
  */
 export async function* prepareCalibration(request: CalibrationRequest): AsyncGenerator<StageEvent, Calibration> {
-  const { options, tokenizer } = request;
-  const { calibration: given, samples } = options;
+  const { options, tokenizer, model } = request;
+  const given = options.calibration;
+  const samples = windowCount(model.spec, options);
   const first = firstToken(request);
   if (given.length === 0 && first !== undefined) {
     const { development, heldOut } = splitWindows(yield* ownText(request, first, samples + HELD_OUT), HELD_OUT);
-    return { summary: summaryOf(options, "self-generated", [], samples), windows: development, heldOut };
+    return { summary: summaryOf(options, samples, "self-generated", [], samples), windows: development, heldOut };
   }
   const isGiven = given.length > 0;
   const texts = isGiven ? given : [await request.bundledText()];
@@ -50,21 +52,22 @@ export async function* prepareCalibration(request: CalibrationRequest): AsyncGen
   const { development, heldOut } = splitWindows(sampled, HELD_OUT);
   const windows =
     ownWindows > 0 ? interleaveWindows(development, yield* ownText(request, first!, ownWindows)) : development;
-  return { summary: summaryOf(options, isGiven ? "file" : "bundled", texts, ownWindows), windows, heldOut };
+  return { summary: summaryOf(options, samples, isGiven ? "file" : "bundled", texts, ownWindows), windows, heldOut };
 }
 
 const summaryOf = (
-  { samples, context }: PruneOptions,
+  { context }: PruneOptions,
+  windows: number,
   source: CalibrationSummary["source"],
   texts: readonly CalibrationText[],
   ownWindows: number,
 ): CalibrationSummary => ({
   source,
   names: texts.map(({ name }) => name),
-  windows: samples,
+  windows,
   ownWindows,
   context,
-  tokens: samples * context,
+  tokens: windows * context,
 });
 
 function cut(

@@ -41,6 +41,10 @@ export const SIZE_LISTS: Readonly<Record<keyof LayerSizes, string>> = {
   numKeyValueHeads: KEY_VALUE_HEADS.list,
 };
 
+/** Neurons of the widest MLP. */
+export const widestMlp = (layers: readonly LayerSizes[]): number =>
+  Math.max(...layers.map(({ intermediateSize }) => intermediateSize));
+
 /** All sizes of each layer in lists. */
 export const sizeLists = (layers: readonly LayerSizes[]): ModelConfig =>
   Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => layer[size])]));

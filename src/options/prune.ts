@@ -75,8 +75,8 @@ export interface PruneOptions {
    * for that: what it has learnt is more than any text shows.
    */
   readonly ownText: number;
-  /** Calibration windows. */
-  readonly samples: number;
+  /** Calibration windows; undefined = what the widest layer needs (calibration/amount.ts). */
+  readonly samples?: number | undefined;
   /** Tokens in a calibration window. */
   readonly context: number;
   readonly seed: number;
@@ -215,7 +215,13 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .optional()
     .describe("share of the windows that the model writes itself beside given texts")
     .meta({ expected: "a number between 0 and 0.9, such as 0.5", ...BY_PRESET }),
-  samples: z.int().min(1).max(65536).default(192).describe("calibration windows"),
+  samples: z
+    .int()
+    .min(1)
+    .max(65536)
+    .optional()
+    .describe("calibration windows")
+    .meta({ fallback: "32 tokens a neuron of a layer, 16,384 to 65,536 in all" }),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
   dtype: z

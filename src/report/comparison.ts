@@ -23,11 +23,13 @@ export function renderComparison(comparison: Comparison): string {
   const { context, windows, bos, samples, calibrationContext, sparsityOf } = options;
   const extent = `${windows === 0 ? "all" : windows} windows of ${context} tokens${bos ? " and BOS" : ""}`;
   const origin = calibration.length > 0 ? calibration.join(", ") : "text of the model's own, or the bundled mix";
+  const length = `windows of ${calibrationContext} tokens`;
+  const amount = samples === undefined ? `as many ${length} as the model's width needs,` : `${samples} ${length}`;
   const judged = cells.find((cell) => "texts" in cell)?.texts ?? [];
   return [
     `# Presets on ${baseName(model)}`,
     "",
-    `\`comp compare\` ${comp}. Calibrated on ${samples} windows of ${calibrationContext} tokens of ${origin}; judged on ${extent} of each text. "Removed" counts ${sparsityOf === "all" ? "all parameters" : "the matrices of the decoder layers"}. Time and memory are those of pruning, each in a process of its own.`,
+    `\`comp compare\` ${comp}. Calibrated on ${amount} of ${origin}; judged on ${extent} of each text. "Removed" counts ${sparsityOf === "all" ? "all parameters" : "the matrices of the decoder layers"}. Time and memory are those of pruning, each in a process of its own.`,
     ...judged.flatMap(({ text }, i) => ["", `## ${text}`, "", ...table(comparison, i)]),
     ...(judged.length === 0 ? ["", ...failures(cells)] : []),
     "",

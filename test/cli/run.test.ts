@@ -334,7 +334,7 @@ describe("compare", () => {
     expect(calls[0]!.arguments[0]).toMatchObject({
       model: "m",
       output: join(process.cwd(), "m-compare"),
-      options: { presets: "flap,best", sparsity: [0.1, 0.2], samples: 192, context: 512, windows: 16 },
+      options: { presets: "flap,best", sparsity: [0.1, 0.2], context: 512, windows: 16 },
       calibration: [{ ...text, path: notes }],
       texts: [text],
       keep: false,

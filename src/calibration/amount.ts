@@ -1,0 +1,18 @@
+// How much text a model needs: the refit of a projection has an unknown for each neuron that stays.
+import type { DecoderSpec } from "../model/decoder-spec.ts";
+import { widestMlp } from "../model/layer-sizes.ts";
+import type { PruneOptions } from "../options/prune.ts";
+
+/** Tokens for each neuron of the widest layer, where nothing else is asked for. */
+export const TOKENS_PER_NEURON = 32;
+
+/** Tokens by default at least, and at most, so that a wide model does not take a day. */
+export const LEAST_TOKENS = 16384;
+export const MOST_TOKENS = 65536;
+
+/** Calibration windows: as many as asked for, or what the widest layer needs. */
+export function windowCount({ layers }: DecoderSpec, { samples, context }: PruneOptions): number {
+  if (samples !== undefined) return samples;
+  const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, TOKENS_PER_NEURON * widestMlp(layers)));
+  return Math.ceil(tokens / context);
+}
