@@ -1,5 +1,6 @@
 // How a cut is shared between whole layers and neurons where all layers get one width: found by trials on a part of the text.
 import { planLayers } from "./allocation/plan.ts";
+import { reachedSparsity } from "./allocation/uniform.ts";
 import type { StageEvent } from "./events/common.ts";
 import type { SplitEvent } from "./events/prune.ts";
 import { type Decision, decide, type Evidence } from "./evidence.ts";
@@ -22,7 +23,11 @@ const TRIAL_CRITERION = criteria.wanda;
 /** Layers tried beyond those that have to go. */
 const MOST_MORE_LAYERS = 2;
 
-/** What goes at a sparsity; by trials where the options leave the split between layers and neurons open. */
+/**
+ * What goes at a sparsity; by trials where the options leave the split between layers and neurons open.
+ *
+ * Widths go in steps, so that splits differ in what they remove: the least divergence per parameter removed wins.
+ */
 export async function* chooseSplit(
   sweep: Sweep,
   evidence: Evidence,
@@ -34,16 +39,19 @@ export async function* chooseSplit(
   const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, ...trialWindows(calibration) } };
   const { count: fewest } = planLayers(model.spec, options);
   const costs = [...evidence.influences!].sort((a, b) => a - b);
-  let best: { decision: Decision; divergence: number } | undefined;
+  let best: { decision: Decision; divergence: number; rate: number } | undefined;
   for (let layers = fewest; layers <= fewest + MOST_MORE_LAYERS && layers < costs.length; layers++) {
     const alone = costs.slice(0, layers).reduce((sum, cost) => sum + cost, 0);
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
     const decision = decide(model.spec, evidence, { ...options, layers });
     const { klDivergence } = yield* tryOut(trial, decision);
+    const reached = reachedSparsity(model.spec, decision.spec, options.sparsityOf);
     const { intermediateSize } = decision.spec.layers[0]!;
-    yield { type: "split", split: { sparsity, layers: decision.keptLayers.length, intermediateSize, klDivergence } };
-    if (best && klDivergence >= best.divergence) break;
-    best = { decision, divergence: klDivergence };
+    const layersLeft = decision.keptLayers.length;
+    yield { type: "split", split: { sparsity, reached, layers: layersLeft, intermediateSize, klDivergence } };
+    const rate = klDivergence / reached;
+    if (best && rate >= best.rate) break;
+    best = { decision, divergence: klDivergence, rate };
   }
   return best!.decision;
 }

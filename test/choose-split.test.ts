@@ -15,9 +15,10 @@ describe("the split between layers and neurons", () => {
     expect(free.quality.klDivergence).toBeLessThan(1.02 * all.quality.klDivergence);
     expect(free.layers).toHaveLength(8 - free.layersRemoved.length);
     expect(free.sparsity.all).toBeGreaterThanOrEqual(0.5);
-    const best = free.splits!.toSorted((a, b) => a.klDivergence - b.klDivergence)[0]!;
+    const best = free.splits!.toSorted((a, b) => a.klDivergence / a.reached - b.klDivergence / b.reached)[0]!;
     expect(best).toMatchObject({
       sparsity: 0.5,
+      reached: free.sparsity.all,
       layers: free.layers.length,
       intermediateSize: free.layers[0]!.keptNeurons,
     });

@@ -66,8 +66,8 @@ export function renderTrial({ sparsity, quality, isWithin }: Trial): string {
 }
 
 /** One way to share the cut between layers and neurons. */
-export const renderSplit = ({ layers, intermediateSize, klDivergence }: SplitTrial): string =>
-  `  tried         ${layers} layers of ${intermediateSize} neurons: KL divergence ${formatFigure(klDivergence)} on part of the text`;
+export const renderSplit = ({ reached, layers, intermediateSize, klDivergence }: SplitTrial): string =>
+  `  tried         ${layers} layers of ${intermediateSize} neurons, ${formatPercent(reached)} less: KL divergence ${formatFigure(klDivergence)} on part of the text`;
 
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {

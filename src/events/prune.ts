@@ -82,6 +82,8 @@ export interface Trial {
 export interface SplitTrial {
   /** As asked for. */
   readonly sparsity: number;
+  /** What goes of the parameters that count, at least as much as asked for. */
+  readonly reached: number;
   /** Layers that stay, and neurons that each of them keeps. */
   readonly layers: number;
   readonly intermediateSize: number;
