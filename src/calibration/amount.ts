@@ -4,11 +4,11 @@ import { widestMlp } from "../model/layer-sizes.ts";
 import type { PruneOptions } from "../options/prune.ts";
 
 /** Tokens for each neuron of the widest layer, where nothing else is asked for. */
-export const TOKENS_PER_NEURON = 32;
+const TOKENS_PER_NEURON = 32;
 
 /** Tokens by default at least, and at most, so that a wide model does not take a day. */
-export const LEAST_TOKENS = 16384;
-export const MOST_TOKENS = 65536;
+const LEAST_TOKENS = 16384;
+const MOST_TOKENS = 65536;
 
 /** Calibration windows: as many as asked for, or what the widest layer needs. */
 export function windowCount({ layers }: DecoderSpec, { samples, context }: PruneOptions): number {
