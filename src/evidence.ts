@@ -48,7 +48,7 @@ export async function* gatherEvidence(
   sparsities: readonly number[],
 ): AsyncGenerator<StageEvent, Evidence> {
   const { model, calibration, options, criterion, host } = sweep;
-  const { backend, signal } = host;
+  const { backend, collectGarbage, signal } = host;
   const { seed, ridge } = options;
   const counts = sparsities.map((sparsity) => planLayers(model.spec, { ...options, sparsity }));
   const request = {
@@ -58,6 +58,7 @@ export async function* gatherEvidence(
     heads: weighsHeads(sweep),
     seed,
     ridge,
+    collectGarbage,
     signal,
   };
   const isOpen = searchesSplit(sweep) || counts.some(({ count, removed }) => count > 0 && removed === undefined);

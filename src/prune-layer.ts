@@ -50,12 +50,14 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
   const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, job);
+  collectGarbage();
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
   const removed = totalNeurons - width;
   const { lossCovariance, ...others } = sensed;
   const felt = { ...statistics, ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
-  const order = job.order ?? (await criterion.rank(mlp, felt, removed, { gemm, random })).order;
+  const rank = async (): Promise<Int32Array> => (await criterion.rank(mlp, felt, removed, { gemm, random })).order;
+  const order = job.order ?? (removed > 0 ? await rank() : new Int32Array(0));
   collectGarbage();
   const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
   const input = {

@@ -102,10 +102,11 @@ async function* correct(
 
 /** Costs of the neurons down to the least width. */
 async function predictNeurons(request: LossRequest, gradients: LayerGradients): Promise<Prediction> {
-  const { model, gemm, ridge, scratch } = request;
+  const { model, gemm, ridge, scratch, collectGarbage } = request;
   const { index, layer, weights, tokenCount } = gradients;
   const mlp = mlpMatrices(model.spec, weights);
   const { order, costs } = await loss.rank(mlp, gradients, mostRemovable(layer.intermediateSize), { gemm, random });
+  collectGarbage();
   const cuts: Cut[] = [];
   for (const share of NEURON_SHARES) {
     const steps = Math.round(share * layer.intermediateSize);

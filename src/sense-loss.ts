@@ -23,6 +23,8 @@ export interface LossRequest {
   readonly heads: boolean;
   readonly seed: number;
   readonly ridge: number;
+  /** Gives back memory between the layers. */
+  readonly collectGarbage: () => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,14 +34,14 @@ export const headCovarianceKey = (index: number): string => `head covariance ${i
 
 /** Puts S of every layer into the scratch space. */
 export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
-  yield* sweepBackward(request, COVARIANCE_TOKENS, async () => {});
+  yield* sweepBackward(request, COVARIANCE_TOKENS);
 }
 
-/** Puts S of every layer into the scratch space, and shows what the sweep finds of each. */
+/** Puts S of every layer into the scratch space, and shows what else the sweep finds of each to who wants it. */
 export async function* sweepBackward(
   request: LossRequest,
   tokens: number,
-  visit: (gradients: LayerGradients) => Promise<void>,
+  visit?: (gradients: LayerGradients) => Promise<void>,
 ): AsyncGenerator<StageEvent> {
   const { backend, model, scratch, signal } = request;
   const runner = new LayerRunner(backend, model.spec);
@@ -54,11 +56,13 @@ export async function* sweepBackward(
     scratch,
     labels,
     heads: request.heads,
+    inputs: visit !== undefined,
     signal,
   })) {
     await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
     if (gradients.heads) await scratch.put(headCovarianceKey(gradients.index), gradients.heads.lossCovariance);
-    await visit(gradients);
+    await visit?.(gradients);
+    request.collectGarbage();
     yield { type: "stage", name: "gradient", done: total - gradients.index, total };
   }
   await runner.release();

@@ -39,7 +39,8 @@ async function divergenceWith(index: number, sizes: Partial<LayerSizes>): Promis
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
 async function costs(scope: "mlp" | "all") {
-  const request = { backend, gemm: backendGemm(backend), model, windows, scratch, heads: true, seed: 0, ridge: 1e-3 };
+  const settings = { heads: true, seed: 0, ridge: 1e-3, collectGarbage: () => {} };
+  const request = { backend, gemm: backendGemm(backend), model, windows, scratch, ...settings };
   const sensed = senseCosts(request, scope);
   for (;;) {
     const step = await sensed.next();

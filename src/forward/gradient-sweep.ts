@@ -10,15 +10,15 @@ import type { LayerContext } from "./decoder-layer.ts";
 import { lossGradient } from "./head-gradient.ts";
 import { embed, type HiddenBatch, joined } from "./hidden-states.ts";
 import type { Labels } from "./labels.ts";
-import { layerGradientGraph, SUMS, type SumNames } from "./layer-gradient.ts";
+import { layerGradientGraph, SUMS, type SumNames, type WantedMoments } from "./layer-gradient.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 import { layers } from "./layer-stream.ts";
 import type { Scratch } from "./scratch.ts";
 
 /** Second moments at a projection with input z [size]; u is the scale of a token (token-scale.ts), or 1. */
 export interface ProjectionMoments {
-  readonly gram: Float32Array; // Σ z zᵀ / u² [size, size]
-  readonly mean: Float32Array; // of z [size]
+  readonly gram: Float32Array; // Σ z zᵀ / u² [size, size]; [0] where only S was asked for
+  readonly mean: Float32Array; // of z [size]; likewise
   /** S = E[u² g gᵀ], g the gradient of a token's log-loss at the projection's output. [hiddenSize, hiddenSize] */
   readonly lossCovariance: Float32Array;
 }
@@ -47,8 +47,10 @@ export interface GradientRequest extends SweepRequest {
   readonly heads: boolean;
 }
 
+type MomentRequest = SweepRequest & WantedMoments;
+
 /** Layers from the last to the first, with the second moments of activations and gradients. */
-export async function* gradientSweep(request: GradientRequest): AsyncGenerator<LayerGradients> {
+export async function* gradientSweep(request: MomentRequest): AsyncGenerator<LayerGradients> {
   const { model, signal } = request;
   const states = await towardsLastLayer(request);
   for (const [index, layer] of [...model.spec.layers.entries()].reverse()) {
@@ -72,7 +74,7 @@ export async function towardsLastLayer(request: SweepRequest): Promise<HiddenBat
 
 /** One layer back: `gradients` hold the gradient towards the layer's output, then towards its input. */
 async function backward(
-  { runner, model, scratch, heads }: GradientRequest,
+  { runner, model, scratch, heads, inputs: ofInputs }: MomentRequest,
   layer: LayerSpec,
   weights: LayerWeights,
   index: number,
@@ -80,8 +82,8 @@ async function backward(
 ): Promise<Omit<LayerGradients, "index" | "layer" | "weights">> {
   const { hiddenSize, headDim } = model.spec;
   const sums = {
-    ...emptySums(SUMS.mlp, layer.intermediateSize, hiddenSize),
-    ...(heads ? emptySums(SUMS.heads, layer.numAttentionHeads * headDim, hiddenSize) : {}),
+    ...emptySums(SUMS.mlp, ofInputs ? layer.intermediateSize : 0, hiddenSize),
+    ...(heads ? emptySums(SUMS.heads, ofInputs ? layer.numAttentionHeads * headDim : 0, hiddenSize) : {}),
   };
   let tokenCount = 0;
   for (const [i, { batch, length, hidden: upstream }] of gradients.entries()) {
@@ -89,7 +91,7 @@ async function backward(
     const x = tensor(await scratch.take(`${index} ${i}`), upstream.shape);
     if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
-    const program = await gradientProgram(runner, context, weights, heads);
+    const program = await gradientProgram(runner, context, weights, { heads, inputs: ofInputs });
     const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before(sums) };
     const { towardsInput } = await program.run(inputs, sums);
     upstream.data.set(towardsInput!.data as Float32Array);
@@ -121,10 +123,19 @@ function gradientProgram(
   { programs }: LayerRunner,
   context: LayerContext,
   weights: LayerWeights,
-  heads: boolean,
+  wanted: WantedMoments,
 ): Promise<Program> {
   const { batch, length, layer } = context;
   const { numAttentionHeads, numKeyValueHeads, intermediateSize } = layer;
-  const key = ["gradient", heads, batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize].join(" ");
-  return programs.get(key, () => layerGradientGraph(context, weights, heads));
+  const key = [
+    "gradient",
+    wanted.heads,
+    wanted.inputs,
+    batch,
+    length,
+    numAttentionHeads,
+    numKeyValueHeads,
+    intermediateSize,
+  ].join(" ");
+  return programs.get(key, () => layerGradientGraph(context, weights, wanted));
 }

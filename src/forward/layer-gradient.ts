@@ -10,13 +10,17 @@ import { tokenScale } from "./token-scale.ts";
 /**
  * A graph that takes a layer's input x and the gradient `upstream` towards its output, and gives
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
- * - `gram`, `total`: Σ z zᵀ / u² and Σ z of the MLP's neurons z, added to what `gramBefore` and `totalBefore` bring
+ * - with `inputs` `gram`, `total`: Σ z zᵀ / u² and Σ z of the MLP's neurons z, added to what `gramBefore` and `totalBefore` bring
  * - `covariance`: Σ u² g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
  * - with `heads` the same of o_proj: `headGram`, `headTotal`, `headCovariance`
  *
  * u is the scale of a token where norms follow the projections (token-scale.ts), else 1. The layer has at least one of its halves; there is nothing of one that is absent.
  */
-export function layerGradientGraph(context: LayerContext, weights: LayerWeights, heads: boolean): Graph {
+export function layerGradientGraph(
+  context: LayerContext,
+  weights: LayerWeights,
+  { heads, inputs }: WantedMoments,
+): Graph {
   const { spec, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
@@ -33,9 +37,20 @@ export function layerGradientGraph(context: LayerContext, weights: LayerWeights,
   graph.output("towardsInput", towardsInput!);
   for (const [i, { names, input, half }] of present.entries()) {
     const u = spec.sandwichNorms ? tokenScale(spec, half.written) : undefined;
-    addSums(graph, names, input, towardsWritten[i]!, u);
+    addSquare(graph, names.covariance, u ? mul(towardsWritten[i]!, u) : towardsWritten[i]!);
+    if (!inputs) continue;
+    addSquare(graph, names.gram, u ? mul(input, reciprocal(u)) : input);
+    addTotal(graph, names.total, input);
   }
   return graph;
+}
+
+/** Which second moments a backward pass sums. */
+export interface WantedMoments {
+  /** Those at `o_proj` beside those at `down_proj`. */
+  readonly heads: boolean;
+  /** Those of what enters a projection beside those of the gradient towards what it writes. */
+  readonly inputs: boolean;
 }
 
 /** Names of the sums that a projection gets. */
@@ -46,19 +61,12 @@ export const SUMS: Readonly<Record<"mlp" | "heads", SumNames>> = {
   heads: { gram: "headGram", total: "headTotal", covariance: "headCovariance" },
 };
 
-function addSums(
-  graph: Graph,
-  { gram, total, covariance }: SumNames,
-  input: Value,
-  gradient: Value,
-  u: Value | undefined,
-): void {
-  const square = (name: string, value: Value): void => {
-    const size = value.shape[1]!;
-    graph.output(name, gemm(value, value, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
-  };
-  square(gram, u ? mul(input, reciprocal(u)) : input);
-  square(covariance, u ? mul(gradient, u) : gradient);
-  const size = input.shape[1]!;
-  graph.output(total, add(reshape(sum(input, [0]), [1, size]), graph.input(`${total}Before`, [1, size])));
+function addSquare(graph: Graph, name: string, value: Value): void {
+  const size = value.shape[1]!;
+  graph.output(name, gemm(value, value, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
+}
+
+function addTotal(graph: Graph, name: string, value: Value): void {
+  const size = value.shape[1]!;
+  graph.output(name, add(reshape(sum(value, [0]), [1, size]), graph.input(`${name}Before`, [1, size])));
 }

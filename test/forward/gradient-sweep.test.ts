@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { gradientSweep } from "../../src/forward/gradient-sweep.ts";
+import { gradientSweep, type LayerGradients } from "../../src/forward/gradient-sweep.ts";
 import { givenLabels } from "../../src/forward/labels.ts";
 import { LayerRunner } from "../../src/forward/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
@@ -18,8 +18,11 @@ const TRACES: Record<string, number[]> = {
   gemma3: [6.58862, 1.30333, 0.460542],
 };
 
-/** S of each layer of a tiny model on its two windows. */
-async function covariances(family: string, change = (model: Model): Model => model): Promise<Float32Array[]> {
+/** What the sweep finds of each layer of a tiny model on its two windows. */
+async function sweep(
+  family: string,
+  { change = (model: Model): Model => model, inputs = false } = {},
+): Promise<LayerGradients[]> {
   const ids = Int32Array.from(expectedLogits(family).ids.flat());
   const checkpoint = await openPath(tinyPath(family));
   const model = change(await openModel(checkpoint));
@@ -27,19 +30,33 @@ async function covariances(family: string, change = (model: Model): Model => mod
   const scratch = scratchFolder();
   const labels = givenLabels(ids.map((id) => (id + 1) % 96));
   const windows = { ids, count: 2, length: 24 };
-  const found: Float32Array[] = [];
-  for await (const { index, lossCovariance } of gradientSweep({
+  const found: LayerGradients[] = [];
+  for await (const gradients of gradientSweep({
     runner,
     model,
     windows,
     scratch,
     labels,
     heads: false,
+    inputs,
   }))
-    found[index] = lossCovariance;
+    found[gradients.index] = gradients;
   await Promise.all([scratch.clear(), runner.release(), checkpoint.close()]);
   return found;
 }
+
+async function covariances(family: string, change?: (model: Model) => Model): Promise<Float32Array[]> {
+  return (await sweep(family, { ...(change && { change }) })).map(({ lossCovariance }) => lossCovariance);
+}
+
+test("moments of what enters the projections are summed only where they are wanted, and change nothing else", async () => {
+  const [without, both] = [await sweep("llama"), await sweep("llama", { inputs: true })];
+  for (const [index, { gram, mean, lossCovariance }] of both.entries()) {
+    expect([without[index]!.gram.length, without[index]!.mean.length]).toEqual([0, 0]);
+    expect([gram.length, mean.length]).toEqual([80 * 80, 80]);
+    expect(without[index]!.lossCovariance).toEqual(lossCovariance);
+  }
+});
 
 describe("the backward sweep agrees with torch.autograd", () => {
   test.each(Object.keys(TRACES))("%s", async (family) => {
