@@ -1,5 +1,6 @@
 // What a run will take, from the headers alone: a rough guide, told as such.
 import { windowCount } from "./calibration/amount.ts";
+import { CACHE_BYTES, sampleBytes } from "./calibration/self-generated.ts";
 import type { PrunePlan } from "./events/prune.ts";
 import { RESIDENT_BYTES } from "./forward/spilled-states.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
@@ -34,8 +35,23 @@ export const expectedCost = (work: Work): Pick<PrunePlan, "expectedPeakBytes" | 
   expectedSeconds: expectedSeconds(work),
 });
 
+const expectedPeakBytes = (work: Work): number => BASE_BYTES + Math.max(pruningBytes(work), writingBytes(work));
+
+/** All weights as f32, and keys and values of the samples that are written together. */
+function writingBytes(work: Work): number {
+  const { spec, options } = work;
+  const samples = Math.round(writtenShare(work) * windowCount(spec, options));
+  return (
+    samples && 4 * countParameters(spec).total + Math.min(CACHE_BYTES, samples * sampleBytes(spec, options.context))
+  );
+}
+
+/** Share of the windows that the model writes itself. */
+const writtenShare = ({ writes, options }: Work): number =>
+  writes ? (options.calibration.length === 0 ? 1 : options.ownText) : 0;
+
 /** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
-function expectedPeakBytes(work: Work): number {
+function pruningBytes(work: Work): number {
   const { spec, options } = work;
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
   const width = widestMlp(spec.layers);
@@ -43,7 +59,7 @@ function expectedPeakBytes(work: Work): number {
     streams(work) * Math.min(RESIDENT_BYTES, 4 * windowCount(spec, options) * options.context * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
   const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
-  return BASE_BYTES + 2 * 4 * layer + hidden + activations + neurons;
+  return 2 * 4 * layer + hidden + activations + neurons;
 }
 
 function expectedSeconds(work: Work): number {
@@ -55,8 +71,7 @@ function expectedSeconds(work: Work): number {
   const sensing = needsLossCovariance(work) ? sensingSweeps(work, decoder, head) : 0;
   const trials = searchesSplit(work) ? TRIAL_SWEEPS * sweep : 0;
   const judging = JUDGED_WINDOWS * options.context * 2 * (decoder + head);
-  const written = options.calibration.length === 0 ? 1 : options.ownText;
-  const own = work.writes ? written * ONE_BY_ONE * tokens * (decoder + head) : 0;
+  const own = writtenShare(work) * ONE_BY_ONE * tokens * (decoder + head);
   return FIXED_SECONDS + (sweep + sensing + trials + judging + own) / FLOPS_PER_SECOND;
 }
 

@@ -7,9 +7,10 @@ import { readJsonFixture } from "./helpers/fixtures.ts";
 
 const spec = parseConfig(readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json"));
 
-const expected = (over: object): ReturnType<typeof expectedCost> => {
+const expected = (over: object, work: object = {}): ReturnType<typeof expectedCost> => {
   const options = pruneOptions({ widths: "equal", calibration: [{ name: "a", text: "b" }], ...over });
-  return expectedCost({ spec, options, writes: true, criterion: criteria[options.criterion as keyof typeof criteria] });
+  const criterion = criteria[options.criterion as keyof typeof criteria];
+  return expectedCost({ spec, options, writes: true, criterion, ...work });
 };
 const seconds = (over: object): number => expected(over).expectedSeconds;
 
@@ -30,6 +31,12 @@ describe("what a run is expected to take", () => {
 
   test("is longer with widths per layer, for which cuts are measured, than with equal ones and no trials", () => {
     expect(seconds({ widths: "per-layer" })).toBeGreaterThan(seconds({ layers: 0 }));
+  });
+
+  test("is more memory where a model of many parameters writes its own text", () => {
+    const large = { ...spec, vocabSize: 2e6 };
+    const bytes = (writes: boolean): number => expected({}, { spec: large, writes }).expectedPeakBytes;
+    expect(bytes(true) - bytes(false)).toBeGreaterThan(4 * 32 * 1e6);
   });
 
   test("is more memory with more windows, until their states are spilled", () => {

@@ -3,6 +3,7 @@ import type { Backend } from "../compute/backend.ts";
 import { CachedDecoder } from "../forward/cached-decoder.ts";
 import { ResidentWeights } from "../forward/resident-weights.ts";
 import { sampleToken } from "../forward/sample.ts";
+import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
 import { nthRandom, type Random } from "./random.ts";
 
@@ -10,7 +11,7 @@ import { nthRandom, type Random } from "./random.ts";
 const TEMPERATURES = [0.7, 0.9, 1.1];
 
 /** Bytes of keys and values that samples decoded together may hold. */
-const CACHE_BYTES = 384 * 2 ** 20;
+export const CACHE_BYTES: number = 384 * 2 ** 20;
 
 export interface SelfGeneration {
   readonly count: number; // samples
@@ -72,7 +73,9 @@ async function* generateBatch(
 }
 
 /** As many samples as their keys and values leave room for. */
-function samplesTogether({ spec }: Model, length: number): number {
-  const perToken = spec.layers.reduce((total, layer) => total + 2 * 4 * layer.numKeyValueHeads * spec.headDim, 0);
-  return Math.max(1, Math.floor(CACHE_BYTES / (perToken * length)));
-}
+const samplesTogether = ({ spec }: Model, length: number): number =>
+  Math.max(1, Math.floor(CACHE_BYTES / sampleBytes(spec, length)));
+
+/** Of the keys and values of one sample, f32. */
+export const sampleBytes = ({ layers, headDim }: DecoderSpec, length: number): number =>
+  layers.reduce((total, { numKeyValueHeads }) => total + 2 * 4 * numKeyValueHeads * headDim * length, 0);
