@@ -14,7 +14,6 @@ import { parseOptions } from "./options/schema.ts";
 export interface Preset {
   readonly criterion: Criterion;
   readonly recovery: Recovery;
-  readonly ridge: number;
   /** How much each layer gives. */
   readonly allocation: Allocation;
   /** How many of the first and of the last layers keep all that they have. */
@@ -34,7 +33,6 @@ const MOST_SPARSITY = 0.5;
 
 const PLAIN = {
   recovery: "none",
-  ridge: 1e-3,
   allocation: "even",
   spare: [0, 0],
   layers: 0,
@@ -44,15 +42,7 @@ const PLAIN = {
 
 /** docs/methods.md tells where each comes from and how far it is the authors' own. */
 export const presets: Readonly<Record<PresetName, Preset>> = {
-  best: {
-    ...PLAIN,
-    criterion: "loss",
-    recovery: "dense-target",
-    ridge: 1e-2,
-    layers: "auto",
-    ownText: 0.5,
-    cuts: "mlp",
-  },
+  best: { ...PLAIN, criterion: "loss", recovery: "dense-target", layers: "auto", ownText: 0.5, cuts: "mlp" },
   osscar: { ...PLAIN, criterion: "obs", recovery: "least-squares" },
   "wanda-sp": { ...PLAIN, criterion: "wanda" },
   flap: { ...PLAIN, criterion: "fluctuation", recovery: "bias", allocation: "global" },
@@ -83,7 +73,6 @@ export function applyPreset(given: GivenPruneOptions): PruneOptions {
     sparsity: given.sparsity ?? (isGated(given) ? MOST_SPARSITY : DEFAULT_SPARSITY),
     criterion: given.criterion ?? preset.criterion,
     recovery: given.recovery ?? preset.recovery,
-    ridge: given.ridge ?? preset.ridge,
     layers: given.layers ?? layersOf(given, preset),
     ownText: given.ownText ?? preset.ownText,
     ...widthsOf(given, preset),

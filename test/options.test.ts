@@ -27,7 +27,7 @@ describe("defaults", () => {
       seed: 0,
       dtype: "auto",
       maxShardSize: "5GB",
-      ridge: 0.01,
+      ridge: 0.001,
       dryRun: false,
     });
   });

@@ -19,9 +19,6 @@ const readConfig = (path: string): Record<string, unknown> =>
 describe("choices", () => {
   test.each<[object, object]>([
     [{}, { preset: "best", criterion: "loss", widths: "auto", allocation: "even", layers: "auto" }],
-    [{}, { recovery: "dense-target", ridge: 0.01 }],
-    [{ preset: "osscar" }, { recovery: "least-squares", ridge: 0.001 }],
-    [{ preset: "osscar", ridge: 0.1 }, { ridge: 0.1 }],
     [{ widths: "per-layer" }, { widths: "per-layer", allocation: "loss", spare: [0, 0] }],
     [{ preset: "flap" }, { criterion: "fluctuation", recovery: "bias", widths: "per-layer", allocation: "global" }],
     [

@@ -102,7 +102,7 @@ export const isGated = ({
 /** What a preset decides. */
 export type PresetChoices = Pick<
   PruneOptions,
-  "criterion" | "recovery" | "ridge" | "allocation" | "spare" | "layers" | "widths" | "ownText"
+  "criterion" | "recovery" | "allocation" | "spare" | "layers" | "widths" | "ownText"
 >;
 
 /** Options as they are given: what is left open is the preset's to decide, or follows from the others. */
@@ -234,7 +234,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .default("5GB")
     .describe("largest file of weights")
     .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" }),
-  ridge: z.number().min(0).max(10).optional().describe("damping, relative to the mean diagonal").meta(BY_PRESET),
+  ridge: z.number().min(0).max(10).default(0.001).describe("damping, relative to the mean diagonal"),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   threads,
 }) satisfies z.ZodType<GivenPruneOptions>;
