@@ -41,9 +41,8 @@ const expectedPeakBytes = (work: Work): number => BASE_BYTES + Math.max(pruningB
 function writingBytes(work: Work): number {
   const { spec, options } = work;
   const samples = Math.round(writtenShare(work) * windowCount(spec, options));
-  return (
-    samples && 4 * countParameters(spec).total + Math.min(CACHE_BYTES, samples * sampleBytes(spec, options.context))
-  );
+  if (samples === 0) return 0;
+  return 4 * countParameters(spec).total + Math.min(CACHE_BYTES, samples * sampleBytes(spec, options.context));
 }
 
 /** Share of the windows that the model writes itself. */
