@@ -3,14 +3,14 @@
 
 import type { LayerCosts } from "./allocation/curves.ts";
 import { neuronsOnly } from "./allocation/curves.ts";
-import { anyLayers, equalSpec, perLayerSpec, planLayers, whyOutOfReach } from "./allocation/plan.ts";
-import { predictedDivergence } from "./allocation/predicted.ts";
+import { anyLayers, equalSpec, perLayerSpec, planLayers } from "./allocation/plan.ts";
 import type { StageEvent } from "./events/common.ts";
 import { embed, type HiddenBatch } from "./forward/hidden-states.ts";
 import { layers } from "./forward/layer-stream.ts";
 import { addInfluence, type Influence, meanInfluence, noInfluence } from "./importance/block-influence.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { PruneOptions } from "./options/prune.ts";
+import { type ChosenSizes, equalOverOwn } from "./other-widths.ts";
 import { keepInfluential } from "./prune/layers.ts";
 import { rankAllLayers } from "./rank-all-layers.ts";
 import { measureLayers, senseCosts } from "./sense-costs.ts";
@@ -28,11 +28,7 @@ export interface Evidence {
 }
 
 /** What goes and what stays. */
-export interface Decision {
-  /** Indices in the source model. */
-  readonly keptLayers: readonly number[];
-  /** The pruned model. */
-  readonly spec: DecoderSpec;
+export interface Decision extends ChosenSizes {
   readonly orders?: Evidence["orders"];
   /** How many times the KL divergence equal widths of the same size would have, as costs by loss predict. */
   readonly equalCostRatio?: number | undefined;
@@ -102,25 +98,7 @@ export function decide(spec: DecoderSpec, { influences, costs, orders }: Evidenc
   const keptLayers = isOpen ? keepInfluential(influences!, cut.count) : anyLayers(spec, cut);
   const isEven = options.allocation === "even";
   const sizes = isEven ? equalSpec(spec, keptLayers, options) : perLayerSpec(spec, keptLayers, costs!, options);
-  const equalCostRatio =
-    options.allocation === "loss" ? costRatio(spec, keptLayers, costs!, options, sizes) : undefined;
-  return { keptLayers, spec: sizes, orders, equalCostRatio };
-}
-
-/** Predicted divergence with equal widths over that of the sizes chosen; undefined where equal widths go beyond the curves. */
-function costRatio(
-  spec: DecoderSpec,
-  keptLayers: readonly number[],
-  costs: readonly LayerCosts[],
-  options: PruneOptions,
-  chosen: DecoderSpec,
-): number | undefined {
-  if (whyOutOfReach(spec, options) !== undefined) return undefined;
-  const [equal, own] = [equalSpec(spec, keptLayers, options), chosen].map(({ layers: sizes }) =>
-    keptLayers.reduce(
-      (sum, index, position) => sum + predictedDivergence(costs[index]!, spec.layers[index]!, sizes[position]!),
-      0,
-    ),
-  );
-  return own! > 0 ? equal! / own! : undefined;
+  const chosen = { keptLayers, spec: sizes };
+  const equalCostRatio = options.allocation === "loss" ? equalOverOwn(spec, chosen, costs!, options) : undefined;
+  return { ...chosen, orders, equalCostRatio };
 }

@@ -13,6 +13,7 @@ import type { Host } from "./host.ts";
 import type { Criterion } from "./importance/criterion.ts";
 import { type CriterionName, criteria } from "./importance/index.ts";
 import { isGated, type PruneOptions } from "./options/prune.ts";
+import { ownOverEqual } from "./other-widths.ts";
 import { type Job, prepareJob, startSweep } from "./prepare-job.ts";
 import { pruneLayers } from "./prune-sweep.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
@@ -87,7 +88,7 @@ async function* makeDecision(sweep: Sweep): AsyncGenerator<PruneEvent, Chosen> {
   }
 }
 
-type WrittenFigures = Pick<PruneResult, FigureName | "files" | "layersRemoved" | "layers" | "quality">;
+type WrittenFigures = Pick<PruneResult, FigureName | "files" | "layersRemoved" | "layers" | "quality" | "ownCostRatio">;
 
 /** Prunes by a decision into an output, and reads it back; what the report tells is added by `report`. */
 async function* writePruned(
@@ -100,14 +101,25 @@ async function* writePruned(
   const { keptLayers, spec } = decision;
   const decisions = { options, calibration: calibration.summary, keptLayers };
   const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
-  const { results, quality } = yield* pruneLayers(sweep, decision, (i, weights) => writer.writeLayer(i, weights));
+  const { results, costs, quality } = yield* pruneLayers(sweep, decision, (i, weights) =>
+    writer.writeLayer(i, weights),
+  );
   yield { type: "stage", name: "write", done: 0, total: 1 };
   const files = await writer.finish();
   yield { type: "stage", name: "verify", done: 0, total: 1 };
   const expected = { windows: calibration.heldOut, perplexity: quality.perplexity.after, tokenizer };
   await verifyOutput(host.backend, output, expected, form);
   const layersRemoved = [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index));
-  const figures = { ...cutFigures(model, spec, form), files, layersRemoved, layers: results, quality };
+  const knowsOthers = options.allocation === "even" && sweep.criterion.needsLossCovariance;
+  const ownCostRatio = knowsOthers ? ownOverEqual(model.spec, decision, costs, options) : undefined;
+  const figures = {
+    ...cutFigures(model, spec, form),
+    files,
+    layersRemoved,
+    layers: results,
+    quality,
+    ...(ownCostRatio !== undefined && { ownCostRatio }),
+  };
   return { figures, report: (result) => writer.report(result) };
 }
 

@@ -19,6 +19,8 @@ import type { Sensed } from "./sensed.ts";
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
   readonly weights: LayerWeights;
+  /** What each removal cost, in the criterion's unit; empty where neurons had been ranked before. */
+  readonly costs: Float64Array;
 }
 
 export interface LayerJob {
@@ -43,11 +45,14 @@ export interface LayerJob {
   readonly order: Int32Array | undefined;
 }
 
+const NO_COSTS = new Float64Array(0);
+
 /** Cuts the MLP of a layer to `width` neurons and recovers it. */
 export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
   const { runner, gemm, options, width, target, criterion, sensed, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
-  if (width === 0) return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
+  if (width === 0)
+    return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1, costs: NO_COSTS };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
   const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, job);
   collectGarbage();
@@ -56,8 +61,10 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   const removed = totalNeurons - width;
   const { lossCovariance, ...others } = sensed;
   const felt = { ...statistics, ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
-  const rank = async (): Promise<Int32Array> => (await criterion.rank(mlp, felt, removed, { gemm, random })).order;
-  const order = job.order ?? (removed > 0 ? await rank() : new Int32Array(0));
+  const { order, costs } =
+    job.order || removed === 0
+      ? { order: job.order ?? new Int32Array(0), costs: NO_COSTS }
+      : await criterion.rank(mlp, felt, removed, { gemm, random });
   collectGarbage();
   const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
   const input = {
@@ -74,6 +81,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   return {
     weights: withBias(pruneNeurons(weights, kept, recovered.downProj), recovered.bias),
     kept: [...kept],
+    costs,
     keptNeurons: width,
     totalNeurons,
     errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
@@ -109,5 +117,5 @@ export function mlpMatrices({ hiddenSize }: DecoderSpec, weights: LayerWeights):
 
 function unchanged(weights: LayerWeights, totalNeurons: number): PrunedLayer {
   const kept = Array.from({ length: totalNeurons }, (_, neuron) => neuron);
-  return { weights, kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0 };
+  return { weights, kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0, costs: NO_COSTS };
 }

@@ -16,6 +16,13 @@ import { aimsAtDense, needsLossCovariance, type Sweep, scalesTokens, weighsHeads
 /** Where the finished layers go; `position` counts those that stay. */
 export type LayerSink = (position: number, weights: LayerWeights) => Promise<void>;
 
+export interface PrunedLayers {
+  readonly results: readonly LayerResult[];
+  /** What each neuron's removal cost, per kept layer, in the criterion's unit; empty where neurons had been ranked before. */
+  readonly costs: readonly Float64Array[];
+  readonly quality: Quality;
+}
+
 /**
  * Prunes by a decision and measures the result: held-out windows travel along through the dense and the pruned model.
  *
@@ -25,7 +32,7 @@ export async function* pruneLayers(
   sweep: Sweep,
   { keptLayers, spec, orders }: Decision,
   write: LayerSink = async () => undefined,
-): AsyncGenerator<PruneEvent, { results: LayerResult[]; quality: Quality }> {
+): AsyncGenerator<PruneEvent, PrunedLayers> {
   const { runner, model, calibration, host, scratch } = sweep;
   const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
   const dense = aimsAtDense(sweep)
@@ -34,6 +41,7 @@ export async function* pruneLayers(
   const heldOut = await embed(model, calibration.heldOut);
   const denseHeldOut = await embed(model, calibration.heldOut);
   const results: LayerResult[] = [];
+  const layerCosts: Float64Array[] = [];
   for await (const streamed of layers(model, host.signal)) {
     const { index, layer, weights } = streamed;
     yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
@@ -46,13 +54,14 @@ export async function* pruneLayers(
     const position = results.length;
     const own = spec.layers[position]!;
     const streams = { calibrated, dense, heldOut };
-    const { weights: cutWeights, ...cut } = await cutLayer(sweep, streamed, own, streams, orders?.[index]);
+    const { weights: cutWeights, costs, ...cut } = await cutLayer(sweep, streamed, own, streams, orders?.[index]);
     await write(position, withZeroBiases(cutWeights, spec, position));
+    layerCosts.push(costs);
     results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
-  return { results, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
+  return { results, costs: layerCosts, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
 }
 
 /** The hidden states that travel along. */

@@ -11,4 +11,21 @@ export function predictedDivergence(costs: LayerCosts, before: LayerSizes, after
   return sum(costs.neurons.subarray(0, removed)) + rest + sum(costs.heads.subarray(0, taken));
 }
 
+/**
+ * Marginal costs beyond the last one measured, growing as they did between the last two eighths: a guess, good for a
+ * comparison only.
+ *
+ * @param length of the result; what is measured beyond it is dropped
+ */
+export function continuedCosts(costs: Float64Array, length: number): Float64Array {
+  const piece = Math.max(1, costs.length >> 3);
+  const last = mean(costs.subarray(costs.length - piece));
+  const before = mean(costs.subarray(costs.length - 2 * piece, costs.length - piece));
+  const growth = before > 0 ? Math.max(1, last / before) ** (1 / piece) : 1;
+  const middle = costs.length - (piece + 1) / 2;
+  return Float64Array.from({ length }, (_, i) => costs[i] ?? last * growth ** (i - middle));
+}
+
+const mean = (values: Float64Array): number => sum(values) / values.length;
+
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);

@@ -88,15 +88,12 @@ export function renderResult(result: PruneResult): string[] {
 }
 
 /** What the other choice of widths would have given. */
-function renderWidths({ options, equalCostRatio: ratio }: PruneResult): string[] {
-  if (ratio !== undefined && ratio > 1)
-    return [
-      `widths          per layer; equal ones would have about ${ratio.toFixed(1)} times the divergence (predicted)`,
-    ];
-  if (options.preset !== "best" || options.widths !== "equal") return [];
-  return [
-    "widths          equal, for any loader; comp curve --widths per-layer tells whether widths of their own keep more",
-  ];
+function renderWidths({ equalCostRatio, ownCostRatio }: PruneResult): string[] {
+  const line = (widths: string, ratio: number): string =>
+    `widths          ${widths} would have about ${ratio.toFixed(2)} times the divergence (predicted)`;
+  if (equalCostRatio !== undefined) return [line("per layer; equal ones", equalCostRatio)];
+  if (ownCostRatio !== undefined) return [line("equal; each layer's own (--widths per-layer)", ownCostRatio)];
+  return [];
 }
 
 function renderChange(change: Change, format: (count: number) => string): string {

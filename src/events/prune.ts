@@ -119,6 +119,8 @@ export interface PruneResult {
   readonly quality: Quality;
   /** With widths by loss: how many times the KL divergence equal widths would have, predicted from the costs. */
   readonly equalCostRatio?: number;
+  /** With equal widths by loss: how many times the KL divergence widths of each layer's own would have, predicted likewise. */
+  readonly ownCostRatio?: number;
   /** What a limit of quality made the run try first. */
   readonly trials?: readonly Trial[];
   /** What equal widths made it try. */
