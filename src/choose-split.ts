@@ -23,6 +23,9 @@ const TRIAL_CRITERION = criteria.wanda;
 /** Layers tried beyond those that have to go. */
 const MOST_MORE_LAYERS = 2;
 
+/** Share by which a further layer has to be better for another to be tried: less is within the noise of so few windows. */
+const LEAST_GAIN = 0.02;
+
 /**
  * What goes at a sparsity; by trials where the options leave the split between layers and neurons open.
  *
@@ -50,8 +53,9 @@ export async function* chooseSplit(
     const layersLeft = decision.keptLayers.length;
     yield { type: "split", split: { sparsity, reached, layers: layersLeft, intermediateSize, klDivergence } };
     const rate = klDivergence / reached;
-    if (best && rate >= best.rate) break;
-    best = { decision, divergence: klDivergence, rate };
+    const gain = best ? 1 - rate / best.rate : 1;
+    if (gain > 0) best = { decision, divergence: klDivergence, rate };
+    if (gain < LEAST_GAIN) break;
   }
   return best!.decision;
 }

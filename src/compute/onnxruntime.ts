@@ -14,6 +14,8 @@ export function onnxruntimeBackend(ort: OrtModule, threads: number | undefined):
     enableMemPattern: false,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
+    // Each session has threads of its own, which spin for a while after a run: they would take the cores from the next session.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   };
   return {
