@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { neuronsOnly } from "../src/allocation/curves.ts";
 import { equalSpec, perLayerSpec } from "../src/allocation/plan.ts";
 import { openModel } from "../src/model/model.ts";
@@ -11,7 +11,9 @@ import { DEMO_MODEL } from "./helpers/built.ts";
 import { pruneDemo } from "./helpers/prune-demo.ts";
 import { temporaryFolder } from "./helpers/temporary.ts";
 
-const { spec } = await openModel(await openPath(DEMO_MODEL));
+const checkpoint = await openPath(DEMO_MODEL);
+const { spec } = await openModel(checkpoint);
+afterAll(() => checkpoint.close());
 const options: PruneOptions = pruneOptions({ sparsity: 0.2, widths: "equal", multipleOf: 1 });
 const keptLayers = [...spec.layers.keys()];
 const equal = { keptLayers, spec: equalSpec(spec, keptLayers, options) };

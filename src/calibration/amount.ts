@@ -4,7 +4,7 @@ import { widestMlp } from "../model/layer-sizes.ts";
 import type { PruneOptions } from "../options/prune.ts";
 
 /** Tokens for each neuron of the widest layer, where nothing else is asked for. */
-const TOKENS_PER_NEURON = 32;
+const TOKENS_PER_NEURON = 24;
 
 /** Tokens by default at least, and at most, so that a wide model does not take a day. */
 const LEAST_TOKENS = 16384;

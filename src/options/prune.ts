@@ -221,7 +221,7 @@ export const PruneOptions: z.ZodObject = z.strictObject({
     .max(65536)
     .optional()
     .describe("calibration windows")
-    .meta({ fallback: "32 tokens a neuron of a layer, 16,384 to 65,536 in all" }),
+    .meta({ fallback: "24 tokens a neuron of a layer, 16,384 to 65,536 in all" }),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
   dtype: z
