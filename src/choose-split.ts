@@ -23,13 +23,15 @@ const TRIAL_CRITERION = criteria.wanda;
 /** Layers tried beyond those that have to go. */
 const MOST_MORE_LAYERS = 2;
 
-/** Share by which a further layer has to be better for another to be tried: less is within the noise of so few windows. */
+/** Shares by which a further layer has to be better: to go, since less is noise on so few windows, and for another to be tried. */
 const LEAST_GAIN = 0.02;
+const PROMISING_GAIN = 0.05;
 
 /**
  * What goes at a sparsity; by trials where the options leave the split between layers and neurons open.
  *
- * Widths go in steps, so that splits differ in what they remove: the least divergence per parameter removed wins.
+ * Of the splits, all of which remove what is asked for or a step of width more, the one of least divergence wins;
+ * a layer goes only for a gain that is more than noise.
  */
 export async function* chooseSplit(
   sweep: Sweep,
@@ -42,7 +44,7 @@ export async function* chooseSplit(
   const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, ...trialWindows(calibration) } };
   const { count: fewest } = planLayers(model.spec, options);
   const costs = [...evidence.influences!].sort((a, b) => a - b);
-  let best: { decision: Decision; divergence: number; rate: number } | undefined;
+  let best: { decision: Decision; divergence: number } | undefined;
   for (let layers = fewest; layers <= fewest + MOST_MORE_LAYERS && layers < costs.length; layers++) {
     const alone = costs.slice(0, layers).reduce((sum, cost) => sum + cost, 0);
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
@@ -52,10 +54,9 @@ export async function* chooseSplit(
     const { intermediateSize } = decision.spec.layers[0]!;
     const layersLeft = decision.keptLayers.length;
     yield { type: "split", split: { sparsity, reached, layers: layersLeft, intermediateSize, klDivergence } };
-    const rate = klDivergence / reached;
-    const gain = best ? 1 - rate / best.rate : 1;
-    if (gain > 0) best = { decision, divergence: klDivergence, rate };
-    if (gain < LEAST_GAIN) break;
+    const gain = best ? 1 - klDivergence / best.divergence : 1;
+    if (gain >= LEAST_GAIN) best = { decision, divergence: klDivergence };
+    if (gain < PROMISING_GAIN) break;
   }
   return best!.decision;
 }
