@@ -71,8 +71,8 @@ export async function* startSweep(
   host: SweepHost,
 ): AsyncGenerator<PreparationEvent, Sweep> {
   const tokenizer = await openTokenizer(model.checkpoint);
-  const { backend, bundledText, residentBudgetBytes: budgetBytes, signal } = host;
-  const request = { backend, model, tokenizer, options, bundledText, budgetBytes, signal };
+  const { backend, bundledText, residentBudgetBytes: budgetBytes, collectGarbage, signal } = host;
+  const request = { backend, model, tokenizer, options, bundledText, budgetBytes, collectGarbage, signal };
   const calibration = yield* prepareCalibration(request);
   yield { type: "calibration", ...calibration.summary };
   const { maxPositionEmbeddings } = model.spec;

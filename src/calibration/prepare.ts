@@ -23,6 +23,7 @@ export interface CalibrationRequest {
   readonly bundledText: () => Promise<CalibrationText>;
   /** Self-generation holds the weights in memory only up to this; beyond it the bundled mix is used. */
   readonly budgetBytes: number;
+  readonly collectGarbage: () => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -89,9 +90,9 @@ async function* ownText(
   first: number,
   count: number,
 ): AsyncGenerator<StageEvent, TokenWindows> {
-  const { backend, model, options, budgetBytes, signal } = request;
+  const { backend, model, options, budgetBytes, collectGarbage, signal } = request;
   const { context, seed } = options;
-  const how = { count, length: context, firstToken: first, seed, budgetBytes, signal };
+  const how = { count, length: context, firstToken: first, seed, budgetBytes, collectGarbage, signal };
   const samples = generateSamples(backend, model, how);
   for (;;) {
     const step = await samples.next();

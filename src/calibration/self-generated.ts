@@ -20,6 +20,8 @@ export interface SelfGeneration {
   readonly firstToken: number;
   readonly seed: number;
   readonly budgetBytes: number;
+  /** Gives back the memory of arrays no longer in use. */
+  readonly collectGarbage: () => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -50,7 +52,7 @@ async function* generateBatch(
 ): AsyncGenerator<number, number[][]> {
   const { vocabSize } = weights.model.spec;
   const batch = sources.length;
-  const decoder = new CachedDecoder(backend, weights, batch);
+  const decoder = new CachedDecoder(backend, weights, batch, request.collectGarbage);
   const samples: number[][] = sources.map(() => []);
   let last = new Int32Array(batch).fill(request.firstToken);
   try {

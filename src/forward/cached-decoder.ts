@@ -19,14 +19,19 @@ export class CachedDecoder {
   readonly #programs: ProgramCache;
   readonly #caches: KeyValueCache[];
   readonly #batch: number;
+  readonly #collectGarbage: () => void;
   #length = 0;
 
-  /** @param weights may be shared by decoders that follow one another */
-  constructor(backend: Backend, weights: ResidentWeights, batch: number) {
+  /**
+   * @param weights may be shared by decoders that follow one another
+   * @param collectGarbage called when a cache has grown, so that the memory of the smaller ones does not add up
+   */
+  constructor(backend: Backend, weights: ResidentWeights, batch: number, collectGarbage: () => void = () => undefined) {
     const { model } = weights;
     this.#weights = weights;
     this.#programs = new ProgramCache(backend);
     this.#batch = batch;
+    this.#collectGarbage = collectGarbage;
     this.#caches = model.spec.layers.map(
       (layer) => new KeyValueCache(batch, layer.numKeyValueHeads, model.spec.headDim),
     );
@@ -70,8 +75,14 @@ export class CachedDecoder {
             values: cache.values,
           };
     const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...past });
-    if (newKeys && newValues) cache.append(newKeys.data as Float32Array, newValues.data as Float32Array, length);
+    if (newKeys && newValues) this.#append(cache, newKeys.data as Float32Array, newValues.data as Float32Array, length);
     return hidden!;
+  }
+
+  #append(cache: KeyValueCache, keys: Float32Array, values: Float32Array, count: number): void {
+    const { capacity } = cache;
+    cache.append(keys, values, count);
+    if (cache.capacity > capacity) this.#collectGarbage();
   }
 
   async #logits(last: Float32Array): Promise<Float32Array> {

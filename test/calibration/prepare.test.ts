@@ -3,6 +3,7 @@ import { type CalibrationRequest, prepareCalibration } from "../../src/calibrati
 import { openModel } from "../../src/model/model.ts";
 import type { TokenWindows } from "../../src/model/token-windows.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
+import { collectGarbage } from "../../src/node/collect-garbage.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { pruneOptions } from "../../src/presets.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -22,7 +23,8 @@ const alphabet = "abcdefghijklmnopqrstuvwxyz".repeat(40);
 async function prepare(options: object, change: Partial<CalibrationRequest> = {}) {
   const parsed = pruneOptions({ samples: 6, context: 10, ...options });
   const bundledText = async () => ({ name: "bundled", text: alphabet });
-  const base = { backend: nodeBackend(1), model, tokenizer, options: parsed, bundledText, budgetBytes: 2 ** 30 };
+  const budgetBytes = 2 ** 30;
+  const base = { backend: nodeBackend(1), model, tokenizer, options: parsed, bundledText, budgetBytes, collectGarbage };
   const steps = prepareCalibration({ ...base, ...change });
   for (;;) {
     const step = await steps.next();

@@ -3,12 +3,13 @@ import { nthRandom } from "../../src/calibration/random.ts";
 import { generateSamples } from "../../src/calibration/self-generated.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
+import { collectGarbage } from "../../src/node/collect-garbage.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
 const backend = nodeBackend(1);
 const model = await openModel(await openPath(tinyPath("llama")));
-const request = { count: 5, length: 12, firstToken: 1, seed: 0, budgetBytes: 2 ** 30 };
+const request = { count: 5, length: 12, firstToken: 1, seed: 0, budgetBytes: 2 ** 30, collectGarbage };
 
 async function samplesOf(change: Partial<typeof request> & { signal?: AbortSignal } = {}) {
   const progress: number[] = [];
@@ -39,6 +40,18 @@ test("a neighbouring seed shares no sample", async () => {
     const { samples } = await samplesOf({ seed });
     expect(samples.filter((sample) => known.has(String(sample)))).toEqual([]);
   }
+});
+
+test("gives back memory whenever the cache of a layer has grown, 64 tokens at a time", async () => {
+  let times = 0;
+  const { samples } = await samplesOf({
+    length: 130,
+    collectGarbage: () => {
+      times++;
+    },
+  });
+  expect(samples.map(({ length }) => length)).toEqual([130, 130, 130, 130, 130]);
+  expect(times).toBe(2 * model.spec.layers.length);
 });
 
 test("stops at the signal", () => expect(samplesOf({ signal: AbortSignal.abort() })).rejects.toThrow(/abort/i));
