@@ -3,6 +3,8 @@
 /** Below this exponent even a quarter of a million tokens together weigh nothing (10⁻⁵) beside the likeliest. */
 const NEGLIGIBLE = -24;
 
+const BLOCK = 512;
+
 /** Index of the largest logit, the first of equals. */
 export function greedyToken(logits: Float32Array): number {
   let best = 0;
@@ -24,20 +26,29 @@ export function greedyToken(logits: Float32Array): number {
 export function sampleToken(logits: Float32Array, temperature: number, random: () => number): number {
   const best = greedyToken(logits);
   if (temperature === 0) return best;
-  const weights = new Float64Array(logits.length);
-  const least = logits[best]! + NEGLIGIBLE * temperature;
-  let total = 0;
-  for (let i = 0; i < logits.length; i++) {
-    const logit = logits[i]!;
-    if (logit < least) continue; // most of a vocabulary
-    const weight = Math.exp((logit - logits[best]!) / temperature);
-    weights[i] = weight;
-    total += weight;
+  const blocks: number[] = []; // their weights, instead of one for each token of a large vocabulary
+  for (let start = 0; start < logits.length; start += BLOCK) {
+    let weight = 0;
+    const end = Math.min(start + BLOCK, logits.length);
+    for (let i = start; i < end; i++) weight += weightOf(logits[i]!, logits[best]!, temperature);
+    blocks.push(weight);
   }
-  let left = random() * total;
-  for (let i = 0; i < weights.length; i++) {
-    left -= weights[i]!;
+  let left = random() * blocks.reduce((total, weight) => total + weight, 0);
+  const block = blocks.findIndex((weight) => {
+    if (left < weight) return true;
+    left -= weight;
+    return false;
+  });
+  if (block < 0) return best; // only when rounding leaves a remainder
+  const end = Math.min((block + 1) * BLOCK, logits.length);
+  for (let i = block * BLOCK; i < end; i++) {
+    left -= weightOf(logits[i]!, logits[best]!, temperature);
     if (left < 0) return i;
   }
-  return best; // only when rounding leaves a remainder
+  return best; // likewise
+}
+
+function weightOf(logit: number, largest: number, temperature: number): number {
+  const exponent = (logit - largest) / temperature;
+  return exponent < NEGLIGIBLE ? 0 : Math.exp(exponent);
 }

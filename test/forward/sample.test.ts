@@ -30,3 +30,9 @@ test("tokens come as often as softmax(logits / temperature) says", () => {
 
 test("logits of any size give a token", () =>
   expect(sampleToken(Float32Array.of(-1e30, 1e30), 0.5, () => 0.5)).toBe(1));
+
+test("a draw from a large vocabulary finds its token, whichever stretch of it that is in", () => {
+  const uniform = new Float32Array(1300);
+  const drawn = [0.5, 511.5, 512.5, 1023.5, 1024.5, 1299.5].map((at) => sampleToken(uniform, 1, () => at / 1300));
+  expect(drawn).toEqual([0, 511, 512, 1023, 1024, 1299]);
+});
