@@ -3,6 +3,7 @@
 /** Below this exponent even a quarter of a million tokens together weigh nothing (10⁻⁵) beside the likeliest. */
 const NEGLIGIBLE = -24;
 
+/** Tokens whose weights are kept as one sum until it is known that the draw falls among them. */
 const BLOCK = 512;
 
 /** Index of the largest logit, the first of equals. */
