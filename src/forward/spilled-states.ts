@@ -14,8 +14,9 @@ export async function embedOrSpill(
   windows: TokenWindows,
   scratch: Scratch,
   name: string,
+  residentBytes: number = RESIDENT_BYTES,
 ): Promise<HiddenStates> {
-  if (4 * windows.ids.length * model.spec.hiddenSize <= RESIDENT_BYTES) return embed(model, windows);
+  if (4 * windows.ids.length * model.spec.hiddenSize <= residentBytes) return embed(model, windows);
   const keys: string[] = [];
   for (const { start, batch } of batchesOf(windows)) {
     const ids = windows.ids.subarray(start * windows.length, (start + batch) * windows.length);
@@ -26,7 +27,7 @@ export async function embedOrSpill(
   return new SpilledStates(windows, model.spec.hiddenSize, scratch, keys);
 }
 
-/** Each batch is read when it is asked for and written back when the next one is. */
+/** Each batch is read when it is asked for and written back when the next one is; all pass through the same memory. */
 class SpilledStates implements AsyncIterable<HiddenBatch> {
   readonly #windows: TokenWindows;
   readonly #hiddenSize: number;
@@ -42,8 +43,12 @@ class SpilledStates implements AsyncIterable<HiddenBatch> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<HiddenBatch> {
     const { length } = this.#windows;
-    for (const [i, { batch }] of batchesOf(this.#windows).entries()) {
-      const data = await this.#scratch.take(this.#keys[i]!);
+    const batches = batchesOf(this.#windows);
+    const largest = Math.max(...batches.map(({ batch }) => batch));
+    const memory = new Float32Array(largest * length * this.#hiddenSize);
+    for (const [i, { batch }] of batches.entries()) {
+      const data = memory.subarray(0, batch * length * this.#hiddenSize);
+      await this.#scratch.readInto(this.#keys[i]!, data);
       yield { batch, length, hidden: tensor(data, [batch * length, this.#hiddenSize]) };
       await this.#scratch.put(this.#keys[i]!, data);
     }

@@ -1,5 +1,5 @@
 // Scratch space in the system's folder for temporary files.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Scratch } from "../forward/scratch.ts";
@@ -14,9 +14,24 @@ export function scratchFolder(): Scratch {
     return join(await folder, encodeURIComponent(key));
   };
   const read = async (key: string): Promise<Float32Array<ArrayBuffer>> => {
-    const bytes = await readFile(await path(key));
-    // a small file may come as a part of a shared buffer, at any offset
-    return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer);
+    const { size } = await stat(await path(key));
+    const data = new Float32Array(size / Float32Array.BYTES_PER_ELEMENT);
+    await readInto(key, data);
+    return data;
+  };
+  const readInto = async (key: string, data: Float32Array): Promise<void> => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const file = await path(key);
+    const handle = await open(file);
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, done);
+        if (bytesRead === 0) throw new RangeError(`${file} has ${done} bytes, ${bytes.length} were asked for`);
+        done += bytesRead;
+      }
+    } finally {
+      await handle.close();
+    }
   };
   return {
     async put(key, data) {
@@ -26,6 +41,7 @@ export function scratchFolder(): Scratch {
       });
     },
     read,
+    readInto,
     async take(key) {
       const data = await read(key);
       await rm(await path(key));

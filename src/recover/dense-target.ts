@@ -27,15 +27,15 @@ export const denseTarget: Recovery = {
   },
 };
 
-/** (S + τI)⁻¹ S D with τ = INDIFFERENCE · mean diag S, f32 [hiddenSize, m]. */
+/** (S + τI)⁻¹ S D with τ = INDIFFERENCE · mean diag S, f32 [hiddenSize, m]; solved in f64, multiplied in f32. */
 export async function feltDrift(
   gemm: Gemm,
   drift: Float32Array,
   lossCovariance: Float32Array,
   hiddenSize: number,
 ): Promise<Float32Array> {
-  const covariance = matrix(hiddenSize, hiddenSize, new Float64Array(lossCovariance));
-  const felt = await gemm(covariance, matrix(hiddenSize, drift.length / hiddenSize, new Float64Array(drift)));
-  await solveSpd(gemm, ridged(lossCovariance, hiddenSize, INDIFFERENCE), felt);
-  return new Float32Array(felt.data);
+  const share = matrix(hiddenSize, hiddenSize, new Float64Array(lossCovariance));
+  await solveSpd(gemm, ridged(lossCovariance, hiddenSize, INDIFFERENCE), share);
+  const single = matrix(hiddenSize, hiddenSize, new Float32Array(share.data));
+  return (await gemm(single, matrix(hiddenSize, drift.length / hiddenSize, drift))).data;
 }

@@ -41,11 +41,18 @@ export async function layerError(
   const change = downProj.slice();
   for (let start = 0, i = 0; start < change.length; start += size)
     for (const j of kept) change[start + j]! -= newDownProj[i++]!;
-  const touched = changedColumns(change, size);
-  const block = new Float32Array(gatherBlock(gram, size, touched, touched));
-  const lost = await outputEnergy(gemm, block, gatherColumns(change, size, touched));
+  const lost = await changeEnergy(gemm, gram, change);
   const left = Math.max(lost - (added ? gainOfBias(change, added) : 0), 0);
   return left === 0 ? 0 : Math.sqrt(left / (await outputEnergy(gemm, gram, downProj)));
+}
+
+/** ‖Z Δᵀ‖²; where Δ is zero in most columns, as it is without a recovery, by the far smaller product of the others. */
+async function changeEnergy(gemm: Gemm, gram: Float32Array, change: Float32Array): Promise<number> {
+  const size = Math.sqrt(gram.length);
+  const touched = changedColumns(change, size);
+  if (touched.length > size / 2) return outputEnergy(gemm, gram, change);
+  const block = new Float32Array(gatherBlock(gram, size, touched, touched));
+  return outputEnergy(gemm, block, gatherColumns(change, size, touched));
 }
 
 /** By how much b lowers ‖ZΔᵀ − 1bᵀ‖²: N (2 b·Δz̄ − ‖b‖²) for the change Δ of the weights and the mean z̄ of Z. */
@@ -60,7 +67,7 @@ function gainOfBias(change: Float32Array, { bias, mean, tokenCount }: AddedBias)
   return tokenCount * gain;
 }
 
-/** Columns that are not zero throughout: without a recovery these are the pruned ones only, a far smaller product. */
+/** Columns that are not zero throughout. */
 function changedColumns(change: Float32Array, size: number): Int32Array {
   const changed = new Uint8Array(size);
   for (let i = 0; i < change.length; i++) if (change[i] !== 0) changed[i % size] = 1;
