@@ -1,11 +1,17 @@
 // Dense products of any shape, f32 or f64, as the linear algebra of src/linalg/ wants them.
-import type { Gemm, GemmOptions, Matrix } from "../linalg/gemm.ts";
+import { type Gemm, type GemmOptions, type Matrix, matrix } from "../linalg/gemm.ts";
 import type { Backend, Program } from "./backend.ts";
 import { Graph } from "./graph.ts";
 import { gemm } from "./operations/index.ts";
 import type { ElementType, Tensor } from "./tensor.ts";
 
 type Data = Float32Array | Float64Array;
+
+/**
+ * Largest piece of a product that goes into memory at hand: onnxruntime's binding for Node makes an array of its own for every
+ * output, which then waits for the collector.
+ */
+const TILE_BYTES = 16 * 2 ** 20;
 
 /** A Gemm on a backend; the few programs it needs are compiled when first used. */
 export function backendGemm(backend: Backend): Gemm {
@@ -16,10 +22,10 @@ export function backendGemm(backend: Backend): Gemm {
     programs.set(key, compiled);
     return compiled;
   };
-  return async <D extends Data>(
+  const product = async <D extends Data>(
     a: Matrix<D>,
     b: Matrix<D>,
-    options: GemmOptions = {},
+    options: GemmOptions,
     into?: Matrix<D>,
   ): Promise<Matrix<D>> => {
     const { transA = false, transB = false, alpha = 1 } = options;
@@ -29,6 +35,33 @@ export function backendGemm(backend: Backend): Gemm {
     const { y } = await compiled.run(inputs, into ? { y: toTensor(into) } : {});
     return into ?? { rows: y!.shape[0]!, cols: y!.shape[1]!, data: y!.data as D };
   };
+  return async <D extends Data>(
+    a: Matrix<D>,
+    b: Matrix<D>,
+    options: GemmOptions = {},
+    into?: Matrix<D>,
+  ): Promise<Matrix<D>> => {
+    if (into === undefined || into.data.byteLength <= TILE_BYTES) return product(a, b, options, into);
+    const step = Math.max(1, Math.floor((TILE_BYTES / into.data.byteLength) * into.rows));
+    for (let start = 0; start < into.rows; start += step) {
+      const end = Math.min(start + step, into.rows);
+      const left = options.transA ? columnsOf(a, start, end) : rowsOf(a, start, end);
+      await product(left, b, options, rowsOf(into, start, end));
+    }
+    return into;
+  };
+}
+
+/** Rows `start` to `end` − 1: a view. */
+const rowsOf = <D extends Data>({ cols, data }: Matrix<D>, start: number, end: number): Matrix<D> =>
+  matrix(end - start, cols, data.subarray(start * cols, end * cols) as D);
+
+/** Columns `start` to `end` − 1, copied. */
+function columnsOf<D extends Data>({ rows, cols, data }: Matrix<D>, start: number, end: number): Matrix<D> {
+  const width = end - start;
+  const columns = data.slice(0, rows * width) as D;
+  for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
+  return matrix(rows, width, columns);
 }
 
 const toTensor = ({ rows, cols, data }: Matrix<Data>): Tensor => ({ data, shape: [rows, cols] });

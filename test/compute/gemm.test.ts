@@ -42,4 +42,15 @@ describe.each(["f32", "f64"] as const)("%s", (type) => {
             expectEqual(into, expected);
           }
         });
+
+  test.each([false, true])("transA %s: added to memory of more than one tile", async (transA) => {
+    const [m, k, n] = [1501, 2, type === "f32" ? 3001 : 1501];
+    const a = transA ? filled(type, k, m) : filled(type, m, k);
+    const b = filled(type, k, n);
+    const into = filled(type, m, n);
+    const expected = await referenceGemm(a, b, { transA }, copy(into));
+    await gemm(a, b, { transA }, into);
+    const farthest = into.data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.data[i]!)), 0);
+    expect(farthest).toBeLessThan(1e-5);
+  });
 });
