@@ -1,5 +1,5 @@
 // Dense products of any shape, f32 or f64, as the linear algebra of src/linalg/ wants them.
-import { type Gemm, type GemmOptions, type Matrix, matrix } from "../linalg/gemm.ts";
+import { columnsOf, type Gemm, type GemmOptions, type Matrix, rowsOf } from "../linalg/gemm.ts";
 import type { Backend, Program } from "./backend.ts";
 import { Graph } from "./graph.ts";
 import { gemm } from "./operations/index.ts";
@@ -50,18 +50,6 @@ export function backendGemm(backend: Backend): Gemm {
     }
     return into;
   };
-}
-
-/** Rows `start` to `end` − 1: a view. */
-const rowsOf = <D extends Data>({ cols, data }: Matrix<D>, start: number, end: number): Matrix<D> =>
-  matrix(end - start, cols, data.subarray(start * cols, end * cols) as D);
-
-/** Columns `start` to `end` − 1, copied. */
-function columnsOf<D extends Data>({ rows, cols, data }: Matrix<D>, start: number, end: number): Matrix<D> {
-  const width = end - start;
-  const columns = data.slice(0, rows * width) as D;
-  for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
-  return matrix(rows, width, columns);
 }
 
 const toTensor = ({ rows, cols, data }: Matrix<Data>): Tensor => ({ data, shape: [rows, cols] });

@@ -1,6 +1,6 @@
 // What it costs to remove blocks of neighbouring inputs at once, such as the elements of a head, one block after the other.
 import { CompError } from "../errors.ts";
-import { type Gemm, type Matrix, matrix } from "../linalg/gemm.ts";
+import { columnsOf, type Gemm, type Matrix, matrix, rowsOf } from "../linalg/gemm.ts";
 import { invertSpd } from "../linalg/invert.ts";
 
 /** The inputs from `start` up to, not including, `end`. */
@@ -36,13 +36,16 @@ export function refittedCosts(gemm: Gemm, inverse: Float64Array, product: Float6
   const [whole, weights] = [matrix(size, size, inverse), matrix(size, size, product)];
   return {
     async cost(block) {
-      const [solved, own] = [await solvedBlock(gemm, whole, block), columnsOf(rowsOf(weights, block), block)];
+      const [solved, own] = [await solvedBlock(gemm, whole, block), innerBlock(weights, block)];
       const cost = solved.data.reduce((sum, value, i) => sum + value * own.data[i]!, 0);
       if (!Number.isFinite(cost)) throw notFinite(cost);
       return Math.max(cost, 0);
     },
     async remove(block) {
-      const [rows, lost] = [copyOf(rowsOf(whole, block)), copyOf(rowsOf(weights, block))];
+      const [rows, lost] = [
+        copyOf(rowsOf(whole, block.start, block.end)),
+        copyOf(rowsOf(weights, block.start, block.end)),
+      ];
       const solved = await gemm(await solvedBlock(gemm, whole, block), rows);
       await gemm(rows, solved, { transA: true, alpha: -1 }, whole);
       // With B = (P_bb)⁻¹ P_b: and E = M_b: − ½ M_bb B, M loses EᵀB + BᵀE.
@@ -51,7 +54,7 @@ export function refittedCosts(gemm: Gemm, inverse: Float64Array, product: Float6
         size,
         solved.data.map((value) => value / 2),
       );
-      await gemm(columnsOf(lost, block), halved, { alpha: -1 }, lost);
+      await gemm(columnsOf(lost, block.start, block.end), halved, { alpha: -1 }, lost);
       await gemm(lost, solved, { transA: true, alpha: -1 }, weights);
       await gemm(solved, lost, { transA: true, alpha: -1 }, weights);
     },
@@ -65,19 +68,11 @@ const notFinite = (cost: number): CompError =>
 
 /** (P_bb)⁻¹. */
 async function solvedBlock(gemm: Gemm, whole: Matrix, block: Block): Promise<Matrix> {
-  const inner = columnsOf(rowsOf(whole, block), block);
+  const inner = innerBlock(whole, block);
   await invertSpd(gemm, inner.data, inner.rows);
   return inner;
 }
 
-const rowsOf = ({ cols, data }: Matrix, { start, end }: Block): Matrix =>
-  matrix(end - start, cols, data.subarray(start * cols, end * cols));
+const innerBlock = (square: Matrix, { start, end }: Block): Matrix => columnsOf(rowsOf(square, start, end), start, end);
 
 const copyOf = ({ rows, cols, data }: Matrix): Matrix => matrix(rows, cols, data.slice());
-
-function columnsOf({ rows, cols, data }: Matrix, { start, end }: Block): Matrix {
-  const width = end - start;
-  const columns = new Float64Array(rows * width);
-  for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
-  return matrix(rows, width, columns);
-}

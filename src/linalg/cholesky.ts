@@ -1,5 +1,5 @@
 // Blocked Cholesky factorisation and solve. All large operands are whole rows, hence views without a copy.
-import { type Gemm, type Matrix, matrix } from "./gemm.ts";
+import { columnsOf, type Gemm, type Matrix, matrix, rowsOf } from "./gemm.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
 /** Rows of a panel: enough for the product to run at full speed, few enough for the loops over the diagonal blocks. */
@@ -14,21 +14,10 @@ export interface CholeskyFactor {
   readonly diagonalInverses: readonly Float64Array[];
 }
 
-const rowsOf = (data: Float64Array, cols: number, start: number, end: number): Matrix =>
-  matrix(end - start, cols, data.subarray(start * cols, end * cols));
+type Span = readonly [start: number, end: number];
 
-/** The block [rowStart, rowEnd) × [colStart, colEnd) of a matrix with `cols` columns, copied. */
-function copyBlock(
-  data: Float64Array,
-  cols: number,
-  [rowStart, rowEnd]: readonly [number, number],
-  [colStart, colEnd]: readonly [number, number],
-): Matrix {
-  const block = new Float64Array((rowEnd - rowStart) * (colEnd - colStart));
-  for (let i = rowStart; i < rowEnd; i++)
-    block.set(data.subarray(i * cols + colStart, i * cols + colEnd), (i - rowStart) * (colEnd - colStart));
-  return matrix(rowEnd - rowStart, colEnd - colStart, block);
-}
+/** A block of a matrix, copied. */
+const blockOf = (whole: Matrix, rows: Span, cols: Span): Matrix => columnsOf(rowsOf(whole, ...rows), ...cols);
 
 /**
  * Factors A = UᵀU in place, one panel of rows after the other (left-looking).
@@ -39,15 +28,16 @@ function copyBlock(
  * Cost: size³/2 multiply-adds, three times the least possible: whole rows are multiplied so that none are copied.
  */
 export async function cholesky(gemm: Gemm, square: Float64Array, size: number): Promise<CholeskyFactor> {
+  const whole = matrix(size, size, square);
   const diagonalInverses: Float64Array[] = [];
   for (let start = 0; start < size; start += BLOCK) {
     const end = Math.min(start + BLOCK, size);
-    const panel = rowsOf(square, size, start, end);
+    const panel = rowsOf(whole, start, end);
     if (start > 0) {
-      const strip = copyBlock(square, size, [0, start], [start, end]);
-      await gemm(strip, rowsOf(square, size, 0, start), { transA: true, alpha: -1 }, panel);
+      const strip = blockOf(whole, [0, start], [start, end]);
+      await gemm(strip, rowsOf(whole, 0, start), { transA: true, alpha: -1 }, panel);
     }
-    const block = copyBlock(panel.data, size, [0, end - start], [start, end]);
+    const block = columnsOf(panel, start, end);
     factorTriangle(block.data, block.rows, start);
     const inverse = invertTriangle(block.data, block.rows);
     diagonalInverses.push(inverse);
@@ -62,27 +52,23 @@ export async function cholesky(gemm: Gemm, square: Float64Array, size: number): 
 /** B ← A⁻¹B in place, for the factor of A and B f64 [size, cols]. */
 export async function solveFactored(gemm: Gemm, factor: CholeskyFactor, b: Matrix): Promise<void> {
   const { size, upper, diagonalInverses } = factor;
+  const whole = matrix(size, size, upper);
   const spans = diagonalInverses.map((_, k) => [k * BLOCK, Math.min((k + 1) * BLOCK, size)] as const);
   const finish = async (k: number, transA: boolean) => {
-    const panel = rowsOf(b.data, b.cols, ...spans[k]!);
+    const panel = rowsOf(b, ...spans[k]!);
     panel.data.set((await gemm(matrix(panel.rows, panel.rows, diagonalInverses[k]!), panel, { transA })).data);
   };
   for (const [k, span] of spans.entries()) {
     if (k > 0) {
-      const strip = copyBlock(upper, size, [0, span[0]], span);
-      await gemm(
-        strip,
-        rowsOf(b.data, b.cols, 0, span[0]),
-        { transA: true, alpha: -1 },
-        rowsOf(b.data, b.cols, ...span),
-      );
+      const strip = blockOf(whole, [0, span[0]], span);
+      await gemm(strip, rowsOf(b, 0, span[0]), { transA: true, alpha: -1 }, rowsOf(b, ...span));
     }
     await finish(k, true);
   }
   for (const [k, span] of [...spans.entries()].reverse()) {
     if (span[1] < size) {
-      const strip = copyBlock(upper, size, span, [span[1], size]);
-      await gemm(strip, rowsOf(b.data, b.cols, span[1], size), { alpha: -1 }, rowsOf(b.data, b.cols, ...span));
+      const strip = blockOf(whole, span, [span[1], size]);
+      await gemm(strip, rowsOf(b, span[1], size), { alpha: -1 }, rowsOf(b, ...span));
     }
     await finish(k, false);
   }

@@ -29,3 +29,22 @@ export function matrix<D extends Float32Array | Float64Array>(rows: number, cols
   if (data.length !== rows * cols) throw new RangeError(`${data.length} elements do not fill [${rows}, ${cols}]`);
   return { rows, cols, data };
 }
+
+/** Rows `start` to `end` − 1: a view. */
+export const rowsOf = <D extends Float32Array | Float64Array>(
+  { cols, data }: Matrix<D>,
+  start: number,
+  end: number,
+): Matrix<D> => matrix(end - start, cols, data.subarray(start * cols, end * cols) as D);
+
+/** Columns `start` to `end` − 1, copied. */
+export function columnsOf<D extends Float32Array | Float64Array>(
+  { rows, cols, data }: Matrix<D>,
+  start: number,
+  end: number,
+): Matrix<D> {
+  const width = end - start;
+  const columns = data.slice(0, rows * width) as D;
+  for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
+  return matrix(rows, width, columns);
+}

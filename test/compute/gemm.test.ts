@@ -50,7 +50,8 @@ describe.each(["f32", "f64"] as const)("%s", (type) => {
     const into = filled(type, m, n);
     const expected = await referenceGemm(a, b, { transA }, copy(into));
     await gemm(a, b, { transA }, into);
-    const farthest = into.data.reduce((most, value, i) => Math.max(most, Math.abs(value - expected.data[i]!)), 0);
+    let farthest = 0;
+    for (const [i, value] of into.data.entries()) farthest = Math.max(farthest, Math.abs(value - expected.data[i]!));
     expect(farthest).toBeLessThan(1e-5);
   });
 });
