@@ -10,6 +10,6 @@ export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<
   for (;;) {
     const step = await events.next();
     if (step.done) return step.value.quality;
-    if (step.value.type === "stage") yield step.value;
+    if (step.value.type === "stage") yield { ...step.value, name: "trial" };
   }
 }

@@ -10,6 +10,7 @@ const VERBS: Record<StageName, string> = {
   "neuron-importance": "scoring neurons",
   gradient: "sensing the loss",
   fork: "measuring each layer's cut",
+  trial: "trying a cut",
   prune: "pruning",
   write: "writing",
   verify: "verifying",
@@ -22,9 +23,11 @@ const SECONDS_BETWEEN_PLAIN_LINES = 60;
 export function createProgress(screen: Screen, now: () => number): (event: StageEvent) => void {
   let stage: StageName | undefined;
   let stageStart = now();
+  let lastDone = 0;
   let lastPlainLine = now();
   return (event) => {
-    if (event.name !== stage) [stage, stageStart] = [event.name, now()];
+    if (event.name !== stage || event.done < lastDone) [stage, stageStart] = [event.name, now()]; // or the stage begins again
+    lastDone = event.done;
     const line = renderStage(event, now() - stageStart);
     screen.live(event.done < event.total ? line : "");
     if (screen.isTerminal || now() - lastPlainLine < SECONDS_BETWEEN_PLAIN_LINES) return;

@@ -38,6 +38,7 @@ export type StageName =
   | "fork"
   | "layer-importance"
   | "neuron-importance"
+  | "trial"
   | "prune"
   | "write"
   | "verify"

@@ -18,6 +18,18 @@ test("in a pipe a plain line appears once a minute", () => {
   expect(err()).toBe("pruning 6/13, 1 min 10 s left\npruning 12/13, 10.0 s left\n");
 });
 
+test("a stage that begins again is timed anew", () => {
+  const { screen, err } = captureScreen();
+  let seconds = 0;
+  const show = createProgress(screen, () => seconds);
+  for (let round = 0; round < 2; round++)
+    for (let done = 0; done < 2; done++) {
+      show({ type: "stage", name: "trial", done, total: 2 });
+      seconds += 60;
+    }
+  expect(err()).toBe("trying a cut 1/2, 1 min 00 s left\ntrying a cut 0/2\ntrying a cut 1/2, 1 min 00 s left\n");
+});
+
 test("on a terminal the line is live, and gone when the stage is done", () => {
   const { screen, err } = captureScreen({ terminal: true });
   const show = createProgress(screen, () => 0);
