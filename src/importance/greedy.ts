@@ -2,6 +2,7 @@
 // an inverse P = A⁻¹ that shrinks with every neuron removed.
 import { CompError } from "../errors.ts";
 import { DowndatedMatrix } from "../linalg/downdated.ts";
+import { gatherColumns } from "../linalg/gather.ts";
 import type { Gemm } from "../linalg/gemm.ts";
 import { diagonal } from "../linalg/spd.ts";
 import { factorTriangle, forwardSubstitute } from "../linalg/triangle.ts";
@@ -106,19 +107,10 @@ const notFinite = (score: number): CompError =>
 
 function whiten(current: DowndatedMatrix<Float64Array>, indices: Int32Array): Batch {
   const whitened = current.rows(indices);
-  const factor = columnsOf(whitened, indices);
+  const factor = gatherColumns(whitened, current.size, indices);
   factorTriangle(factor, indices.length);
   forwardSubstitute(factor, indices.length, whitened, current.size);
   return { indices, factor, whitened };
-}
-
-/** The columns r of rows [b, size]: [b, b]. */
-export function columnsOf(rows: Float64Array, indices: Int32Array): Float64Array {
-  const [count, size] = [indices.length, rows.length / indices.length];
-  return Float64Array.from(
-    { length: count * count },
-    (_, i) => rows[Math.floor(i / count) * size + indices[i % count]!]!,
-  );
 }
 
 function subtractSquares(diag: Float64Array, rows: Float64Array): void {

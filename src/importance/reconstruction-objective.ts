@@ -1,10 +1,11 @@
 // The least-squares objective of a greedy elimination: the output error that remains when the weights of all other
 // neurons are refitted. Only M = VᵀV is needed of the weights V.
 import { DowndatedMatrix } from "../linalg/downdated.ts";
+import { gatherColumns } from "../linalg/gather.ts";
 import type { Gemm } from "../linalg/gemm.ts";
 import { diagonal } from "../linalg/spd.ts";
 import { forwardSubstitute } from "../linalg/triangle.ts";
-import { type Batch, columnsOf, FLUSH_RANK, type Objective } from "./greedy.ts";
+import { type Batch, FLUSH_RANK, type Objective } from "./greedy.ts";
 
 /**
  * Numerators ‖v_j‖² = M_jj. Removing r refits V ← V − V_r (P_rr)⁻¹ P_r:, hence with N = U⁻ᵀM_r:, T = U⁻ᵀM_rr U⁻¹ and
@@ -33,7 +34,7 @@ export class ReconstructionObjective implements Objective {
     const [count, size] = [indices.length, this.product.size];
     const rows = this.product.rows(indices);
     forwardSubstitute(factor, count, rows, size);
-    const inner = transposed(columnsOf(rows, indices), count);
+    const inner = transposed(gatherColumns(rows, size, indices), count);
     forwardSubstitute(factor, count, inner, count);
     for (let i = 0; i < count; i++)
       for (let k = 0; k < count; k++) {

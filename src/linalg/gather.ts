@@ -8,11 +8,15 @@ export function gatherRows(source: Float32Array, rowLength: number, indices: Int
   return rows;
 }
 
-/** Columns of a matrix with `rowLength` columns: [rows, indices.length]. */
-export function gatherColumns(source: Float32Array, rowLength: number, indices: Int32Array): Float32Array {
+/** Columns of a matrix with `rowLength` columns, each at most once: [rows, indices.length]. */
+export function gatherColumns<D extends Float32Array | Float64Array>(
+  source: D,
+  rowLength: number,
+  indices: Int32Array,
+): D {
   const width = indices.length;
   const height = source.length / rowLength;
-  const columns = new Float32Array(height * width);
+  const columns = source.slice(0, height * width) as D;
   for (let i = 0; i < height; i++)
     for (let j = 0; j < width; j++) columns[i * width + j] = source[i * rowLength + indices[j]!]!;
   return columns;

@@ -1,5 +1,5 @@
 // The inverse of a symmetric positive definite matrix, in its own memory.
-import { type Gemm, matrix } from "./gemm.ts";
+import { columnsOf, type Gemm, type Matrix, matrix } from "./gemm.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
 const BLOCK = 128;
@@ -19,7 +19,7 @@ export async function invertSpd(gemm: Gemm, square: Float64Array, size: number):
   for (let start = 0; start < size; start += BLOCK) {
     const rows = Math.min(BLOCK, size - start);
     const panel = matrix(rows, size, square.slice(start * size, (start + rows) * size));
-    const inverse = matrix(rows, rows, blockInverseFactor(panel.data, size, start, rows));
+    const inverse = matrix(rows, rows, blockInverseFactor(panel, start));
     const whitened = await gemm(inverse, panel, { transA: true });
     await gemm(whitened, whitened, { transA: true, alpha: -1 }, whole);
     const solved = await gemm(inverse, whitened);
@@ -31,11 +31,10 @@ export async function invertSpd(gemm: Gemm, square: Float64Array, size: number):
 }
 
 /** U⁻¹ of the diagonal block UᵀU that lies at column `start` of a panel of rows. */
-function blockInverseFactor(panel: Float64Array, size: number, start: number, rows: number): Float64Array {
-  const block = new Float64Array(rows * rows);
-  for (let i = 0; i < rows; i++) block.set(panel.subarray(i * size + start, i * size + start + rows), i * rows);
-  factorTriangle(block, rows, start);
-  return invertTriangle(block, rows);
+function blockInverseFactor(panel: Matrix, start: number): Float64Array {
+  const block = columnsOf(panel, start, start + panel.rows);
+  factorTriangle(block.data, block.rows, start);
+  return invertTriangle(block.data, block.rows);
 }
 
 function writeRowsAndColumns(square: Float64Array, size: number, start: number, panel: Float64Array): void {
