@@ -66,18 +66,27 @@ function countLayers(spec: DecoderSpec, rule: "auto" | "half" | "only", options:
   });
 }
 
-/** The fewest removed layers that leave the others a width worth having. */
+/**
+ * The fewest removed layers that leave the others a width worth having.
+ *
+ * @throws {CompError} "budget" when not even one layer of the least width is small enough
+ */
 function fewestLayers(spec: DecoderSpec, options: PruneOptions): number {
   const target = targetOf(options);
   const cut = uncutNeurons(spec, options);
+  const counts = [...spec.layers.keys()];
+  const floor = (count: number, share: number): DecoderSpec =>
+    withWidth(cut, counts.slice(count), Math.ceil(share * meanWidth(spec)));
   for (const share of LEAST_WIDTH_SHARES) {
-    for (let count = 0; count < spec.layers.length; count++) {
-      const kept = [...spec.layers.keys()].slice(count);
-      const floor = withWidth(cut, kept, Math.ceil(share * meanWidth(spec)));
-      if (reaches(spec, floor, target)) return count;
-    }
+    const count = counts.find((candidate) => reaches(spec, floor(candidate, share), target));
+    if (count !== undefined) return count;
   }
-  return 0; // the budget then says what can be reached
+  const share = LEAST_WIDTH_SHARES.at(-1)!;
+  const most = reachedSparsity(spec, floor(counts.length - 1, share), target.of).toFixed(3);
+  const left = `with one layer left, which keeps ${100 * share} % of its neurons`;
+  throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached; ${most} is the most, ${left}`, {
+    hint: "ask for less",
+  });
 }
 
 export const targetOf = ({ sparsity, sparsityOf, multipleOf, spare }: PruneOptions): Target => ({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
 import { openModel } from "../../src/model/model.ts";
+import { countParameters } from "../../src/model/parameters.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import type { PruneOptions } from "../../src/options/prune.ts";
 import { pruneOptions } from "../../src/presets.ts";
@@ -23,6 +24,16 @@ describe("the option layers", () => {
     const width = (removed: number): number =>
       planPrune(model, options({ sparsity: 0.7, layers: removed }), F16).intermediateSize.after;
     expect(width(count)).toBeGreaterThanOrEqual(0.4 * 512 - 32);
+  });
+
+  test("auto says how far it gets", () => {
+    // one layer of 52 neurons, its attention and norms, the embeddings and the last norm are left
+    const left = 2048 * 128 + 128 * 384 + 3 * 128 * 52 + 3 * 128;
+    const most = (1 - left / countParameters(model.spec).total).toFixed(3);
+    expect(() => layersOf({ sparsity: 0.9 })).toThrow(
+      `a sparsity of 0.9 cannot be reached; ${most} is the most, with one layer left, which keeps 10 % of its neurons`,
+    );
+    expect(layersOf({ sparsity: Number(most) - 0.001 }).count).toBe(7);
   });
 
   test("half takes as many as stay within half of the sparsity, only as many as reach it", () => {
