@@ -6,8 +6,10 @@ import type { Decision } from "./evidence.ts";
 import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
 import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
 import { embedOrSpill } from "./forward/spilled-states.ts";
-import type { LayerSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
+import { countParameters } from "./model/parameters.ts";
 import { type LayerWeights, withZeroBiases } from "./model/read-layer.ts";
+import type { TokenWindows } from "./model/token-windows.ts";
 import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
 import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
 import { readSensed } from "./sensed.ts";
@@ -23,6 +25,9 @@ export interface PrunedLayers {
   readonly quality: Quality;
 }
 
+/** Dense states after the last layer, of held-out windows that an earlier sweep, a trial mostly, has brought there. */
+const denseOutcomes = new WeakMap<TokenWindows, readonly HiddenBatch[]>();
+
 /**
  * Prunes by a decision and measures the result: held-out windows travel along through the dense and the pruned model.
  *
@@ -35,18 +40,20 @@ export async function* pruneLayers(
 ): AsyncGenerator<PruneEvent, PrunedLayers> {
   const { runner, model, calibration, host, scratch } = sweep;
   const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
-  const dense = aimsAtDense(sweep)
-    ? await embedOrSpill(model, calibration.windows, scratch, "dense states")
-    : undefined;
+  const dense =
+    aimsAtDense(sweep) && isCut(sweep.model.spec, spec)
+      ? await embedOrSpill(model, calibration.windows, scratch, "dense states")
+      : undefined;
   const heldOut = await embed(model, calibration.heldOut);
-  const denseHeldOut = await embed(model, calibration.heldOut);
+  const knownHeldOut = denseOutcomes.get(calibration.heldOut);
+  const denseHeldOut = knownHeldOut ?? (await embed(model, calibration.heldOut));
   const results: LayerResult[] = [];
   const layerCosts: Float64Array[] = [];
   for await (const streamed of layers(model, host.signal)) {
     const { index, layer, weights } = streamed;
     yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
     const start = host.now();
-    await runner.forward(layer, weights, denseHeldOut);
+    if (!knownHeldOut) await runner.forward(layer, weights, denseHeldOut);
     if (!keptLayers.includes(index)) {
       if (dense) await runner.forward(layer, weights, dense);
       continue;
@@ -61,8 +68,13 @@ export async function* pruneLayers(
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     yield { type: "layer", ...progress };
   }
+  denseOutcomes.set(calibration.heldOut, denseHeldOut);
   return { results, costs: layerCosts, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
 }
+
+/** Whether anything goes; where nothing does there is nothing to make up for. */
+const isCut = (before: DecoderSpec, after: DecoderSpec): boolean =>
+  countParameters(after).total < countParameters(before).total;
 
 /** The hidden states that travel along. */
 interface Streams {

@@ -11,7 +11,7 @@ import { nthRandom, type Random } from "./random.ts";
 const TEMPERATURES = [0.7, 0.9, 1.1];
 
 /** Bytes of keys and values that samples decoded together may hold. */
-export const CACHE_BYTES: number = 384 * 2 ** 20;
+export const CACHE_BYTES: number = 432 * 2 ** 20;
 
 export interface SelfGeneration {
   readonly count: number; // samples
@@ -32,7 +32,7 @@ export async function* generateSamples(
   request: SelfGeneration,
 ): AsyncGenerator<number, number[][]> {
   const samples: number[][] = [];
-  const together = samplesTogether(model, request.length);
+  const together = samplesTogether(model, request);
   const weights = new ResidentWeights(model, request.budgetBytes);
   while (samples.length < request.count) {
     const batch = Math.min(together, request.count - samples.length);
@@ -74,9 +74,11 @@ async function* generateBatch(
   return samples;
 }
 
-/** As many samples as their keys and values leave room for. */
-const samplesTogether = ({ spec }: Model, length: number): number =>
-  Math.max(1, Math.floor(CACHE_BYTES / sampleBytes(spec, length)));
+/** As many samples as their keys and values leave room for, and the same number in all batches: a step reads all weights. */
+function samplesTogether({ spec }: Model, { count, length }: SelfGeneration): number {
+  const most = Math.max(1, Math.floor(CACHE_BYTES / sampleBytes(spec, length)));
+  return Math.ceil(count / Math.ceil(count / most));
+}
 
 /** Of the keys and values of one sample, f32. */
 export const sampleBytes = ({ layers, headDim }: DecoderSpec, length: number): number =>

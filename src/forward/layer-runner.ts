@@ -17,6 +17,7 @@ import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
 import {
+  driftGraph,
   emptySums,
   type Half,
   type ProjectionSums,
@@ -83,6 +84,7 @@ export class LayerRunner {
       await this.#addSums(half, layer, weights, state, sums, { scaled, target: wanted });
     }
     await targets?.next();
+    if (target) await this.#takeOffWritten(half, layer, weights, sums);
     return sums;
   }
 
@@ -119,6 +121,17 @@ export class LayerRunner {
     const wanted: Record<string, Tensor> = target ? { target: target.hidden, driftBefore: driftBefore! } : {};
     const inputs = { x: hidden, ...used, ...this.#positionOf(half, layer, length), ...before, ...wanted };
     await program.run(inputs, target ? { gram, total, drift } : { gram, total });
+  }
+
+  /** Makes the drift of what was asked for in all, where that is done once for all tokens. */
+  async #takeOffWritten(half: Half, layer: LayerSpec, weights: LayerWeights, sums: ProjectionSums): Promise<void> {
+    const context: LayerContext = { spec: this.spec, layer, batch: 0, length: 0 }; // it sees sums, no tokens
+    const used = partWeights(half, weights);
+    const graph = driftGraph(half, context, used);
+    if (graph === undefined) return;
+    const program = await this.programs.get(keyOf(`${half} drift`, context, used), () => graph);
+    const { gram, total, drift } = sums;
+    await program.run({ ...used, gram, total, asked: drift }, { drift });
   }
 
   #positionOf(part: Part, layer: LayerSpec, length: number): Partial<PositionTensors> {

@@ -1,11 +1,18 @@
 // Second moments at the two projections that write into the residual stream: o_proj and down_proj.
-import { Graph } from "../compute/graph.ts";
+import { Graph, type Value } from "../compute/graph.ts";
 import { add, gemm, mul, reciprocal, reshape, shift, sub, sum } from "../compute/operations/index.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import { beforeNorm } from "./before-norm.ts";
-import { attentionHalf, declareWeights, type LayerContext, mlpHalf, type Position } from "./decoder-layer.ts";
+import {
+  attentionHalf,
+  declareWeights,
+  type LayerContext,
+  type LayerValues,
+  mlpHalf,
+  type Position,
+} from "./decoder-layer.ts";
 import type { HiddenStates } from "./hidden-states.ts";
 import { tokenScale } from "./token-scale.ts";
 
@@ -66,11 +73,37 @@ export function projectionSumsGraph(
   graph.output("gram", gemm(even, even, { transA: true, addTo: graph.input("gramBefore", [size, size]) }));
   graph.output("total", add(reshape(sum(inputs, [0]), [1, size]), graph.input("totalBefore", [1, size])));
   if (!hasTarget) return graph;
-  const missing = sub(graph.input("target", shape), outcome.hidden);
-  const outputNorm = half === "mlp" ? values.mlpOutputNorm : values.attentionOutputNorm;
-  const gain = outputNorm && shift(outputNorm, spec.normOffset);
-  const wanted = gain ? beforeNorm(spec, missing, sub(outcome.hidden, x), gain) : missing;
+  const target = graph.input("target", shape);
+  const gain = outputGain(half, spec, values); // without it what the projection writes is taken off the sum (`driftGraph`)
+  const wanted = gain ? beforeNorm(spec, sub(target, outcome.hidden), sub(outcome.hidden, x), gain) : sub(target, x);
   const before = graph.input("driftBefore", [spec.hiddenSize, size]);
   graph.output("drift", gemm(wanted, even, { transA: true, addTo: before }));
   return graph;
+}
+
+/**
+ * The drift of a projection without a norm behind it: Σ e zᵀ = Σ (target − x) zᵀ − W Σ z zᵀ − b Σ zᵀ. Undefined where there is
+ * a norm: what it asks of a token depends on what is written for that token.
+ */
+export function driftGraph(
+  half: Half,
+  { spec, layer }: Pick<LayerContext, "spec" | "layer">,
+  weights: LayerWeights,
+): Graph | undefined {
+  const graph = new Graph();
+  const values = declareWeights(graph, weights);
+  if (outputGain(half, spec, values)) return undefined;
+  const size = inputSize(spec, layer, half);
+  const [weight, bias] = half === "mlp" ? [values.downProj!, values.downBias] : [values.oProj!, values.oBias];
+  const total = graph.input("total", [1, size]);
+  const asked = graph.input("asked", [spec.hiddenSize, size]);
+  const left = gemm(weight, graph.input("gram", [size, size]), { alpha: -1, addTo: asked });
+  graph.output("drift", bias ? gemm(reshape(bias, [spec.hiddenSize, 1]), total, { alpha: -1, addTo: left }) : left);
+  return graph;
+}
+
+/** Gain of the norm behind the projection, where the family has one. */
+function outputGain(half: Half, spec: DecoderSpec, values: LayerValues): Value | undefined {
+  const outputNorm = half === "mlp" ? values.mlpOutputNorm : values.attentionOutputNorm;
+  return outputNorm && shift(outputNorm, spec.normOffset);
 }

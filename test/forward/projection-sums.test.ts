@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Tensor } from "../../src/compute/tensor.ts";
 import { embed, type HiddenBatch } from "../../src/forward/hidden-states.ts";
 import { LayerRunner } from "../../src/forward/layer-runner.ts";
 import { referenceGemm } from "../../src/linalg/reference-gemm.ts";
@@ -12,7 +13,9 @@ import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 const distance = (a: readonly HiddenBatch[], b: readonly HiddenBatch[]): number =>
   a.reduce((sum, { hidden }, i) => sum + hidden.data.reduce((s, v, j) => s + (v - b[i]!.hidden.data[j]!) ** 2, 0), 0);
 
-describe.each(["llama", "qwen2", "gemma3"])("%s", (family) => {
+const largest = ({ data }: Tensor<Float32Array>): number => data.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+
+describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
   test.each(["attention", "mlp"] as const)(
     "the drift at the %s projection leads a disturbed stream back",
     async (half) => {
@@ -42,6 +45,12 @@ describe.each(["llama", "qwen2", "gemma3"])("%s", (family) => {
       const kept = Int32Array.from({ length: shape[1]! }, (_, j) => j);
       const system = { gram: gram.data, projection: data, hiddenSize: shape[0]!, kept, ridge: 1e-3, drift: drift.data };
       const refitted = { ...weights, [role]: { data: await refitColumns(referenceGemm, system), shape } };
+      expect(largest(drift)).toBeGreaterThan(1e-3 * largest(gram));
+      const undisturbed = await runner.projectionSums(half, layer, weights, await embed(model, windows), {
+        scaled: model.spec.sandwichNorms,
+        target,
+      });
+      expect(largest(undisturbed.drift)).toBeLessThan(1e-5 * largest(gram));
       const [before, after] = [await run(await disturbed()), await run(await disturbed(), refitted)];
       expect(distance(after, target)).toBeLessThan(0.8 * distance(before, target));
       await Promise.all([runner.release(), checkpoint.close()]);
