@@ -41,7 +41,12 @@ export async function* chooseSplit(
   const { model, options: given, calibration } = sweep;
   const options = { ...given, sparsity };
   if (!searchesSplit(sweep)) return decide(model.spec, evidence, options);
-  const trial = { ...sweep, criterion: TRIAL_CRITERION, calibration: { ...calibration, ...trialWindows(calibration) } };
+  const trial = {
+    ...sweep,
+    criterion: TRIAL_CRITERION,
+    choosesRidge: false,
+    calibration: { ...calibration, ...trialWindows(calibration) },
+  };
   const { count: fewest } = planLayers(model.spec, options);
   const costs = [...evidence.influences!].sort((a, b) => a - b);
   let best: { decision: Decision; divergence: number } | undefined;

@@ -6,6 +6,7 @@ import { RESIDENT_BYTES } from "./forward/spilled-states.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
 import { widestMlp } from "./model/layer-sizes.ts";
 import { countParameters } from "./model/parameters.ts";
+import { isScarce } from "./recover/choose-ridge.ts";
 import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS } from "./sense-costs.ts";
 import { COVARIANCE_TOKENS } from "./sense-loss.ts";
 import { aimsAtDense, needsLossCovariance, type Sweep, searchesSplit } from "./sweep.ts";
@@ -54,10 +55,12 @@ function pruningBytes(work: Work): number {
   const { spec, options } = work;
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
   const width = widestMlp(spec.layers);
-  const hidden =
-    streams(work) * Math.min(RESIDENT_BYTES, 4 * windowCount(spec, options) * options.context * spec.hiddenSize);
+  const tokens = windowCount(spec, options) * options.context;
+  const hidden = streams(work) * Math.min(RESIDENT_BYTES, 4 * tokens * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
-  const neurons = (4 + 4 + 8 + 8) * width ** 2; // Gram matrix, weight products, two f64 matrices of the inverse
+  const heldOut = aimsAtDense(work) && isScarce(tokens, width) ? 4 : 0;
+  // Gram matrix, weight products, two f64 matrices of the inverse, and the Gram matrix of what is held out
+  const neurons = (4 + 4 + 8 + 8 + heldOut) * width ** 2;
   return 2 * 4 * layer + hidden + activations + neurons;
 }
 

@@ -87,6 +87,7 @@ export async function* startSweep(
     calibration,
     options,
     criterion,
+    choosesRidge: true,
     host,
     gemm: backendGemm(backend),
     scratch: host.createScratch(),

@@ -8,6 +8,7 @@ import { type HeadCut, type HeadRemoval, removeHeads } from "./importance/heads.
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerSizes } from "./model/layer-sizes.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
+import { projectionStatistics } from "./projection-statistics.ts";
 import { headElements, pruneHeads } from "./prune/heads.ts";
 import type { LayerJob } from "./prune-layer.ts";
 import { recoveries } from "./recover/index.ts";
@@ -31,28 +32,23 @@ export async function pruneAttention(
   job: Omit<LayerJob, "width" | "order">,
 ): Promise<PrunedAttention> {
   const { index, layer, weights } = streamed;
-  const { runner, gemm, options, criterion, states, target, scaled, tokenCount, sensed, collectGarbage } = job;
+  const { runner, gemm, options, criterion, target, sensed, collectGarbage } = job;
   const { numAttentionHeads, numKeyValueHeads } = sizes;
   const smaller = { ...layer, numAttentionHeads, numKeyValueHeads };
   const isCut = numAttentionHeads !== layer.numAttentionHeads;
   if (numAttentionHeads === 0 || (!isCut && target === undefined))
     return { index, layer: smaller, weights, record: recordOf(layer, allHeads(smaller)) };
-  const { gram, total, drift } = await runner.projectionSums("attention", layer, weights, states, {
-    scaled,
-    target,
-  });
-  const mean = total.data.map((sum) => sum / tokenCount);
-  const statistics = { gram: gram.data, mean, tokenCount };
+  const { moments, drift, heldOut } = await projectionStatistics(runner, "attention", layer, weights, job);
   const { lossCovariance, ...others } = sensed;
   const felt = { ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
   const context = { gemm, random: nthRandom(options.seed, index).nextFloat };
   const cut = cutBetween(layer, sizes);
   const kept = isCut
-    ? await rankHeads(criterion, runner.spec, streamed, { ...statistics, ...felt }, cut, context)
+    ? await rankHeads(criterion, runner.spec, streamed, { ...moments, ...felt }, cut, context)
     : allHeads(layer);
   collectGarbage();
-  const input = oProjInput(runner.spec, weights, statistics, kept.heads, isCut ? options.ridge : UNCUT_RIDGE);
-  const wanted = target ? { drift: drift.data, lossCovariance } : {};
+  const input = oProjInput(runner.spec, weights, moments, kept.heads, isCut ? options.ridge : UNCUT_RIDGE);
+  const wanted = target ? { drift, lossCovariance, heldOut } : {};
   const { downProj } = await recoveries[options.recovery].recover({ ...input, ...wanted }, { gemm });
   collectGarbage();
   const pruned = pruneHeads(weights, kept, runner.spec.headDim, downProj);

@@ -2,15 +2,15 @@
 import { nthRandom } from "./calibration/random.ts";
 import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events/prune.ts";
-import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
-import type { Criterion, MlpMatrices, NeuronStatistics } from "./importance/criterion.ts";
+import type { Criterion, MlpMatrices } from "./importance/criterion.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
-import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
+import type { DecoderSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import type { PruneOptions } from "./options/prune.ts";
+import { type HalfStates, projectionStatistics } from "./projection-statistics.ts";
 import { pruneNeurons } from "./prune/neurons.ts";
 import { recoveries } from "./recover/index.ts";
 import { layerError } from "./recover/layer-error.ts";
@@ -23,19 +23,12 @@ export interface PrunedLayer
   readonly costs: Float64Array;
 }
 
-export interface LayerJob {
+export interface LayerJob extends HalfStates {
   readonly runner: LayerRunner;
   readonly gemm: Gemm;
   readonly options: PruneOptions;
   /** Neurons to keep. */
   readonly width: number;
-  /** Hidden states of the calibration tokens between attention and MLP. */
-  readonly states: HiddenStates;
-  /** Those of the dense model after the half at hand, for a recovery that wants to come near them. */
-  readonly target: HiddenStates | undefined;
-  /** Whether tokens count by their scale (forward/token-scale.ts). */
-  readonly scaled: boolean;
-  readonly tokenCount: number;
   /** Gives back memory between the steps. */
   readonly collectGarbage: () => void;
   readonly criterion: Criterion;
@@ -54,7 +47,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   if (width === 0)
     return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1, costs: NO_COSTS };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const { drift, ...statistics } = await neuronStatistics(runner, layer, weights, job);
+  const { moments: statistics, drift, heldOut } = await projectionStatistics(runner, "mlp", layer, weights, job);
   collectGarbage();
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
@@ -73,7 +66,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
     hiddenSize: mlp.hiddenSize,
     kept,
     ridge: options.ridge,
-    ...(target && { drift, lossCovariance }),
+    ...(target && { drift, lossCovariance, heldOut }),
   };
   const recovered = await recoveries[options.recovery].recover(input, { gemm });
   collectGarbage();
@@ -90,17 +83,6 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
       bias: recovered.bias,
     }),
   };
-}
-
-/** Moments of the neurons' activations over states that stand between attention and MLP. */
-export async function neuronStatistics(
-  runner: LayerRunner,
-  layer: LayerSpec,
-  weights: LayerWeights,
-  { states, target, scaled, tokenCount }: Pick<LayerJob, "states" | "target" | "scaled" | "tokenCount">,
-): Promise<NeuronStatistics & { drift: Float32Array }> {
-  const { gram, total, drift } = await runner.projectionSums("mlp", layer, weights, states, { scaled, target });
-  return { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount, drift: drift.data };
 }
 
 function withBias(weights: LayerWeights, bias: Float32Array | undefined): LayerWeights {

@@ -94,11 +94,11 @@ async function cutLayer(
   { calibrated, dense, heldOut }: Streams,
   order: Int32Array | undefined,
 ): Promise<PrunedLayer & PrunedAttention["record"]> {
-  const { runner, gemm, calibration, options, criterion, host, scratch } = sweep;
+  const { runner, gemm, calibration, options, criterion, choosesRidge, host, scratch } = sweep;
   const { index, layer, weights } = streamed;
   const { collectGarbage } = host;
   const tokenCount = calibration.windows.ids.length;
-  const streams = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount };
+  const streams = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount, choosesRidge };
   const job = { ...streams, runner, gemm, options, criterion, collectGarbage };
   const needs = {
     needsLossCovariance: needsLossCovariance(sweep),

@@ -11,7 +11,8 @@ import type { Criterion, Removal } from "./importance/criterion.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
-import { mlpMatrices, neuronStatistics } from "./prune-layer.ts";
+import { projectionStatistics } from "./projection-statistics.ts";
+import { mlpMatrices } from "./prune-layer.ts";
 import { readSensed } from "./sensed.ts";
 
 export interface RankRequest {
@@ -48,9 +49,10 @@ async function rankLayer(
   { index, layer, weights }: StreamedLayer,
   states: HiddenStates,
 ): Promise<Removal> {
-  const job = { states, target: undefined, scaled: false, tokenCount: windows.ids.length };
+  const job = { states, target: undefined, scaled: false, tokenCount: windows.ids.length, choosesRidge: false };
+  const { moments } = await projectionStatistics(runner, "mlp", layer, weights, job);
   const statistics = {
-    ...(await neuronStatistics(runner, layer, weights, job)),
+    ...moments,
     ...(await readSensed(scratch, index, "mlp", criterion)),
   };
   const context = { gemm, random: nthRandom(seed, index).nextFloat };

@@ -24,6 +24,8 @@ export interface Sweep {
   };
   readonly options: PruneOptions;
   readonly criterion: Criterion;
+  /** Whether a recovery may choose its ridge where text is scarce: not worth its time in a trial that ranks splits. */
+  readonly choosesRidge: boolean;
   readonly host: SweepHost;
   readonly gemm: Gemm;
   readonly scratch: Scratch;

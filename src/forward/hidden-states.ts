@@ -30,6 +30,18 @@ export function batchesOf({ count, length }: TokenWindows): { start: number; bat
   }));
 }
 
+/** Some windows of a batch, as a view; `start` and `end` as of `slice`. */
+export function sliceOf({ batch, length, hidden }: HiddenBatch, start: number, end: number = batch): HiddenBatch {
+  const [rows, hiddenSize] = hidden.shape as [number, number];
+  const at = (window: number): number => ((window < 0 ? batch + window : window) * rows * hiddenSize) / batch;
+  const data = hidden.data.subarray(at(start), at(end));
+  return {
+    batch: data.length / (length * hiddenSize),
+    length,
+    hidden: tensor(data, [data.length / hiddenSize, hiddenSize]),
+  };
+}
+
 /** Embeddings of all tokens, scaled as the family does. The embedding matrix passes through memory in tiles. */
 export async function embed(model: Model, windows: TokenWindows): Promise<HiddenBatch[]> {
   const { hiddenSize, embeddingScale } = model.spec;

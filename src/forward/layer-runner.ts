@@ -13,13 +13,15 @@ import {
   type Position,
   wholeLayer,
 } from "./decoder-layer.ts";
-import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
+import { type HiddenBatch, type HiddenStates, sliceOf } from "./hidden-states.ts";
 import { type PositionTensors, windowPosition } from "./position.ts";
 import { ProgramCache } from "./programs.ts";
 import {
+  type AllSums,
   driftGraph,
   emptySums,
   type Half,
+  mergeSums,
   type ProjectionSums,
   projectionSumsGraph,
   type SumsOptions,
@@ -75,17 +77,24 @@ export class LayerRunner {
     layer: LayerSpec,
     weights: LayerWeights,
     states: HiddenStates,
-    { scaled, target }: SumsOptions,
-  ): Promise<ProjectionSums> {
+    { scaled, target, holdsOut = false }: SumsOptions,
+  ): Promise<AllSums> {
     const sums = emptySums(this.spec, layer, half);
+    const heldOut = holdsOut ? emptySums(this.spec, layer, half) : undefined;
+    const add = (state: HiddenBatch, wanted: HiddenBatch | undefined, to: ProjectionSums): Promise<void> =>
+      this.#addSums(half, layer, weights, state, to, { scaled, target: wanted });
     const targets = target && asyncIterator(target);
     for await (const state of states) {
       const wanted = (await targets?.next())?.value as HiddenBatch | undefined;
-      await this.#addSums(half, layer, weights, state, sums, { scaled, target: wanted });
+      if (heldOut && state.batch > 1) {
+        await add(sliceOf(state, 0, -1), wanted && sliceOf(wanted, 0, -1), sums);
+        await add(sliceOf(state, -1), wanted && sliceOf(wanted, -1), heldOut);
+      } else await add(state, wanted, sums);
     }
     await targets?.next();
-    if (target) await this.#takeOffWritten(half, layer, weights, sums);
-    return sums;
+    if (heldOut) mergeSums(sums, heldOut);
+    for (const some of [sums, heldOut]) if (target && some) await this.#takeOffWritten(half, layer, weights, some);
+    return { ...sums, heldOut };
   }
 
   release(): Promise<void> {

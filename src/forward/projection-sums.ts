@@ -24,6 +24,8 @@ export interface SumsOptions {
   readonly scaled: boolean;
   /** What should come out of the half; without it the drift is zero. */
   readonly target?: HiddenStates | undefined;
+  /** Whether the sums of some windows, one of each batch that has more, are wanted apart as well. */
+  readonly holdsOut?: boolean | undefined;
 }
 
 /** Sums over tokens; z is what enters the projection, [inputSize]. */
@@ -34,6 +36,11 @@ export interface ProjectionSums {
   readonly drift: Tensor<Float32Array>;
 }
 
+/** Sums over all tokens, and over those held out of them. */
+export interface AllSums extends ProjectionSums {
+  readonly heldOut: ProjectionSums | undefined;
+}
+
 /** Columns of o_proj or of down_proj. */
 export const inputSize = ({ headDim }: DecoderSpec, layer: LayerSpec, half: Half): number =>
   half === "attention" ? layer.numAttentionHeads * headDim : layer.intermediateSize;
@@ -42,6 +49,14 @@ export function emptySums(spec: DecoderSpec, layer: LayerSpec, half: Half): Proj
   const size = inputSize(spec, layer, half);
   const zeros = (rows: number): Tensor<Float32Array> => tensor(new Float32Array(rows * size), [rows, size]);
   return { gram: zeros(size), total: zeros(1), drift: zeros(spec.hiddenSize) };
+}
+
+/** Adds sums to others. */
+export function mergeSums(to: ProjectionSums, from: ProjectionSums): void {
+  for (const name of ["gram", "total", "drift"] as const) {
+    const [sums, more] = [to[name].data, from[name].data];
+    for (let i = 0; i < sums.length; i++) sums[i]! += more[i]!;
+  }
 }
 
 /** Inputs of the graph that bring the sums so far. */

@@ -1,5 +1,6 @@
 // What a recovery is: given which neurons stay, it returns the down_proj that best makes up for those that go.
 import type { Gemm } from "../linalg/gemm.ts";
+import type { HeldOutSums } from "./choose-ridge.ts";
 
 export interface RecoveryInput {
   /** G = ZᵀZ over the calibration tokens, f32 [m, m]; Z [tokens, m] is the input of down_proj. */
@@ -16,6 +17,8 @@ export interface RecoveryInput {
   readonly drift?: Float32Array | undefined;
   /** S = E[g gᵀ], f32 [hiddenSize, hiddenSize]: g is the gradient of the loss at the projection's output. */
   readonly lossCovariance?: Float32Array | undefined;
+  /** The part of `gram` and `drift` that may be held out of a fit to choose its ridge, where there is little text. */
+  readonly heldOut?: HeldOutSums | undefined;
   /** Damping as a share of the mean diagonal of the system; each recovery has its default. */
   readonly ridge?: number;
 }

@@ -57,3 +57,35 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
     },
   );
 });
+
+test.each(["llama-bias", "gemma3"])("%s: what is held out is a part of the whole", async (family) => {
+  const checkpoint = await openPath(tinyPath(family));
+  const model = await openModel(checkpoint);
+  const runner = new LayerRunner(nodeBackend(1), model.spec);
+  const ids = Int32Array.from(expectedLogits(family).ids.flat());
+  const states = async (first: number, count: number) =>
+    embed(model, { ids: ids.slice(24 * first, 24 * (first + count)), count, length: 24 });
+  const [layer, weights] = [model.spec.layers[0]!, await readLayer(model, 0)];
+  const sums = async (first: number, count: number, holdsOut: boolean) => {
+    const target = await states(first, count);
+    await runner.mlp(layer, weights, target);
+    const options = { scaled: model.spec.sandwichNorms, target, holdsOut };
+    const shifted = await states(first, count);
+    for (const { hidden } of shifted) hidden.data.set(hidden.data.map((value, i) => value * (1 + 0.2 * Math.sin(i))));
+    return runner.projectionSums("mlp", layer, weights, shifted, options);
+  };
+  const [whole, apart] = [await sums(0, 2, false), await sums(0, 2, true)];
+  expect(whole.heldOut).toBeUndefined();
+  for (const name of ["gram", "total", "drift"] as const) {
+    const scale = largest(whole[name]);
+    const rest = { ...whole[name], data: whole[name].data.map((value, i) => value - apart[name].data[i]!) };
+    expect(largest(rest)).toBeLessThan(1e-4 * scale);
+    expect(largest(apart.heldOut![name])).toBeGreaterThan(0.05 * scale);
+  }
+  const first = await sums(0, 1, false);
+  const last = { ...whole.gram, data: whole.gram.data.map((value, i) => value - first.gram.data[i]!) };
+  const difference = last.data.map((value, i) => value - apart.heldOut!.gram.data[i]!);
+  expect(largest({ ...last, data: difference })).toBeLessThan(1e-4 * largest(whole.gram));
+  expect((await sums(0, 1, true)).heldOut!.gram.data.every((value) => value === 0)).toBe(true);
+  await Promise.all([runner.release(), checkpoint.close()]);
+});

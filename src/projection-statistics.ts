@@ -1,0 +1,47 @@
+// What criteria and recoveries take of the calibration text at one projection: o_proj or down_proj.
+import type { HiddenStates } from "./forward/hidden-states.ts";
+import type { LayerRunner } from "./forward/layer-runner.ts";
+import { type Half, inputSize } from "./forward/projection-sums.ts";
+import type { NeuronStatistics } from "./importance/criterion.ts";
+import type { LayerSpec } from "./model/decoder-spec.ts";
+import type { LayerWeights } from "./model/read-layer.ts";
+import { type HeldOutSums, isScarce } from "./recover/choose-ridge.ts";
+
+/** Hidden states that stand before a half of a layer, and what is wanted after it. */
+export interface HalfStates {
+  readonly states: HiddenStates;
+  /** Those of the dense model after the half, for a recovery that wants to come near them. */
+  readonly target: HiddenStates | undefined;
+  /** Whether tokens count by their scale (forward/token-scale.ts). */
+  readonly scaled: boolean;
+  readonly tokenCount: number;
+  /** Whether the recovery may choose its ridge where text is scarce. */
+  readonly choosesRidge: boolean;
+}
+
+export interface ProjectionStatistics {
+  readonly moments: NeuronStatistics;
+  /** For a recovery towards the target (recover/recovery.ts); zero without one. */
+  readonly drift: Float32Array;
+  /** A part of the sums, apart as well; with a target and little text. */
+  readonly heldOut: HeldOutSums | undefined;
+}
+
+/** Sums over all calibration tokens at the projection of a half. */
+export async function projectionStatistics(
+  runner: LayerRunner,
+  half: Half,
+  layer: LayerSpec,
+  weights: LayerWeights,
+  { states, target, scaled, tokenCount, choosesRidge }: HalfStates,
+): Promise<ProjectionStatistics> {
+  const size = inputSize(runner.spec, layer, half);
+  const holdsOut = choosesRidge && target !== undefined && isScarce(tokenCount, size);
+  const sums = await runner.projectionSums(half, layer, weights, states, { scaled, target, holdsOut });
+  const { gram, total, drift, heldOut } = sums;
+  return {
+    moments: { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount },
+    drift: drift.data,
+    heldOut: heldOut && { gram: heldOut.gram.data, drift: heldOut.drift.data },
+  };
+}
