@@ -14,7 +14,7 @@ const TRIAL_SHARE = 1 / 8;
 const LEAST_TRIAL_WINDOWS = 8;
 
 /** Windows that judge a trial, at most and as a share of all: those that judge the result have to stay unseen. */
-const MOST_JUDGES = 16;
+const MOST_JUDGES = 8;
 const JUDGE_SHARE = 1 / 4;
 
 /** Needs no inverse, so that a trial takes half the time; with the refit behind it the choice of neurons matters little. */

@@ -6,8 +6,9 @@ import { RESIDENT_BYTES } from "./forward/spilled-states.ts";
 import type { DecoderSpec } from "./model/decoder-spec.ts";
 import { widestMlp } from "./model/layer-sizes.ts";
 import { countParameters } from "./model/parameters.ts";
+import { keptBytes } from "./projection-statistics.ts";
 import { isScarce } from "./recover/choose-ridge.ts";
-import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS } from "./sense-costs.ts";
+import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS, LAYER_FORK_TOKENS } from "./sense-costs.ts";
 import { COVARIANCE_TOKENS } from "./sense-loss.ts";
 import { aimsAtDense, needsLossCovariance, type Sweep, searchesSplit } from "./sweep.ts";
 
@@ -50,7 +51,7 @@ function writingBytes(work: Work): number {
 const writtenShare = ({ writes, options }: Work): number =>
   writes ? (options.calibration.length === 0 ? 1 : options.ownText) : 0;
 
-/** One layer twice, hidden states of all tokens, activations of a batch, and the matrices of the neurons. */
+/** One layer twice, hidden states of all tokens, activations of a batch, the matrices of the neurons, and neurons of all tokens. */
 function pruningBytes(work: Work): number {
   const { spec, options } = work;
   const layer = Math.max(...countParameters(spec).layers.map(({ total }) => total));
@@ -61,7 +62,7 @@ function pruningBytes(work: Work): number {
   const heldOut = aimsAtDense(work) && isScarce(tokens, width) ? 4 : 0;
   // Gram matrix, weight products, two f64 matrices of the inverse, and the Gram matrix of what is held out
   const neurons = (4 + 4 + 8 + 8 + heldOut) * width ** 2;
-  return 2 * 4 * layer + hidden + activations + neurons;
+  return 2 * 4 * layer + hidden + activations + neurons + keptBytes(tokens, width);
 }
 
 function expectedSeconds(work: Work): number {
@@ -89,7 +90,7 @@ function sensingSweeps(work: Work, decoder: number, head: number): number {
   const { spec, options } = work;
   const isCompared = options.allocation === "loss";
   const gradient = (isCompared ? COST_TOKENS : COVARIANCE_TOKENS) * (4 * decoder + 3 * head);
-  const forked = (isCompared ? FORK_TOKENS + LARGE_FORK_TOKENS : 0) + (searchesSplit(work) ? LARGE_FORK_TOKENS : 0);
+  const forked = (isCompared ? FORK_TOKENS + LARGE_FORK_TOKENS : 0) + (searchesSplit(work) ? LAYER_FORK_TOKENS : 0);
   return gradient + forked * spec.layers.length * (decoder / 2 + Math.min(2 * head, decoder));
 }
 

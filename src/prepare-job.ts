@@ -70,10 +70,9 @@ export async function* startSweep(
   { model, options, criterion }: Job,
   host: SweepHost,
 ): AsyncGenerator<PreparationEvent, Sweep> {
-  const tokenizer = await openTokenizer(model.checkpoint);
   const { backend, bundledText, residentBudgetBytes: budgetBytes, collectGarbage, signal } = host;
-  const request = { backend, model, tokenizer, options, bundledText, budgetBytes, collectGarbage, signal };
-  const calibration = yield* prepareCalibration(request);
+  const shared = { backend, model, options, bundledText, budgetBytes, collectGarbage, signal };
+  const calibration = yield* prepareCalibration({ ...shared, openTokenizer: () => openTokenizer(model.checkpoint) });
   yield { type: "calibration", ...calibration.summary };
   const { maxPositionEmbeddings } = model.spec;
   if (options.context > maxPositionEmbeddings) {
@@ -83,7 +82,6 @@ export async function* startSweep(
   return {
     runner: new LayerRunner(backend, model.spec),
     model,
-    tokenizer,
     calibration,
     options,
     criterion,

@@ -1,11 +1,22 @@
 // What criteria and recoveries take of the calibration text at one projection: o_proj or down_proj.
+import type { Tensor } from "./compute/tensor.ts";
+import type { Half } from "./forward/decoder-layer.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
-import { type Half, inputSize } from "./forward/projection-sums.ts";
+import { inputSize } from "./forward/projection-sums.ts";
 import type { NeuronStatistics } from "./importance/criterion.ts";
 import type { LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
 import { type HeldOutSums, isScarce } from "./recover/choose-ridge.ts";
+
+/** Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Bytes of the inputs that are kept; 0 where they are computed anew. */
+export function keptBytes(tokenCount: number, inputSize: number): number {
+  const bytes = 4 * tokenCount * inputSize;
+  return bytes <= KEPT_BYTES ? bytes : 0;
+}
 
 /** Hidden states that stand before a half of a layer, and what is wanted after it. */
 export interface HalfStates {
@@ -25,6 +36,8 @@ export interface ProjectionStatistics {
   readonly drift: Float32Array;
   /** A part of the sums, apart as well; with a target and little text. */
   readonly heldOut: HeldOutSums | undefined;
+  /** What enters the projection, batch by batch, f32 [tokens, inputSize]; undefined where it is much. */
+  readonly inputs: readonly Tensor[] | undefined;
 }
 
 /** Sums over all calibration tokens at the projection of a half. */
@@ -37,11 +50,13 @@ export async function projectionStatistics(
 ): Promise<ProjectionStatistics> {
   const size = inputSize(runner.spec, layer, half);
   const holdsOut = choosesRidge && target !== undefined && isScarce(tokenCount, size);
-  const sums = await runner.projectionSums(half, layer, weights, states, { scaled, target, holdsOut });
-  const { gram, total, drift, heldOut } = sums;
+  const keepsInputs = !holdsOut && keptBytes(tokenCount, size) > 0;
+  const options = { scaled, target, holdsOut, keepsInputs };
+  const { gram, total, drift, heldOut, inputs } = await runner.projectionSums(half, layer, weights, states, options);
   return {
     moments: { gram: gram.data, mean: total.data.map((sum) => sum / tokenCount), tokenCount },
     drift: drift.data,
     heldOut: heldOut && { gram: heldOut.gram.data, drift: heldOut.drift.data },
+    inputs,
   };
 }

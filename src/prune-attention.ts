@@ -3,6 +3,7 @@ import { nthRandom } from "./calibration/random.ts";
 import { CompError } from "./errors.ts";
 import type { LayerResult } from "./events/prune.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
+import type { ProjectionInputs } from "./forward/project.ts";
 import type { Criterion, CriterionContext, NeuronStatistics } from "./importance/criterion.ts";
 import { type HeadCut, type HeadRemoval, removeHeads } from "./importance/heads.ts";
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
@@ -17,6 +18,8 @@ import type { RecoveryInput } from "./recover/recovery.ts";
 /** A layer with as many heads as it shall have, its MLP as it was. */
 export interface PrunedAttention extends StreamedLayer {
   readonly record: Pick<LayerResult, "heads" | "keyValueHeads" | "keptHeads" | "totalHeads">;
+  /** What entered o_proj; undefined where it was not asked for, or is too much to be kept. */
+  readonly inputs: ProjectionInputs | undefined;
 }
 
 /** Ridge of a refit of o_proj that loses no heads: what is not worth much there is better left to down_proj. */
@@ -37,8 +40,8 @@ export async function pruneAttention(
   const smaller = { ...layer, numAttentionHeads, numKeyValueHeads };
   const isCut = numAttentionHeads !== layer.numAttentionHeads;
   if (numAttentionHeads === 0 || (!isCut && target === undefined))
-    return { index, layer: smaller, weights, record: recordOf(layer, allHeads(smaller)) };
-  const { moments, drift, heldOut } = await projectionStatistics(runner, "attention", layer, weights, job);
+    return { index, layer: smaller, weights, record: recordOf(layer, allHeads(smaller)), inputs: undefined };
+  const { moments, drift, heldOut, inputs } = await projectionStatistics(runner, "attention", layer, weights, job);
   const { lossCovariance, ...others } = sensed;
   const felt = { ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
   const context = { gemm, random: nthRandom(options.seed, index).nextFloat };
@@ -52,7 +55,8 @@ export async function pruneAttention(
   const { downProj } = await recoveries[options.recovery].recover({ ...input, ...wanted }, { gemm });
   collectGarbage();
   const pruned = pruneHeads(weights, kept, runner.spec.headDim, downProj);
-  return { index, layer: smaller, weights: pruned, record: recordOf(layer, kept) };
+  const entered = inputs && { batches: inputs, kept: input.kept };
+  return { index, layer: smaller, weights: pruned, record: recordOf(layer, kept), inputs: entered };
 }
 
 /** What goes from a layer that shall have `sizes`. */

@@ -18,6 +18,7 @@ import { type Job, prepareJob, startSweep } from "./prepare-job.ts";
 import { pruneLayers } from "./prune-sweep.ts";
 import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
 import type { Sweep } from "./sweep.ts";
+import { openTokenizer } from "./tokenizer/tokenizer.ts";
 
 /**
  * Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan.
@@ -97,7 +98,7 @@ async function* writePruned(
   decision: Decision,
   output: Output,
 ): AsyncGenerator<PruneEvent, { figures: WrittenFigures; report: PrunedOutput["report"] }> {
-  const { model, options, calibration, tokenizer, host } = sweep;
+  const { model, options, calibration, host } = sweep;
   const { keptLayers, spec } = decision;
   const decisions = { options, calibration: calibration.summary, keptLayers };
   const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
@@ -107,6 +108,7 @@ async function* writePruned(
   yield { type: "stage", name: "write", done: 0, total: 1 };
   const files = await writer.finish();
   yield { type: "stage", name: "verify", done: 0, total: 1 };
+  const tokenizer = await openTokenizer(model.checkpoint);
   const expected = { windows: calibration.heldOut, perplexity: quality.perplexity.after, tokenizer };
   await verifyOutput(host.backend, output, expected, form);
   const layersRemoved = [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index));

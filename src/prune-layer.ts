@@ -4,6 +4,7 @@ import { tensor } from "./compute/tensor.ts";
 import type { LayerResult } from "./events/prune.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import type { StreamedLayer } from "./forward/layer-stream.ts";
+import type { ProjectionInputs } from "./forward/project.ts";
 import type { Criterion, MlpMatrices } from "./importance/criterion.ts";
 import { complement } from "./linalg/gather.ts";
 import type { Gemm } from "./linalg/gemm.ts";
@@ -19,6 +20,8 @@ import type { Sensed } from "./sensed.ts";
 export interface PrunedLayer
   extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
   readonly weights: LayerWeights;
+  /** What entered down_proj; undefined where it was not asked for, or is too much to be kept. */
+  readonly inputs: ProjectionInputs | undefined;
   /** What each removal cost, in the criterion's unit; empty where neurons had been ranked before. */
   readonly costs: Float64Array;
 }
@@ -45,9 +48,10 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   const { runner, gemm, options, width, target, criterion, sensed, collectGarbage } = job;
   const totalNeurons = layer.intermediateSize;
   if (width === 0)
-    return { weights, kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1, costs: NO_COSTS };
+    return { ...untouched(weights), kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
   if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const { moments: statistics, drift, heldOut } = await projectionStatistics(runner, "mlp", layer, weights, job);
+  const found = await projectionStatistics(runner, "mlp", layer, weights, job);
+  const { moments: statistics, drift, heldOut, inputs } = found;
   collectGarbage();
   const mlp = mlpMatrices(runner.spec, weights);
   const random = nthRandom(options.seed, index).nextFloat;
@@ -74,6 +78,7 @@ export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: 
   return {
     weights: withBias(pruneNeurons(weights, kept, recovered.downProj), recovered.bias),
     kept: [...kept],
+    inputs: inputs && { batches: inputs, kept },
     costs,
     keptNeurons: width,
     totalNeurons,
@@ -97,7 +102,13 @@ export function mlpMatrices({ hiddenSize }: DecoderSpec, weights: LayerWeights):
   return { gateProj, upProj, downProj, hiddenSize, intermediateSize: downProj.length / hiddenSize };
 }
 
+const untouched = (weights: LayerWeights): Pick<PrunedLayer, "weights" | "inputs" | "costs"> => ({
+  weights,
+  inputs: undefined,
+  costs: NO_COSTS,
+});
+
 function unchanged(weights: LayerWeights, totalNeurons: number): PrunedLayer {
   const kept = Array.from({ length: totalNeurons }, (_, neuron) => neuron);
-  return { weights, kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0, costs: NO_COSTS };
+  return { ...untouched(weights), kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0 };
 }

@@ -3,16 +3,19 @@ import { evaluateHidden } from "./evaluate/compare-models.ts";
 import type { Quality } from "./events/common.ts";
 import type { LayerResult, PruneEvent } from "./events/prune.ts";
 import type { Decision } from "./evidence.ts";
+import type { Half } from "./forward/decoder-layer.ts";
 import { embed, type HiddenBatch, type HiddenStates } from "./forward/hidden-states.ts";
+import type { LayerRunner } from "./forward/layer-runner.ts";
 import { layers, type StreamedLayer } from "./forward/layer-stream.ts";
+import { project } from "./forward/project.ts";
 import { embedOrSpill } from "./forward/spilled-states.ts";
 import type { DecoderSpec, LayerSpec } from "./model/decoder-spec.ts";
 import { countParameters } from "./model/parameters.ts";
 import { type LayerWeights, withZeroBiases } from "./model/read-layer.ts";
 import type { TokenWindows } from "./model/token-windows.ts";
 import { type PrunedAttention, pruneAttention } from "./prune-attention.ts";
-import { type PrunedLayer, pruneLayer } from "./prune-layer.ts";
-import { readSensed } from "./sensed.ts";
+import { type LayerJob, type PrunedLayer, pruneLayer } from "./prune-layer.ts";
+import { readSensed, type SensedNeeds } from "./sensed.ts";
 import { aimsAtDense, needsLossCovariance, type Sweep, scalesTokens, weighsHeads } from "./sweep.ts";
 
 /** Where the finished layers go; `position` counts those that stay. */
@@ -91,32 +94,60 @@ async function cutLayer(
   sweep: Sweep,
   streamed: StreamedLayer,
   own: LayerSpec,
-  { calibrated, dense, heldOut }: Streams,
+  streams: Streams,
   order: Int32Array | undefined,
-): Promise<PrunedLayer & PrunedAttention["record"]> {
-  const { runner, gemm, calibration, options, criterion, choosesRidge, host, scratch } = sweep;
+): Promise<Omit<PrunedLayer, "inputs"> & PrunedAttention["record"]> {
+  const { runner, scratch, host } = sweep;
+  const { record, ...attention } = await cutAttention(sweep, streamed, own, streams);
+  if (streams.dense) await runner.mlp(streamed.layer, streamed.weights, streams.dense);
+  host.collectGarbage();
+  const sensed = await readSensed(scratch, streamed.index, "mlp", neededOf(sweep));
+  const job = { ...jobOf(sweep, streams), width: own.intermediateSize, sensed, order };
+  const { inputs, ...pruned } = await pruneLayer(attention, job);
+  await sendThrough(runner, "mlp", own, { ...pruned, inputs }, streams);
+  return { ...pruned, ...record };
+}
+
+async function cutAttention(
+  sweep: Sweep,
+  streamed: StreamedLayer,
+  own: LayerSpec,
+  streams: Streams,
+): Promise<Omit<PrunedAttention, "inputs">> {
+  const { runner, scratch } = sweep;
   const { index, layer, weights } = streamed;
-  const { collectGarbage } = host;
+  if (streams.dense) await runner.attention(layer, weights, streams.dense);
+  const needs = weighsHeads(sweep) && layer.numAttentionHeads > 0 ? neededOf(sweep) : {};
+  const sensed = await readSensed(scratch, index, "attention", needs);
+  const { inputs, ...pruned } = await pruneAttention(streamed, own, { ...jobOf(sweep, streams), sensed });
+  await sendThrough(runner, "attention", own, { ...pruned, inputs }, streams);
+  return pruned;
+}
+
+/** What both halves of a layer are cut by. */
+function jobOf(sweep: Sweep, { calibrated, dense }: Streams): Omit<LayerJob, "width" | "sensed" | "order"> {
+  const { runner, gemm, calibration, options, criterion, choosesRidge, host } = sweep;
   const tokenCount = calibration.windows.ids.length;
-  const streams = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount, choosesRidge };
-  const job = { ...streams, runner, gemm, options, criterion, collectGarbage };
-  const needs = {
-    needsLossCovariance: needsLossCovariance(sweep),
-    needsWeightSensitivity: criterion.needsWeightSensitivity === true,
-  };
-  if (dense) await runner.attention(layer, weights, dense);
-  const atHeads = weighsHeads(sweep) && layer.numAttentionHeads > 0 ? needs : {};
-  const attention = await pruneAttention(streamed, own, {
-    ...job,
-    sensed: await readSensed(scratch, index, "attention", atHeads),
-  });
-  for (const states of [calibrated, heldOut]) await runner.attention(own, attention.weights, states);
-  if (dense) await runner.mlp(layer, weights, dense);
-  collectGarbage();
-  const sensed = await readSensed(scratch, index, "mlp", needs);
-  const pruned = await pruneLayer(attention, { ...job, width: own.intermediateSize, sensed, order });
-  for (const states of [calibrated, heldOut]) await runner.mlp(own, pruned.weights, states);
-  return { ...pruned, ...attention.record };
+  const states = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount, choosesRidge };
+  return { ...states, runner, gemm, options, criterion, collectGarbage: host.collectGarbage };
+}
+
+/** What backward sweeps have found of a half, as far as it is needed. */
+const neededOf = (sweep: Sweep): SensedNeeds => ({
+  needsLossCovariance: needsLossCovariance(sweep),
+  needsWeightSensitivity: sweep.criterion.needsWeightSensitivity === true,
+});
+
+/** Sends states through a half that is cut; those whose way to its projection is known go on from there. */
+async function sendThrough(
+  runner: LayerRunner,
+  half: Half,
+  own: LayerSpec,
+  { weights, inputs }: Pick<PrunedLayer, "weights" | "inputs">,
+  { calibrated, heldOut }: Streams,
+): Promise<void> {
+  await runner[half](own, weights, heldOut);
+  await (inputs ? project(runner, half, weights, inputs, calibrated) : runner[half](own, weights, calibrated));
 }
 
 async function measureQuality(

@@ -26,6 +26,9 @@ export const COST_TOKENS = 16384;
 export const FORK_TOKENS = 2048;
 export const LARGE_FORK_TOKENS = 1024;
 
+/** Tokens that tell which layers cost least as a whole. */
+export const LAYER_FORK_TOKENS = 512;
+
 /** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */
 const NEURON_SHARES = [0.3, 0.6];
 
@@ -78,7 +81,7 @@ export async function* senseCosts(request: LossRequest, scope: CostScope): Async
 
 /** What each layer costs as a whole: the KL divergence without it, nats per token. */
 export const measureLayers = (request: LossRequest): AsyncGenerator<StageEvent, number[]> =>
-  measure(request, LARGE_FORK_TOKENS, withoutPart({ ...NO_MLP, ...NO_ATTENTION }));
+  measure(request, LAYER_FORK_TOKENS, withoutPart({ ...NO_MLP, ...NO_ATTENTION }));
 
 /** Curves that cost at each cut what was measured there. */
 async function* correct(

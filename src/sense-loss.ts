@@ -10,8 +10,8 @@ import type { Gemm } from "./linalg/gemm.ts";
 import type { Model } from "./model/model.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "./model/token-windows.ts";
 
-/** Tokens of the sweep where S is all that is wanted. */
-export const COVARIANCE_TOKENS = 8192;
+/** Tokens of the sweep where S is all that is wanted; twice as many gained less than 1 % (docs/lab-log.md). */
+export const COVARIANCE_TOKENS = 4096;
 
 export interface LossRequest {
   readonly backend: Backend;

@@ -1,5 +1,5 @@
 // What a backward sweep left in the scratch space for a criterion.
-import type { Half } from "./forward/projection-sums.ts";
+import type { Half } from "./forward/decoder-layer.ts";
 import type { Scratch } from "./forward/scratch.ts";
 import type { Criterion, NeuronStatistics } from "./importance/criterion.ts";
 import { covarianceKey, headCovarianceKey } from "./sense-loss.ts";
@@ -7,13 +7,11 @@ import { headSensitivityKey, sensitivityKey } from "./sense-weights.ts";
 
 export type Sensed = Pick<NeuronStatistics, "lossCovariance" | "weightSensitivity">;
 
-/** What is needed of a half of a layer, by a criterion or by a recovery. */
-export async function readSensed(
-  scratch: Scratch,
-  index: number,
-  half: Half,
-  needs: Pick<Criterion, "needsLossCovariance" | "needsWeightSensitivity">,
-): Promise<Sensed> {
+/** What a criterion or a recovery wants to know. */
+export type SensedNeeds = Pick<Criterion, "needsLossCovariance" | "needsWeightSensitivity">;
+
+/** What is needed of a half of a layer. */
+export async function readSensed(scratch: Scratch, index: number, half: Half, needs: SensedNeeds): Promise<Sensed> {
   const [covariance, sensitivity] =
     half === "mlp" ? [covarianceKey, sensitivityKey] : [headCovarianceKey, headSensitivityKey];
   return {

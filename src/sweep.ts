@@ -11,12 +11,10 @@ import type { TokenWindows } from "./model/token-windows.ts";
 import type { PruneOptions } from "./options/prune.ts";
 import { cutsAttention } from "./presets.ts";
 import { recoveries } from "./recover/index.ts";
-import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 export interface Sweep {
   readonly runner: LayerRunner;
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
   readonly calibration: {
     readonly summary: CalibrationSummary;
     readonly windows: TokenWindows;

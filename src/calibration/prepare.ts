@@ -10,7 +10,7 @@ import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { windowCount } from "./amount.ts";
 import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";
-import { interleaveWindows, sampleWindows, splitWindows } from "./windows.ts";
+import { interleaveWindows, sampleWindows, splitWindows, type WindowOptions } from "./windows.ts";
 
 /** Windows kept out of all statistics, to measure the result on. */
 const HELD_OUT = 8;
@@ -18,7 +18,8 @@ const HELD_OUT = 8;
 export interface CalibrationRequest {
   readonly backend: Backend;
   readonly model: Model;
-  readonly tokenizer: Tokenizer;
+  /** Called once; the tokenizer is let go before the model writes: each collection of garbage looks through its vocabulary. */
+  readonly openTokenizer: () => Promise<Tokenizer>;
   readonly options: PruneOptions;
   readonly bundledText: () => Promise<CalibrationText>;
   /** Self-generation holds the weights in memory only up to this; beyond it the bundled mix is used. */
@@ -38,65 +39,82 @@ export interface Calibration {
  * given texts, these alone judge the result; whatever is wrong with them shows before anything is written.
  */
 export async function* prepareCalibration(request: CalibrationRequest): AsyncGenerator<StageEvent, Calibration> {
-  const { options, tokenizer, model } = request;
+  const { options, model } = request;
   const given = options.calibration;
   const samples = windowCount(model.spec, options);
-  const first = firstToken(request);
-  if (given.length === 0 && first !== undefined) {
-    const { development, heldOut } = splitWindows(yield* ownText(request, first, samples + HELD_OUT), HELD_OUT);
-    return { summary: summaryOf(options, samples, "self-generated", [], samples), windows: development, heldOut };
+  const { first, bos, sampled, names } = await readTexts(request, samples);
+  const own = sampled ? samples - sampled.development.count : samples + HELD_OUT;
+  const written =
+    own > 0 ? sampleWindows(yield* ownText(request, first!, own), windowsOf(options, own, bos)) : undefined;
+  if (!sampled) {
+    const { development, heldOut } = splitWindows(written!, HELD_OUT);
+    return { summary: summaryOf(options, samples, "self-generated", names, samples), windows: development, heldOut };
   }
-  const isGiven = given.length > 0;
-  const texts = isGiven ? given : [await request.bundledText()];
-  const ownWindows = isGiven && first !== undefined ? Math.round(options.ownText * samples) : 0;
-  const sampled = cut(request, encodeTexts(texts, tokenizer), samples - ownWindows + HELD_OUT);
-  const { development, heldOut } = splitWindows(sampled, HELD_OUT);
-  const windows =
-    ownWindows > 0 ? interleaveWindows(development, yield* ownText(request, first!, ownWindows)) : development;
-  return { summary: summaryOf(options, samples, isGiven ? "file" : "bundled", texts, ownWindows), windows, heldOut };
+  const windows = written ? interleaveWindows(sampled.development, written) : sampled.development;
+  const source = given.length > 0 ? "file" : "bundled";
+  return { summary: summaryOf(options, samples, source, names, own), windows, heldOut: sampled.heldOut };
 }
+
+interface ReadTexts {
+  /** What a text of the model's own begins with; undefined where it cannot write one: no token, or its weights do not fit into memory. */
+  readonly first: number | undefined;
+  /** What every window begins with. */
+  readonly bos: number | undefined;
+  /** Windows of the texts; undefined where the model writes all itself. */
+  readonly sampled: ReturnType<typeof splitWindows> | undefined;
+  readonly names: readonly string[];
+}
+
+/** All that takes a tokenizer. */
+async function readTexts(request: CalibrationRequest, samples: number): Promise<ReadTexts> {
+  const { options, model, bundledText, budgetBytes } = request;
+  const tokenizer = await request.openTokenizer();
+  const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
+  const first = residentBytes(model) > budgetBytes ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
+  const given = options.calibration;
+  if (given.length === 0 && first !== undefined) return { first, bos, sampled: undefined, names: [] };
+  const texts = given.length > 0 ? given : [await bundledText()];
+  const ownWindows = given.length > 0 && first !== undefined ? Math.round(options.ownText * samples) : 0;
+  const count = samples - ownWindows + HELD_OUT;
+  const windows = sampleWindows(encodeTexts(texts, tokenizer), windowsOf(options, count, bos));
+  return { first, bos, sampled: splitWindows(windows, HELD_OUT), names: texts.map(({ name }) => name) };
+}
+
+const windowsOf = ({ context, seed }: PruneOptions, count: number, bos: number | undefined): WindowOptions => ({
+  count,
+  length: context,
+  seed,
+  bos,
+});
 
 const summaryOf = (
   { context }: PruneOptions,
   windows: number,
   source: CalibrationSummary["source"],
-  texts: readonly CalibrationText[],
+  names: readonly string[],
   ownWindows: number,
 ): CalibrationSummary => ({
   source,
-  names: texts.map(({ name }) => name),
+  names,
   windows,
   ownWindows,
   context,
   tokens: windows * context,
 });
 
-function cut(
-  { options, tokenizer }: CalibrationRequest,
-  streams: readonly (readonly number[])[],
-  count: number,
-): TokenWindows {
-  const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  return sampleWindows(streams, { count, length: options.context, seed: options.seed, bos });
-}
-
-/** What a text of the model's own begins with; undefined where it cannot write one: no token, or its weights do not fit into memory. */
-const firstToken = ({ model, tokenizer, budgetBytes }: CalibrationRequest): number | undefined =>
-  residentBytes(model) > budgetBytes ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
-
-/** Windows that the model writes. */
+/** Texts that the model writes. */
 async function* ownText(
   request: CalibrationRequest,
   first: number,
   count: number,
-): AsyncGenerator<StageEvent, TokenWindows> {
+): AsyncGenerator<StageEvent, number[][]> {
   const { backend, model, options, budgetBytes, collectGarbage, signal } = request;
   const { context, seed } = options;
   const how = { count, length: context, firstToken: first, seed, budgetBytes, collectGarbage, signal };
   const samples = generateSamples(backend, model, how);
   for (;;) {
     const step = await samples.next();
-    if (step.done) return cut(request, step.value, count);
+    if (step.done) return step.value;
     yield { type: "stage", name: "generate", done: step.value, total: count * context };
   }
 }

@@ -22,6 +22,15 @@ import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/tensor-names.ts";
 
+/** The two parts of a layer that write into the residual stream. */
+export type Half = "attention" | "mlp";
+
+/** What takes part in the projection that ends a half. */
+export const PROJECTION_ROLES: Readonly<Record<Half, Readonly<Record<"weight" | "bias" | "outputNorm", LayerRole>>>> = {
+  attention: { weight: "oProj", bias: "oBias", outputNorm: "attentionOutputNorm" },
+  mlp: { weight: "downProj", bias: "downBias", outputNorm: "mlpOutputNorm" },
+};
+
 /** The weights of a layer as values of the graph, by role; a role that the layer does not have is absent. */
 export type LayerValues = Partial<Record<LayerRole, Value>>;
 
@@ -132,9 +141,7 @@ export function attentionHalf(
   ]);
   const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
   const heads = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
-  const written = biased(linear(heads, weights.oProj!), weights.oBias);
-  const output = weights.attentionOutputNorm ? norm(spec, written, weights.attentionOutputNorm) : written;
-  return { heads, written, hidden: add(x, output), keys, values };
+  return { heads, ...projected("attention", spec, x, heads, weights), keys, values };
 }
 
 /** h + MLP(norm(h)) with a gated MLP (Shazeer 2020, arXiv:2002.05202): down(act(gate(h)) ⊙ up(h)). */
@@ -143,9 +150,21 @@ export function mlpHalf(context: LayerContext, h: Value, weights: LayerValues): 
   const normed = norm(spec, h, weights.mlpNorm!);
   const gate = activate(spec, biased(linear(normed, weights.gateProj!), weights.gateBias));
   const neurons = mul(gate, biased(linear(normed, weights.upProj!), weights.upBias));
-  const written = biased(linear(neurons, weights.downProj!), weights.downBias);
-  const output = weights.mlpOutputNorm ? norm(spec, written, weights.mlpOutputNorm) : written;
-  return { neurons, written, hidden: add(h, output) };
+  return { neurons, ...projected("mlp", spec, h, neurons, weights) };
+}
+
+/** The projection that ends a half, from its inputs [tokens, size], and the residual stream x [tokens, hiddenSize] with it. */
+export function projected(
+  half: Half,
+  spec: DecoderSpec,
+  x: Value,
+  inputs: Value,
+  weights: LayerValues,
+): Pick<MlpHalf, "written" | "hidden"> {
+  const roles = PROJECTION_ROLES[half];
+  const [outputNorm, bias] = [weights[roles.outputNorm], weights[roles.bias]];
+  const written = biased(linear(inputs, weights[roles.weight]!), bias);
+  return { written, hidden: add(x, outputNorm ? norm(spec, written, outputNorm) : written) };
 }
 
 /** RMSNorm with the family's convention of the weight. */

@@ -1,6 +1,7 @@
 // Forward through all layers, then backward from the last to the first: the gradient of the loss at every down_proj, and
 // o_proj where it is wanted, with one layer's weights in memory and what enters the layers put aside.
 import type { Program } from "../compute/backend.ts";
+import { emptyGram, emptySum, type RunningSums, sumsBefore, wholeGram } from "../compute/running-sums.ts";
 import { type Tensor, tensor } from "../compute/tensor.ts";
 import type { LayerSpec } from "../model/decoder-spec.ts";
 import type { Model } from "../model/model.ts";
@@ -81,9 +82,10 @@ async function backward(
   gradients: readonly HiddenBatch[],
 ): Promise<Omit<LayerGradients, "index" | "layer" | "weights">> {
   const { hiddenSize, headDim } = model.spec;
+  const [neurons, elements] = ofInputs ? [layer.intermediateSize, layer.numAttentionHeads * headDim] : [0, 0];
   const sums = {
-    ...emptySums(SUMS.mlp, ofInputs ? layer.intermediateSize : 0, hiddenSize),
-    ...(heads ? emptySums(SUMS.heads, ofInputs ? layer.numAttentionHeads * headDim : 0, hiddenSize) : {}),
+    ...emptySums(SUMS.mlp, neurons, hiddenSize),
+    ...(heads ? emptySums(SUMS.heads, elements, hiddenSize) : {}),
   };
   let tokenCount = 0;
   for (const [i, { batch, length, hidden: upstream }] of gradients.entries()) {
@@ -92,31 +94,36 @@ async function backward(
     if (layer.numAttentionHeads === 0 && layer.intermediateSize === 0) continue; // hands its input on as it is
     const context: LayerContext = { spec: model.spec, layer, batch, length };
     const program = await gradientProgram(runner, context, weights, { heads, inputs: ofInputs });
-    const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...before(sums) };
+    const inputs = { x, upstream, ...weights, ...runner.position(layer, length), ...sumsBefore(sums) };
     const { towardsInput } = await program.run(inputs, sums);
     upstream.data.set(towardsInput!.data as Float32Array);
   }
   return {
-    ...momentsOf(sums, SUMS.mlp, tokenCount),
-    heads: heads ? momentsOf(sums, SUMS.heads, tokenCount) : undefined,
+    ...momentsOf(sums, SUMS.mlp, neurons, hiddenSize, tokenCount),
+    heads: heads ? momentsOf(sums, SUMS.heads, elements, hiddenSize, tokenCount) : undefined,
     tokenCount,
   };
 }
 
-type Sums = Record<string, Tensor<Float32Array>>;
+const emptySums = ({ gram, total, covariance }: SumNames, size: number, hiddenSize: number): RunningSums => ({
+  ...emptyGram(gram, size),
+  ...emptySum(total, 1, size),
+  ...emptyGram(covariance, hiddenSize),
+});
 
-function emptySums({ gram, total, covariance }: SumNames, size: number, hiddenSize: number): Sums {
-  const zeros = (rows: number, cols: number): Tensor<Float32Array> =>
-    tensor(new Float32Array(rows * cols), [rows, cols]);
-  return { [gram]: zeros(size, size), [total]: zeros(1, size), [covariance]: zeros(hiddenSize, hiddenSize) };
-}
-
-const before = (sums: Sums): Sums =>
-  Object.fromEntries(Object.entries(sums).map(([name, sum]) => [`${name}Before`, sum]));
-
-function momentsOf(sums: Sums, { gram, total, covariance }: SumNames, tokenCount: number): ProjectionMoments {
-  const mean = (name: string): Float32Array => sums[name]!.data.map((sum) => sum / tokenCount);
-  return { gram: sums[gram]!.data, mean: mean(total), lossCovariance: mean(covariance) };
+function momentsOf(
+  sums: RunningSums,
+  { gram, total, covariance }: SumNames,
+  size: number,
+  hiddenSize: number,
+  tokenCount: number,
+): ProjectionMoments {
+  const mean = ({ data }: Tensor<Float32Array>): Float32Array => data.map((sum) => sum / tokenCount);
+  return {
+    gram: wholeGram(sums, gram, size).data,
+    mean: mean(sums[total]!),
+    lossCovariance: mean(wholeGram(sums, covariance, hiddenSize)),
+  };
 }
 
 function gradientProgram(

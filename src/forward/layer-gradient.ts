@@ -1,7 +1,8 @@
 // The backward pass of one decoder layer, derived from its forward graph.
 import { differentiate } from "../compute/differentiate.ts";
-import { Graph, type Value } from "../compute/graph.ts";
-import { add, gemm, mul, reciprocal, reshape, sum } from "../compute/operations/index.ts";
+import { Graph } from "../compute/graph.ts";
+import { mul, reciprocal } from "../compute/operations/index.ts";
+import { addGram, addTotal } from "../compute/running-sums.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import { declareWeights, type LayerContext, wholeLayer } from "./decoder-layer.ts";
 import { declarePosition } from "./layer-runner.ts";
@@ -10,8 +11,8 @@ import { tokenScale } from "./token-scale.ts";
 /**
  * A graph that takes a layer's input x and the gradient `upstream` towards its output, and gives
  * - `towardsInput`: the gradient towards x [tokens, hiddenSize]
- * - with `inputs` `gram`, `total`: Σ z zᵀ / u² and Σ z of the MLP's neurons z, added to what `gramBefore` and `totalBefore` bring
- * - `covariance`: Σ u² g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], added to `covarianceBefore`
+ * - with `inputs` `gram`, `total`: Σ z zᵀ / u² and Σ z of the MLP's neurons z, added to what there is (compute/running-sums.ts)
+ * - `covariance`: Σ u² g gᵀ, g the gradient towards down_proj's output [hiddenSize, hiddenSize], likewise
  * - with `heads` the same of o_proj: `headGram`, `headTotal`, `headCovariance`
  *
  * u is the scale of a token where norms follow the projections (token-scale.ts), else 1. The layer has at least one of its halves; there is nothing of one that is absent.
@@ -37,9 +38,9 @@ export function layerGradientGraph(
   graph.output("towardsInput", towardsInput!);
   for (const [i, { names, input, half }] of present.entries()) {
     const u = spec.sandwichNorms ? tokenScale(spec, half.written) : undefined;
-    addSquare(graph, names.covariance, u ? mul(towardsWritten[i]!, u) : towardsWritten[i]!);
+    addGram(graph, names.covariance, u ? mul(towardsWritten[i]!, u) : towardsWritten[i]!);
     if (!inputs) continue;
-    addSquare(graph, names.gram, u ? mul(input, reciprocal(u)) : input);
+    addGram(graph, names.gram, u ? mul(input, reciprocal(u)) : input);
     addTotal(graph, names.total, input);
   }
   return graph;
@@ -60,13 +61,3 @@ export const SUMS: Readonly<Record<"mlp" | "heads", SumNames>> = {
   mlp: { gram: "gram", total: "total", covariance: "covariance" },
   heads: { gram: "headGram", total: "headTotal", covariance: "headCovariance" },
 };
-
-function addSquare(graph: Graph, name: string, value: Value): void {
-  const size = value.shape[1]!;
-  graph.output(name, gemm(value, value, { transA: true, addTo: graph.input(`${name}Before`, [size, size]) }));
-}
-
-function addTotal(graph: Graph, name: string, value: Value): void {
-  const size = value.shape[1]!;
-  graph.output(name, add(reshape(sum(value, [0]), [1, size]), graph.input(`${name}Before`, [1, size])));
-}

@@ -1,6 +1,7 @@
 // Runs parts of a decoder layer over batches of hidden states.
 import type { Backend } from "../compute/backend.ts";
 import { Graph } from "../compute/graph.ts";
+import { type RunningSums, sumsBefore } from "../compute/running-sums.ts";
 import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
@@ -8,6 +9,7 @@ import type { LayerRole } from "../model/tensor-names.ts";
 import {
   attentionHalf,
   declareWeights,
+  type Half,
   type LayerContext,
   mlpHalf,
   type Position,
@@ -20,12 +22,12 @@ import {
   type AllSums,
   driftGraph,
   emptySums,
-  type Half,
+  finishedSums,
+  inputSize,
   mergeSums,
   type ProjectionSums,
   projectionSumsGraph,
   type SumsOptions,
-  sumsBefore,
 } from "./projection-sums.ts";
 
 const MLP_ROLES: ReadonlySet<LayerRole> = new Set<LayerRole>([
@@ -40,6 +42,14 @@ const MLP_ROLES: ReadonlySet<LayerRole> = new Set<LayerRole>([
 ]);
 
 type Part = Half | "layer";
+
+/** What the pass over a batch adds beside the moments. */
+interface WantedOfBatch {
+  readonly scaled: boolean;
+  readonly target: HiddenBatch | undefined;
+  /** Gets what enters the projection. */
+  readonly inputs: Tensor[] | undefined;
+}
 
 /** Graphs of one model's layers on one backend, compiled as they are needed. */
 export class LayerRunner {
@@ -77,24 +87,28 @@ export class LayerRunner {
     layer: LayerSpec,
     weights: LayerWeights,
     states: HiddenStates,
-    { scaled, target, holdsOut = false }: SumsOptions,
+    { scaled, target, holdsOut = false, keepsInputs = false }: SumsOptions,
   ): Promise<AllSums> {
-    const sums = emptySums(this.spec, layer, half);
-    const heldOut = holdsOut ? emptySums(this.spec, layer, half) : undefined;
-    const add = (state: HiddenBatch, wanted: HiddenBatch | undefined, to: ProjectionSums): Promise<void> =>
-      this.#addSums(half, layer, weights, state, to, { scaled, target: wanted });
+    const size = inputSize(this.spec, layer, half);
+    const empty = (): RunningSums => emptySums(this.spec, size, target !== undefined);
+    const [seen, apart] = [empty(), holdsOut ? empty() : undefined];
+    const inputs: Tensor[] | undefined = keepsInputs && !holdsOut ? [] : undefined;
+    const add = (state: HiddenBatch, wanted: HiddenBatch | undefined, to: RunningSums): Promise<void> =>
+      this.#addSums(half, layer, weights, state, to, { scaled, target: wanted, inputs });
     const targets = target && asyncIterator(target);
     for await (const state of states) {
       const wanted = (await targets?.next())?.value as HiddenBatch | undefined;
-      if (heldOut && state.batch > 1) {
-        await add(sliceOf(state, 0, -1), wanted && sliceOf(wanted, 0, -1), sums);
-        await add(sliceOf(state, -1), wanted && sliceOf(wanted, -1), heldOut);
-      } else await add(state, wanted, sums);
+      if (apart && state.batch > 1) {
+        await add(sliceOf(state, 0, -1), wanted && sliceOf(wanted, 0, -1), seen);
+        await add(sliceOf(state, -1), wanted && sliceOf(wanted, -1), apart);
+      } else await add(state, wanted, seen);
     }
     await targets?.next();
+    const sums = finishedSums(this.spec, size, seen);
+    const heldOut = apart && finishedSums(this.spec, size, apart);
     if (heldOut) mergeSums(sums, heldOut);
     for (const some of [sums, heldOut]) if (target && some) await this.#takeOffWritten(half, layer, weights, some);
-    return { ...sums, heldOut };
+    return { ...sums, heldOut, inputs };
   }
 
   release(): Promise<void> {
@@ -116,20 +130,20 @@ export class LayerRunner {
     layer: LayerSpec,
     weights: LayerWeights,
     { batch, length, hidden }: HiddenBatch,
-    sums: ProjectionSums,
-    { scaled, target }: { readonly scaled: boolean; readonly target: HiddenBatch | undefined },
+    sums: RunningSums,
+    { scaled, target, inputs }: WantedOfBatch,
   ): Promise<void> {
     const context: LayerContext = { spec: this.spec, layer, batch, length };
     const used = partWeights(half, weights);
-    const hasTarget = target !== undefined;
-    const program = await this.programs.get(keyOf(`${half} sums ${scaled} ${hasTarget}`, context, used), () =>
-      projectionSumsGraph(half, context, used, declarePosition, { scaled, hasTarget }),
+    const [hasTarget, keepsInputs] = [target !== undefined, inputs !== undefined];
+    const key = keyOf(`${half} sums ${scaled} ${hasTarget} ${keepsInputs}`, context, used);
+    const program = await this.programs.get(key, () =>
+      projectionSumsGraph(half, context, used, declarePosition, { scaled, hasTarget, keepsInputs }),
     );
-    const { gram, total, drift } = sums;
-    const { driftBefore, ...before } = sumsBefore(sums);
-    const wanted: Record<string, Tensor> = target ? { target: target.hidden, driftBefore: driftBefore! } : {};
-    const inputs = { x: hidden, ...used, ...this.#positionOf(half, layer, length), ...before, ...wanted };
-    await program.run(inputs, target ? { gram, total, drift } : { gram, total });
+    const wanted = target ? { target: target.hidden } : {};
+    const given = { x: hidden, ...used, ...this.#positionOf(half, layer, length), ...sumsBefore(sums), ...wanted };
+    const results = await program.run(given, sums);
+    inputs?.push(results.inputs!);
   }
 
   /** Makes the drift of what was asked for in all, where that is done once for all tokens. */

@@ -1,22 +1,31 @@
 // Second moments at the two projections that write into the residual stream: o_proj and down_proj.
 import { Graph, type Value } from "../compute/graph.ts";
-import { add, gemm, mul, reciprocal, reshape, shift, sub, sum } from "../compute/operations/index.ts";
-import { type Tensor, tensor } from "../compute/tensor.ts";
+import { gemm, mul, reciprocal, reshape, shift, sub } from "../compute/operations/index.ts";
+import {
+  addGram,
+  addProduct,
+  addTotal,
+  emptyGram,
+  emptySum,
+  type RunningSums,
+  wholeGram,
+} from "../compute/running-sums.ts";
+import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import { beforeNorm } from "./before-norm.ts";
 import {
   attentionHalf,
   declareWeights,
+  type Half,
   type LayerContext,
   type LayerValues,
   mlpHalf,
   type Position,
+  PROJECTION_ROLES,
 } from "./decoder-layer.ts";
 import type { HiddenStates } from "./hidden-states.ts";
 import { tokenScale } from "./token-scale.ts";
-
-export type Half = "attention" | "mlp";
 
 /** What to sum. */
 export interface SumsOptions {
@@ -26,6 +35,8 @@ export interface SumsOptions {
   readonly target?: HiddenStates | undefined;
   /** Whether the sums of some windows, one of each batch that has more, are wanted apart as well. */
   readonly holdsOut?: boolean | undefined;
+  /** Whether what enters the projection is wanted too; not where windows are held out. */
+  readonly keepsInputs?: boolean | undefined;
 }
 
 /** Sums over tokens; z is what enters the projection, [inputSize]. */
@@ -39,17 +50,27 @@ export interface ProjectionSums {
 /** Sums over all tokens, and over those held out of them. */
 export interface AllSums extends ProjectionSums {
   readonly heldOut: ProjectionSums | undefined;
+  /** z of each batch, [tokens, inputSize], where they were asked for. */
+  readonly inputs: readonly Tensor[] | undefined;
 }
 
 /** Columns of o_proj or of down_proj. */
 export const inputSize = ({ headDim }: DecoderSpec, layer: LayerSpec, half: Half): number =>
   half === "attention" ? layer.numAttentionHeads * headDim : layer.intermediateSize;
 
-export function emptySums(spec: DecoderSpec, layer: LayerSpec, half: Half): ProjectionSums {
-  const size = inputSize(spec, layer, half);
-  const zeros = (rows: number): Tensor<Float32Array> => tensor(new Float32Array(rows * size), [rows, size]);
-  return { gram: zeros(size), total: zeros(1), drift: zeros(spec.hiddenSize) };
-}
+/** Sums that the graph adds to, with or without a drift. */
+export const emptySums = (spec: DecoderSpec, size: number, hasTarget: boolean): RunningSums => ({
+  ...emptyGram("gram", size),
+  ...emptySum("total", 1, size),
+  ...(hasTarget ? emptySum("drift", spec.hiddenSize, size) : {}),
+});
+
+/** What the graph has summed. */
+export const finishedSums = (spec: DecoderSpec, size: number, sums: RunningSums): ProjectionSums => ({
+  gram: wholeGram(sums, "gram", size),
+  total: sums.total!,
+  drift: sums.drift ?? emptySum("drift", spec.hiddenSize, size).drift!,
+});
 
 /** Adds sums to others. */
 export function mergeSums(to: ProjectionSums, from: ProjectionSums): void {
@@ -59,22 +80,15 @@ export function mergeSums(to: ProjectionSums, from: ProjectionSums): void {
   }
 }
 
-/** Inputs of the graph that bring the sums so far. */
-export const sumsBefore = ({ gram, total, drift }: ProjectionSums): Record<string, Tensor> => ({
-  gramBefore: gram,
-  totalBefore: total,
-  driftBefore: drift,
-});
-
 /** x [tokens, hiddenSize] enters the half; `target`, when asked for, is what should come out of it. */
 export function projectionSumsGraph(
   half: Half,
   context: LayerContext,
   weights: LayerWeights,
   declarePosition: (graph: Graph, context: LayerContext) => Position,
-  { scaled, hasTarget }: { readonly scaled: boolean; readonly hasTarget: boolean },
+  { scaled, hasTarget, keepsInputs }: Readonly<Record<"scaled" | "hasTarget" | "keepsInputs", boolean>>,
 ): Graph {
-  const { spec, layer, batch, length } = context;
+  const { spec, batch, length } = context;
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
@@ -84,15 +98,14 @@ export function projectionSumsGraph(
   const outcome = (mlp ?? attention)!;
   const inputs = (mlp?.neurons ?? attention?.heads)!;
   const even = scaled ? mul(inputs, reciprocal(tokenScale(spec, outcome.written))) : inputs;
-  const size = inputSize(spec, layer, half);
-  graph.output("gram", gemm(even, even, { transA: true, addTo: graph.input("gramBefore", [size, size]) }));
-  graph.output("total", add(reshape(sum(inputs, [0]), [1, size]), graph.input("totalBefore", [1, size])));
+  addGram(graph, "gram", even);
+  addTotal(graph, "total", inputs);
+  if (keepsInputs) graph.output("inputs", inputs);
   if (!hasTarget) return graph;
   const target = graph.input("target", shape);
   const gain = outputGain(half, spec, values); // without it what the projection writes is taken off the sum (`driftGraph`)
   const wanted = gain ? beforeNorm(spec, sub(target, outcome.hidden), sub(outcome.hidden, x), gain) : sub(target, x);
-  const before = graph.input("driftBefore", [spec.hiddenSize, size]);
-  graph.output("drift", gemm(wanted, even, { transA: true, addTo: before }));
+  addProduct(graph, "drift", wanted, even);
   return graph;
 }
 
@@ -109,7 +122,8 @@ export function driftGraph(
   const values = declareWeights(graph, weights);
   if (outputGain(half, spec, values)) return undefined;
   const size = inputSize(spec, layer, half);
-  const [weight, bias] = half === "mlp" ? [values.downProj!, values.downBias] : [values.oProj!, values.oBias];
+  const roles = PROJECTION_ROLES[half];
+  const [weight, bias] = [values[roles.weight]!, values[roles.bias]];
   const total = graph.input("total", [1, size]);
   const asked = graph.input("asked", [spec.hiddenSize, size]);
   const left = gemm(weight, graph.input("gram", [size, size]), { alpha: -1, addTo: asked });
@@ -119,6 +133,6 @@ export function driftGraph(
 
 /** Gain of the norm behind the projection, where the family has one. */
 function outputGain(half: Half, spec: DecoderSpec, values: LayerValues): Value | undefined {
-  const outputNorm = half === "mlp" ? values.mlpOutputNorm : values.attentionOutputNorm;
+  const outputNorm = values[PROJECTION_ROLES[half].outputNorm];
   return outputNorm && shift(outputNorm, spec.normOffset);
 }

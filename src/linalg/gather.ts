@@ -22,6 +22,16 @@ export function gatherColumns<D extends Float32Array | Float64Array>(
   return columns;
 }
 
+/** The inverse of `gatherColumns`: columns [rows, indices.length] in a matrix of `rowLength`, zero elsewhere. */
+export function scatterColumns(columns: Float32Array, indices: Int32Array, rowLength: number): Float32Array {
+  const width = indices.length;
+  const height = columns.length / width;
+  const wide = new Float32Array(height * rowLength);
+  for (let i = 0; i < height; i++)
+    for (let j = 0; j < width; j++) wide[i * rowLength + indices[j]!] = columns[i * width + j]!;
+  return wide;
+}
+
 /** The block of the given rows and columns in f64, ready for a solve: [rows.length, columns.length]. */
 export function gatherBlock(
   source: Float32Array,

@@ -24,7 +24,8 @@ async function prepare(options: object, change: Partial<CalibrationRequest> = {}
   const parsed = pruneOptions({ samples: 6, context: 10, ...options });
   const bundledText = async () => ({ name: "bundled", text: alphabet });
   const budgetBytes = 2 ** 30;
-  const base = { backend: nodeBackend(1), model, tokenizer, options: parsed, bundledText, budgetBytes, collectGarbage };
+  const shared = { backend: nodeBackend(1), model, options: parsed, bundledText, budgetBytes, collectGarbage };
+  const base = { ...shared, openTokenizer: async () => tokenizer };
   const steps = prepareCalibration({ ...base, ...change });
   for (;;) {
     const step = await steps.next();
@@ -68,7 +69,7 @@ describe("windows", () => {
   });
 
   test("have no BOS where the model's own tokenizer adds none", async () => {
-    const { windows } = await prepare(given, { tokenizer: { ...tokenizer, addsBos: false } });
+    const { windows } = await prepare(given, { openTokenizer: async () => ({ ...tokenizer, addsBos: false }) });
     expect(windows.length).toBe(10);
     expect(windows.ids.includes(95)).toBe(false);
   });
@@ -82,7 +83,7 @@ describe("the source", () => {
   test("is the bundled text when the model does not fit into memory, or has no token to begin with", async () => {
     expect((await prepare({}, { budgetBytes: 1 })).summary).toMatchObject({ source: "bundled", names: ["bundled"] });
     const mute = { ...tokenizer, bosTokenId: undefined, eosTokenIds: [], addsBos: false };
-    expect((await prepare({}, { tokenizer: mute })).summary.source).toBe("bundled");
+    expect((await prepare({}, { openTokenizer: async () => mute })).summary.source).toBe("bundled");
   });
 
   test("without a word is refused, by name", () =>
