@@ -8,7 +8,8 @@ import { widestMlp } from "./model/layer-sizes.ts";
 import { countParameters } from "./model/parameters.ts";
 import { keptBytes } from "./projection-statistics.ts";
 import { isScarce } from "./recover/choose-ridge.ts";
-import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS, LAYER_FORK_TOKENS } from "./sense-costs.ts";
+import { COST_TOKENS, FORK_TOKENS, LARGE_FORK_TOKENS } from "./sense-costs.ts";
+import { LAYER_FORK_TOKENS } from "./sense-layers.ts";
 import { COVARIANCE_TOKENS } from "./sense-loss.ts";
 import { aimsAtDense, needsLossCovariance, type Sweep, searchesSplit } from "./sweep.ts";
 

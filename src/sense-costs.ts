@@ -26,9 +26,6 @@ export const COST_TOKENS = 16384;
 export const FORK_TOKENS = 2048;
 export const LARGE_FORK_TOKENS = 1024;
 
-/** Tokens that tell which layers cost least as a whole. */
-export const LAYER_FORK_TOKENS = 512;
-
 /** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */
 const NEURON_SHARES = [0.3, 0.6];
 
@@ -39,7 +36,7 @@ const HEAD_SHARE = 0.3;
 export type CostScope = "mlp" | "all";
 
 /** The layer with one part cut, in the sweep that measures it; undefined where it has no such part. */
-type Change = (streamed: StreamedLayer) => Promise<ChangedLayer | undefined>;
+export type Change = (streamed: StreamedLayer) => Promise<ChangedLayer | undefined>;
 
 /** A cut whose loss is measured. */
 interface Cut {
@@ -78,10 +75,6 @@ export async function* senseCosts(request: LossRequest, scope: CostScope): Async
     heads: attentions[index]!,
   }));
 }
-
-/** What each layer costs as a whole: the KL divergence without it, nats per token. */
-export const measureLayers = (request: LossRequest): AsyncGenerator<StageEvent, number[]> =>
-  measure(request, LAYER_FORK_TOKENS, withoutPart({ ...NO_MLP, ...NO_ATTENTION }));
 
 /** Curves that cost at each cut what was measured there. */
 async function* correct(
@@ -167,7 +160,8 @@ const headCut = ({ numAttentionHeads, numKeyValueHeads }: LayerSizes, steps: num
 const NO_MLP = { intermediateSize: 0 };
 const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
 
-const withoutPart =
+/** The layer without a part, or without both. */
+export const withoutPart =
   (sizes: Partial<LayerSizes>): Change =>
   async ({ layer, weights }) => ({ layer: { ...layer, ...sizes }, weights });
 
@@ -175,7 +169,7 @@ const withoutPart =
  * KL divergence when one layer alone is changed, per layer; 0 where it is not. On windows that the refit has not seen, as far as
  * there are any, since a refit flatters itself on its own.
  */
-async function* measure(
+export async function* measure(
   { backend, model, windows, signal }: LossRequest,
   tokens: number,
   change: Change,

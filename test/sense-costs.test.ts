@@ -12,6 +12,7 @@ import { nodeBackend } from "../src/node/backend.ts";
 import { openPath } from "../src/node/open-path.ts";
 import { scratchFolder } from "../src/node/scratch-folder.ts";
 import { senseCosts } from "../src/sense-costs.ts";
+import { measureLayers } from "../src/sense-layers.ts";
 import { expectedLogits, tinyPath } from "./helpers/fixtures.ts";
 
 const checkpoint = await openPath(tinyPath("llama"));
@@ -38,15 +39,17 @@ async function divergenceWith(index: number, sizes: Partial<LayerSizes>): Promis
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 
-async function costs(scope: "mlp" | "all") {
-  const settings = { heads: true, seed: 0, ridge: 1e-3, collectGarbage: () => {} };
-  const request = { backend, gemm: backendGemm(backend), model, windows, scratch, ...settings };
-  const sensed = senseCosts(request, scope);
+const settings = { heads: true, seed: 0, ridge: 1e-3, collectGarbage: () => {} };
+const request = { backend, gemm: backendGemm(backend), model, windows, scratch, ...settings };
+
+async function resultOf<T>(steps: AsyncGenerator<unknown, T>): Promise<T> {
   for (;;) {
-    const step = await sensed.next();
+    const step = await steps.next();
     if (step.done) return step.value;
   }
 }
+
+const costs = (scope: "mlp" | "all") => resultOf(senseCosts(request, scope));
 
 describe("the costs of a layer", () => {
   test("of its attention and of its MLP add up to the divergence of the model without them", async () => {
@@ -65,5 +68,25 @@ describe("the costs of a layer", () => {
       expect(neurons).toHaveLength(60);
       expect([restOfMlp, heads.length]).toEqual([undefined, 0]);
     }
+  });
+});
+
+describe("whole layers", () => {
+  const gone = { intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 };
+
+  test("cost the divergence of the model without them", async () => {
+    for (const [index, cost] of (await resultOf(measureLayers(request))).entries())
+      expect(cost).toBeCloseTo(await divergenceWith(index, gone), 6);
+  });
+
+  test("that are not among the cheapest cost no less than these, on however little text they were measured", async () => {
+    const ids = Int32Array.from({ length: 60 * 24 }, (_, i) => (i * i * 7 + 3 * i) % model.spec.vocabSize);
+    const many = { ...request, windows: { ids, count: 60, length: 24 } };
+    const [all, one] = [await resultOf(measureLayers(many)), await resultOf(measureLayers(many, 1))];
+    const cheapest = one.indexOf(Math.min(...one));
+    expect(one[cheapest]).toBe(all[cheapest]);
+    expect(one).toHaveLength(model.spec.layers.length);
+    const others = [...one.keys()].filter((index) => index !== cheapest);
+    expect(others.some((index) => one[index] !== all[index])).toBe(true);
   });
 });
