@@ -60,10 +60,10 @@ function pruningBytes(work: Work): number {
   const tokens = windowCount(spec, options) * options.context;
   const hidden = streams(work) * Math.min(RESIDENT_BYTES, 4 * tokens * spec.hiddenSize);
   const activations = 4 * ACTIVATION_TOKENS * (4 * width + 8 * spec.hiddenSize);
-  const heldOut = aimsAtDense(work) && isScarce(tokens, width) ? 4 : 0;
+  const holdsOut = aimsAtDense(work) && isScarce(tokens, width);
   // Gram matrix, weight products, two f64 matrices of the inverse, and the Gram matrix of what is held out
-  const neurons = (4 + 4 + 8 + 8 + heldOut) * width ** 2;
-  return 2 * 4 * layer + hidden + activations + neurons + keptBytes(tokens, width);
+  const neurons = (4 + 4 + 8 + 8 + (holdsOut ? 4 : 0)) * width ** 2;
+  return 2 * 4 * layer + hidden + activations + neurons + (holdsOut ? 0 : keptBytes(tokens, width));
 }
 
 function expectedSeconds(work: Work): number {

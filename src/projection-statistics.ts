@@ -1,12 +1,12 @@
 // What criteria and recoveries take of the calibration text at one projection: o_proj or down_proj.
 import type { Tensor } from "./compute/tensor.ts";
-import type { Half } from "./forward/decoder-layer.ts";
 import type { HiddenStates } from "./forward/hidden-states.ts";
 import type { LayerRunner } from "./forward/layer-runner.ts";
 import { inputSize } from "./forward/projection-sums.ts";
 import type { NeuronStatistics } from "./importance/criterion.ts";
 import type { LayerSpec } from "./model/decoder-spec.ts";
 import type { LayerWeights } from "./model/read-layer.ts";
+import type { Half } from "./model/tensor-names.ts";
 import { type HeldOutSums, isScarce } from "./recover/choose-ridge.ts";
 
 /** Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. */

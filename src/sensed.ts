@@ -1,7 +1,8 @@
 // What a backward sweep left in the scratch space for a criterion.
-import type { Half } from "./forward/decoder-layer.ts";
+
 import type { Scratch } from "./forward/scratch.ts";
 import type { Criterion, NeuronStatistics } from "./importance/criterion.ts";
+import type { Half } from "./model/tensor-names.ts";
 import { covarianceKey, headCovarianceKey } from "./sense-loss.ts";
 import { headSensitivityKey, sensitivityKey } from "./sense-weights.ts";
 

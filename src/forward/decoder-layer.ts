@@ -20,10 +20,7 @@ import {
 } from "../compute/operations/index.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/tensor-names.ts";
-
-/** The two parts of a layer that write into the residual stream. */
-export type Half = "attention" | "mlp";
+import type { Half, LayerRole } from "../model/tensor-names.ts";
 
 /** What takes part in the projection that ends a half. */
 export const PROJECTION_ROLES: Readonly<Record<Half, Readonly<Record<"weight" | "bias" | "outputNorm", LayerRole>>>> = {

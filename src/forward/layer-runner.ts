@@ -5,11 +5,10 @@ import { type RunningSums, sumsBefore } from "../compute/running-sums.ts";
 import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/tensor-names.ts";
+import type { Half, LayerRole } from "../model/tensor-names.ts";
 import {
   attentionHalf,
   declareWeights,
-  type Half,
   type LayerContext,
   mlpHalf,
   type Position,

@@ -5,7 +5,8 @@ import { type Tensor, tensor } from "../compute/tensor.ts";
 import { scatterColumns } from "../linalg/gather.ts";
 import type { DecoderSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import { declareWeights, type Half, PROJECTION_ROLES, projected } from "./decoder-layer.ts";
+import type { Half } from "../model/tensor-names.ts";
+import { declareWeights, PROJECTION_ROLES, projected } from "./decoder-layer.ts";
 import type { HiddenStates } from "./hidden-states.ts";
 import type { LayerRunner } from "./layer-runner.ts";
 
@@ -41,7 +42,7 @@ export async function project(
   }
 }
 
-/** The projection as wide as before, zero where an element is not read: cheaper than to gather z. */
+/** The projection as wide as before, zero where an element is not read, so that z serves as it is. */
 function projectionWeights(half: Half, weights: LayerWeights, kept: Int32Array, size: number): LayerWeights {
   const { weight, bias, outputNorm } = PROJECTION_ROLES[half];
   const rows = weights[weight]!.shape[0]!;

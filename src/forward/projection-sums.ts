@@ -13,11 +13,11 @@ import {
 import type { Tensor } from "../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
+import type { Half } from "../model/tensor-names.ts";
 import { beforeNorm } from "./before-norm.ts";
 import {
   attentionHalf,
   declareWeights,
-  type Half,
   type LayerContext,
   type LayerValues,
   mlpHalf,

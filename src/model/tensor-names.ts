@@ -47,7 +47,8 @@ export interface ExpectedTensor<Role extends LayerRole | GlobalRole = LayerRole 
   readonly layer: number | undefined;
 }
 
-type Half = "attention" | "mlp";
+/** The two parts of a layer that write into the residual stream. */
+export type Half = "attention" | "mlp";
 
 interface LayerRoleTraits {
   /** A half of width 0 has none of its tensors. */
