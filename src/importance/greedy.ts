@@ -27,7 +27,7 @@ export interface Objective {
   /** Whether so many neurons may go at once; when not, half of them are tried. */
   admits(batch: Batch, removed: Uint8Array): boolean;
   /** Removes the batch; its cost. */
-  remove(batch: Batch): number;
+  remove(gemm: Gemm, batch: Batch): Promise<number>;
   /** Forgets all neurons but the survivors (positions, ascending). */
   compact(gemm: Gemm, survivors: Int32Array): Promise<void>;
 }
@@ -40,7 +40,7 @@ export interface Objective {
  * @throws {CompError} "numeric" when the scores are not finite
  * @see Meng et al. 2024 (OSSCAR), arXiv:2403.12983, without its local search
  *
- * Cost: 128 · m² multiply-adds a full update, 64 · m on average a row in between.
+ * Cost: 128 · m² multiply-adds a full update, 64 · m on average a row in between, in products of a few rows.
  */
 export async function removeGreedily(
   gemm: Gemm,
@@ -65,12 +65,12 @@ export async function removeGreedily(
       diag = Float64Array.from(survivors, (j) => diag[j]!);
       removed = new Uint8Array(survivors.length);
     }
-    let batch = whiten(current, lowest(objective.numerators, diag, removed, Math.min(step, count - done)));
+    let batch = await whiten(gemm, current, lowest(objective.numerators, diag, removed, Math.min(step, count - done)));
     while (batch.indices.length > 1 && !objective.admits(batch, removed)) {
       step = batch.indices.length >> 1;
-      batch = whiten(current, batch.indices.subarray(0, step));
+      batch = await whiten(gemm, current, batch.indices.subarray(0, step));
     }
-    costs.fill(objective.remove(batch) / batch.indices.length, done, done + batch.indices.length);
+    costs.fill((await objective.remove(gemm, batch)) / batch.indices.length, done, done + batch.indices.length);
     current.subtract(batch.whitened, batch.whitened);
     subtractSquares(diag, batch.whitened);
     for (const j of batch.indices) {
@@ -105,8 +105,8 @@ const notFinite = (score: number): CompError =>
     hint: "weights or calibration statistics are not finite, or the calibration text is far too short",
   });
 
-function whiten(current: DowndatedMatrix<Float64Array>, indices: Int32Array): Batch {
-  const whitened = current.rows(indices);
+async function whiten(gemm: Gemm, current: DowndatedMatrix<Float64Array>, indices: Int32Array): Promise<Batch> {
+  const whitened = await current.rows(gemm, indices);
   const factor = gatherColumns(whitened, current.size, indices);
   factorTriangle(factor, indices.length);
   forwardSubstitute(factor, indices.length, whitened, current.size);

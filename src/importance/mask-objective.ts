@@ -28,7 +28,7 @@ export class MaskObjective implements Objective {
     return isTrusted(maskSpread(tuned.filter((_, j) => removed[j] === 0 && !gone.has(j))));
   }
 
-  remove(batch: Batch): number {
+  async remove(_: Gemm, batch: Batch): Promise<number> {
     const whitened = this.whitenedMask(batch);
     this.mask = this.tunedWithout(batch);
     return whitened.reduce((sum, value) => sum + value ** 2, 0);

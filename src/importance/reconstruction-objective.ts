@@ -30,9 +30,9 @@ export class ReconstructionObjective implements Objective {
     return true;
   }
 
-  remove({ indices, factor, whitened }: Batch): number {
+  async remove(gemm: Gemm, { indices, factor, whitened }: Batch): Promise<number> {
     const [count, size] = [indices.length, this.product.size];
-    const rows = this.product.rows(indices);
+    const rows = await this.product.rows(gemm, indices);
     forwardSubstitute(factor, count, rows, size);
     const inner = transposed(gatherColumns(rows, size, indices), count);
     forwardSubstitute(factor, count, inner, count);

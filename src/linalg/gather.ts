@@ -1,8 +1,12 @@
 // Rows, columns and blocks of row-major matrices, copied out by index.
 
 /** Rows of a matrix with `rowLength` columns: [indices.length, rowLength]. */
-export function gatherRows(source: Float32Array, rowLength: number, indices: Int32Array): Float32Array {
-  const rows = new Float32Array(indices.length * rowLength);
+export function gatherRows<D extends Float32Array | Float64Array>(
+  source: D,
+  rowLength: number,
+  indices: Int32Array,
+): D {
+  const rows = new (source.constructor as new (length: number) => D)(indices.length * rowLength);
   for (let i = 0; i < indices.length; i++)
     rows.set(source.subarray(indices[i]! * rowLength, (indices[i]! + 1) * rowLength), i * rowLength);
   return rows;
