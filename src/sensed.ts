@@ -1,5 +1,4 @@
 // What a backward sweep left in the scratch space for a criterion.
-
 import type { Scratch } from "./forward/scratch.ts";
 import type { Criterion, NeuronStatistics } from "./importance/criterion.ts";
 import type { Half } from "./model/tensor-names.ts";

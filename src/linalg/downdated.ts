@@ -22,7 +22,7 @@ export class DowndatedMatrix<D extends Float32Array | Float64Array> {
     this.right = right;
   }
 
-  /** The rows of the given indices as they are now, f64 [indices.length, size]. */
+  /** The rows of the given indices as they are now, computed in A's precision, as f64 [indices.length, size]. */
   async rows(gemm: Gemm, indices: Int32Array): Promise<Float64Array> {
     const { size, rank } = this;
     const rows = matrix(indices.length, size, gatherRows(this.base, size, indices));
