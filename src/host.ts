@@ -2,7 +2,7 @@
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
-import type { Scratch } from "./forward/scratch.ts";
+import type { Scratch } from "./forward/run/scratch.ts";
 import type { CalibrationText } from "./options/prune.ts";
 
 /** What the method needs of the machine that it runs on. */

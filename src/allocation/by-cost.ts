@@ -1,5 +1,5 @@
 // Sizes of its own for each layer: whatever costs the loss least for the parameters that it brings goes first.
-import type { LayerSizes } from "../model/layer-sizes.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
 
 /** Least share of a layer's neurons that stays unless all of them go, however cheap they seem. */
 const LEAST_SHARE = 0.25;

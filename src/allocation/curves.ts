@@ -1,7 +1,8 @@
 // From what the parts of a layer cost to the steps in which they can go.
-import type { DecoderSpec } from "../model/decoder-spec.ts";
-import type { LayerSizes } from "../model/layer-sizes.ts";
-import { countLayer } from "../model/parameters.ts";
+
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { countLayer } from "../model/spec/parameters.ts";
 import type { Step } from "./by-cost.ts";
 
 /** What a layer's parts cost, each beyond those before it, nats per token. */

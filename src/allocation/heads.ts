@@ -1,8 +1,8 @@
 // Heads that every layer gives up alike, before any neuron goes.
 import { CompError } from "../errors.ts";
-import type { DecoderSpec, LayerSpec } from "../model/decoder-spec.ts";
+import { cutsAttention } from "../method/presets.ts";
+import type { DecoderSpec, LayerSpec } from "../model/spec/decoder-spec.ts";
 import type { PruneOptions } from "../options/prune.ts";
-import { cutsAttention } from "../presets.ts";
 import { isSpared } from "./uniform.ts";
 
 type HeadOptions = Pick<PruneOptions, "preset" | "prune" | "allocation" | "spare" | "sparsity" | "heads" | "kvGroups">;

@@ -1,12 +1,12 @@
 // What will be cut, from the headers alone.
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
-import type { DecoderSpec } from "../model/decoder-spec.ts";
-import type { LayerSizes } from "../model/layer-sizes.ts";
-import { withDownBias } from "../model/mlp-bias.ts";
+import { type OutputForm, weightBytes } from "../method/output-format.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import { withDownBias } from "../model/config/mlp-bias.ts";
 import type { Model } from "../model/model.ts";
-import { type OutputForm, weightBytes } from "../model/output-form.ts";
-import { countParameters } from "../model/parameters.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { countParameters } from "../model/spec/parameters.ts";
 import type { PruneOptions } from "../options/prune.ts";
 import { sizesByCost } from "./by-cost.ts";
 import { type LayerCosts, stepsOf } from "./curves.ts";

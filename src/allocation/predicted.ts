@@ -1,5 +1,5 @@
 // What a choice of sizes will do to the prediction, as far as costs measured one by one add up.
-import type { LayerSizes } from "../model/layer-sizes.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import { headSteps, type LayerCosts } from "./curves.ts";
 
 /** KL divergence when a layer is cut from its sizes to others on its curves, nats per token. */

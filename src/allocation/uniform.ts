@@ -1,7 +1,7 @@
 // Equal widths: how many neurons every kept layer keeps, so that a given fraction of the parameters goes.
 import { CompError } from "../errors.ts";
-import type { DecoderSpec } from "../model/decoder-spec.ts";
-import { countParameters } from "../model/parameters.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { countParameters } from "../model/spec/parameters.ts";
 
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
 export const PREFERRED_MULTIPLE = 32;

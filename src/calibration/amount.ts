@@ -1,6 +1,7 @@
 // How much text a model needs: the refit of a projection has an unknown for each neuron that stays.
-import type { DecoderSpec } from "../model/decoder-spec.ts";
-import { widestMlp } from "../model/layer-sizes.ts";
+
+import { widestMlp } from "../model/config/layer-sizes.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { PruneOptions } from "../options/prune.ts";
 
 /** Tokens for each neuron of the widest layer, where nothing else is asked for. */

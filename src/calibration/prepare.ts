@@ -2,9 +2,9 @@
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
 import type { CalibrationSummary, StageEvent } from "../events/common.ts";
-import { residentBytes } from "../forward/resident-weights.ts";
+import { residentBytes } from "../forward/decode/resident-weights.ts";
 import type { Model } from "../model/model.ts";
-import type { TokenWindows } from "../model/token-windows.ts";
+import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { CalibrationText, PruneOptions } from "../options/prune.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { windowCount } from "./amount.ts";

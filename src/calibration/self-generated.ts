@@ -1,11 +1,11 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
 import type { Backend } from "../compute/backend.ts";
-import { CachedDecoder } from "../forward/cached-decoder.ts";
-import { ResidentWeights } from "../forward/resident-weights.ts";
-import { sampleToken } from "../forward/sample.ts";
-import type { DecoderSpec } from "../model/decoder-spec.ts";
+import { CachedDecoder } from "../forward/decode/cached-decoder.ts";
+import { ResidentWeights } from "../forward/decode/resident-weights.ts";
+import { sampleToken } from "../forward/decode/sample.ts";
+import { nthRandom, type Random } from "../linalg/random.ts";
 import type { Model } from "../model/model.ts";
-import { nthRandom, type Random } from "./random.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 
 /** Sampling temperatures, in turn: plain text from the low ones, rare words from the high ones. */
 const TEMPERATURES = [0.7, 0.9, 1.1];

@@ -1,7 +1,7 @@
 // Calibration windows: fixed-length stretches of the token streams, one stream a file, drawn at random.
 import { CompError } from "../errors.ts";
-import { type TokenWindows, windowsBetween } from "../model/token-windows.ts";
-import { createRandom, type Random } from "./random.ts";
+import { createRandom, type Random } from "../linalg/random.ts";
+import { type TokenWindows, windowsBetween } from "../model/spec/token-windows.ts";
 
 /** How often a token may occur in the windows, on average; beyond it they say too little of the language. */
 const MAX_REUSE = 4;

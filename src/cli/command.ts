@@ -10,7 +10,7 @@ import type { CurveOptions } from "../options/curve.ts";
 import type { EvalOptions } from "../options/eval.ts";
 import type { GenerateOptions } from "../options/generate.ts";
 import type { CalibrationText, GivenPruneOptions } from "../options/prune.ts";
-import type { Inspection } from "../report/inspection.ts";
+import type { Inspection } from "../tasks/inspect.ts";
 import type { Screen } from "./screen.ts";
 
 /** What the commands need of the library; library.ts provides the real one, tests a small one. */

@@ -1,10 +1,10 @@
 // comp compare MODEL: many methods at many sizes on the same texts, one table.
 import { resolve } from "node:path";
 import * as z from "zod";
-import { parsePresets } from "../compare-presets.ts";
 import { CompareOptions } from "../options/compare.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
+import { parsePresets } from "../tasks/compare.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { createProgress } from "./progress.ts";
 import { CALIBRATION_FILES } from "./prune.ts";

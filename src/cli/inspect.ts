@@ -1,7 +1,7 @@
 // comp inspect MODEL: what a checkpoint is and what of it can be pruned.
 import * as z from "zod";
 import { formatBytes, formatCount, formatInteger, formatPercent } from "../report/format.ts";
-import type { Inspection, LayerShape, TokenizerFacts } from "../report/inspection.ts";
+import type { Inspection, LayerShape, TokenizerFacts } from "../tasks/inspect.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 type InspectFlags = { json: boolean };

@@ -1,15 +1,15 @@
 // The library as the commands need it: paths opened, and closed again whatever happens.
 import { freemem } from "node:os";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { evaluateText } from "../evaluate-text.ts";
-import { generateText } from "../generate-text.ts";
 import { pruneCheckpoint } from "../index.ts";
 import { openModel } from "../model/model.ts";
 import { nodeBackend } from "../node/backend.ts";
 import { compare } from "../node/compare.ts";
 import { openPath } from "../node/open-path.ts";
 import { curve } from "../node/trace-curve.ts";
-import { inspectModel } from "../report/inspection.ts";
+import { evaluateText } from "../tasks/evaluate.ts";
+import { generateText } from "../tasks/generate.ts";
+import { inspectModel } from "../tasks/inspect.ts";
 import { openTokenizer } from "../tokenizer/tokenizer.ts";
 import type { Library } from "./command.ts";
 

@@ -1,12 +1,12 @@
 // Perplexity of a model on token windows and, next to the dense model, how far its predictions moved.
 import type { Backend } from "../compute/backend.ts";
-import { compareHeads, type HeadComparison, type HeadStatistics, runHead } from "../forward/head.ts";
-import { embed, type HiddenBatch, joined } from "../forward/hidden-states.ts";
-import { LayerRunner } from "../forward/layer-runner.ts";
-import { runLayers } from "../forward/layer-stream.ts";
-import type { ProgramCache } from "../forward/programs.ts";
+import { compareHeads, type HeadComparison, type HeadStatistics, runHead } from "../forward/run/head.ts";
+import { embed, type HiddenBatch, joined } from "../forward/run/hidden-states.ts";
+import { LayerRunner } from "../forward/run/layer-runner.ts";
+import { runLayers } from "../forward/run/layer-stream.ts";
+import type { ProgramCache } from "../forward/run/programs.ts";
 import type { Model } from "../model/model.ts";
-import type { TokenWindows } from "../model/token-windows.ts";
+import type { TokenWindows } from "../model/spec/token-windows.ts";
 
 export interface Evaluation {
   /** exp of the mean negative log-likelihood of the targets: every token of a window but its first. */

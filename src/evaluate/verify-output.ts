@@ -4,9 +4,9 @@ import { openWritten } from "../checkpoint/open-checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
+import type { OutputForm } from "../method/output-format.ts";
 import { openModel } from "../model/model.ts";
-import type { OutputForm } from "../model/output-form.ts";
-import type { TokenWindows } from "../model/token-windows.ts";
+import type { TokenWindows } from "../model/spec/token-windows.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateModel } from "./compare-models.ts";
 

@@ -1,11 +1,11 @@
 // Finds every tensor of a model in its checkpoint, and names what is missing, misshapen or too much.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
-import type { DecoderSpec } from "./decoder-spec.ts";
-import { describeDimension } from "./dimensions.ts";
-import { layoutOf, storedSpec } from "./gguf-layout.ts";
-import { isRotated } from "./gguf-tensors.ts";
-import { type ExpectedTensor, modelTensors } from "./tensor-names.ts";
+import { layoutOf, storedSpec } from "./gguf/layout.ts";
+import { isRotated } from "./gguf/row-order.ts";
+import type { DecoderSpec } from "./spec/decoder-spec.ts";
+import { describeDimension } from "./spec/dimensions.ts";
+import { type ExpectedTensor, modelTensors } from "./spec/tensor-names.ts";
 
 /** A tensor of the model and where its values are. */
 export interface LocatedTensor {

@@ -2,12 +2,12 @@
 // whatever the file format calls them and however it stores their values.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
-import { isObject, type ModelConfig } from "./config-fields.ts";
-import type { DecoderSpec } from "./decoder-spec.ts";
-import { GGUF_SOURCE, readGgufConfig } from "./gguf-config.ts";
-import { readHeadRows } from "./gguf-tensors.ts";
+import { isObject, type ModelConfig } from "./config/config-fields.ts";
+import { parseConfig } from "./config/parse-config.ts";
+import { GGUF_SOURCE, readGgufConfig } from "./gguf/read-config.ts";
+import { readHeadRows } from "./gguf/row-order.ts";
 import { type LocatedTensor, locateTensors } from "./locate-tensors.ts";
-import { parseConfig } from "./parse-config.ts";
+import type { DecoderSpec } from "./spec/decoder-spec.ts";
 
 export interface Model {
   readonly checkpoint: Checkpoint;

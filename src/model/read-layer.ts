@@ -1,8 +1,8 @@
 // The weights of one decoder layer, by what they do.
 import { elementCount, type Tensor, tensor } from "../compute/tensor.ts";
-import type { DecoderSpec } from "./decoder-spec.ts";
 import type { Model } from "./model.ts";
-import { type LayerRole, layerTensors } from "./tensor-names.ts";
+import type { DecoderSpec } from "./spec/decoder-spec.ts";
+import { type LayerRole, layerTensors } from "./spec/tensor-names.ts";
 
 /** f32 tensors; a role that the layer does not have is absent. */
 export type LayerWeights = Partial<Record<LayerRole, Tensor<Float32Array>>>;

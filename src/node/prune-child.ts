@@ -4,8 +4,8 @@ import { createInterface } from "node:readline";
 import { CompError } from "../errors.ts";
 import type { ComparedCell } from "../events/compare.ts";
 import type { PruneEvent } from "../events/prune.ts";
+import { presets } from "../method/presets.ts";
 import type { CompareOptions } from "../options/compare.ts";
-import { presets } from "../presets.ts";
 
 export interface ChildJob {
   readonly model: string;

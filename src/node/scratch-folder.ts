@@ -2,7 +2,7 @@
 import { mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Scratch } from "../forward/scratch.ts";
+import type { Scratch } from "../forward/run/scratch.ts";
 import { unwritable } from "./disk.ts";
 import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
 

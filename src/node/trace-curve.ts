@@ -1,10 +1,10 @@
 // The curve of a model on this machine.
 import { CompError } from "../errors.ts";
 import type { CurveEvent } from "../events/curve.ts";
+import { pruneOptions } from "../method/presets.ts";
 import { CurveOptions } from "../options/curve.ts";
 import { parseOptions } from "../options/schema.ts";
-import { pruneOptions } from "../presets.ts";
-import { traceCurve } from "../trace-curve.ts";
+import { traceCurve } from "../tasks/curve.ts";
 import { nodeHost } from "./host.ts";
 import { openPath } from "./open-path.ts";
 

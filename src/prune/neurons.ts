@@ -1,7 +1,7 @@
 // Kept neurons → smaller MLP matrices.
 import { tensor } from "../compute/tensor.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/tensor-names.ts";
+import type { LayerRole } from "../model/spec/tensor-names.ts";
 import { takeRows } from "./take-rows.ts";
 
 /** Roles whose first dimension is the neuron. */

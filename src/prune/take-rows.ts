@@ -2,7 +2,7 @@
 import { tensor } from "../compute/tensor.ts";
 import { gatherRows } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/tensor-names.ts";
+import type { LayerRole } from "../model/spec/tensor-names.ts";
 
 /** The given rows of each of `roles` that the layer has. */
 export function takeRows(weights: LayerWeights, roles: readonly LayerRole[], rows: Int32Array): LayerWeights {

@@ -2,7 +2,7 @@
 import { baseName } from "../checkpoint/base-name.ts";
 import type { Change } from "../events/common.ts";
 import type { PruneResult } from "../events/prune.ts";
-import { MODELING_FILE } from "../model/modeling-file.ts";
+import { MODELING_FILE } from "../model/write/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
 
 /**

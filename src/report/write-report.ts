@@ -2,10 +2,10 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { PruneResult } from "../events/prune.ts";
-import type { ModelConfig } from "../model/config-fields.ts";
-import { MODELING_FILE, renderModelingFile } from "../model/modeling-file.ts";
-import { familyOf } from "../model/parse-config.ts";
-import { renderConfig } from "../model/pruned-config.ts";
+import type { ModelConfig } from "../model/config/config-fields.ts";
+import { familyOf } from "../model/config/parse-config.ts";
+import { MODELING_FILE, renderModelingFile } from "../model/write/modeling-file.ts";
+import { renderConfig } from "../model/write/pruned-config.ts";
 import { tokenizerFiles } from "../tokenizer/tokenizer-files.ts";
 import { renderModelCard } from "./model-card.ts";
 import { renderPruningJson } from "./pruning-json.ts";

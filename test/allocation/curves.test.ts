@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { headSteps, stepsOf } from "../../src/allocation/curves.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 
 // hidden size 32, 80 neurons, four query heads and two key-value heads of 8 elements

@@ -3,9 +3,9 @@ import { withoutHeads } from "../../src/allocation/heads.ts";
 import { equalSpec } from "../../src/allocation/plan.ts";
 import { reachedSparsity } from "../../src/allocation/uniform.ts";
 import { CompError } from "../../src/errors.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import type { PruneOptions } from "../../src/options/prune.ts";
-import { pruneOptions } from "../../src/presets.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 
 // four query heads, two key-value heads of 8 elements

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { anyLayers, planLayers, planPrune } from "../../src/allocation/plan.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
 import { openModel } from "../../src/model/model.ts";
-import { countParameters } from "../../src/model/parameters.ts";
+import { countParameters } from "../../src/model/spec/parameters.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import type { PruneOptions } from "../../src/options/prune.ts";
-import { pruneOptions } from "../../src/presets.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 
 const F16 = { format: "safetensors", dtype: "F16" } as const;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { equalWidths, reachedSparsity, uniformWidth, withWidth } from "../../src/allocation/uniform.ts";
 import { CompError } from "../../src/errors.ts";
-import type { DecoderSpec } from "../../src/model/decoder-spec.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
+import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 
 // hidden 32, MLP 3 · 32 · width: see the fixture's config.json

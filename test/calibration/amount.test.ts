@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { windowCount } from "../../src/calibration/amount.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
-import { pruneOptions } from "../../src/presets.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 
 const config = readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json");

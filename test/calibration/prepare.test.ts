@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
 import { openModel } from "../../src/model/model.ts";
-import type { TokenWindows } from "../../src/model/token-windows.ts";
+import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { collectGarbage } from "../../src/node/collect-garbage.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { pruneOptions } from "../../src/presets.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { nthRandom } from "../../src/calibration/random.ts";
 import { generateSamples } from "../../src/calibration/self-generated.ts";
+import { nthRandom } from "../../src/linalg/random.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { collectGarbage } from "../../src/node/collect-garbage.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { sampleWindows, splitWindows } from "../../src/calibration/windows.ts";
-import type { TokenWindows } from "../../src/model/token-windows.ts";
+import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
 
 /** Token ids that say where they stand: `from`, `from` + 1, … */
 const count = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);

@@ -9,7 +9,7 @@ import { CompError } from "../../src/errors.ts";
 import type { EvalResult } from "../../src/events/eval.ts";
 import type { PruneEvent } from "../../src/events/prune.ts";
 import { renderComparison } from "../../src/report/comparison.ts";
-import type { Inspection } from "../../src/report/inspection.ts";
+import type { Inspection } from "../../src/tasks/inspect.ts";
 import { captureScreen } from "../helpers/captured-screen.ts";
 import { comparison } from "../helpers/comparison.ts";
 import { curve } from "../helpers/curve.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { createRandom } from "../../src/calibration/random.ts";
 import { backendGemm } from "../../src/compute/gemm.ts";
 import { type Matrix, matrix } from "../../src/linalg/gemm.ts";
+import { createRandom } from "../../src/linalg/random.ts";
 import { referenceGemm } from "../../src/linalg/reference-gemm.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 

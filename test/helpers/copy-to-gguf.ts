@@ -1,10 +1,10 @@
 // A model written as a GGUF file, whole or with layers cut down to their first heads and neurons.
 import type { WritableDtype } from "../../src/checkpoint/dtype.ts";
-import type { DecoderSpec } from "../../src/model/decoder-spec.ts";
 import type { Model } from "../../src/model/model.ts";
-import { ModelWriter } from "../../src/model/model-writer.ts";
 import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
-import { layerTensors } from "../../src/model/tensor-names.ts";
+import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
+import { layerTensors } from "../../src/model/spec/tensor-names.ts";
+import { ModelWriter } from "../../src/model/write/model-writer.ts";
 import { stageFile } from "../../src/node/output-folder.ts";
 
 /** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them. */

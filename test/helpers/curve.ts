@@ -2,7 +2,7 @@
 
 import type { Quality } from "../../src/events/common.ts";
 import type { Curve } from "../../src/events/curve.ts";
-import { pruneOptions } from "../../src/presets.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
 import { pruneResult } from "./prune-result.ts";
 
 const { sparsity: _, calibration: __, ...options } = pruneOptions({});

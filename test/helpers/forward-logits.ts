@@ -1,6 +1,6 @@
 // Logits of our own forward pass.
-import { CachedDecoder } from "../../src/forward/cached-decoder.ts";
-import { ResidentWeights } from "../../src/forward/resident-weights.ts";
+import { CachedDecoder } from "../../src/forward/decode/cached-decoder.ts";
+import { ResidentWeights } from "../../src/forward/decode/resident-weights.ts";
 import type { Model } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 

@@ -1,7 +1,7 @@
 // One plausible pruning run as data, for everything that renders it.
 import type { CalibrationSummary } from "../../src/events/common.ts";
 import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
-import { pruneOptions } from "../../src/presets.ts";
+import { pruneOptions } from "../../src/method/presets.ts";
 
 const { calibration: _, ...options } = pruneOptions({ sparsity: 0.2 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue } from "../../src/checkpoint/checkpoint.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
-import { modelTensors } from "../../src/model/tensor-names.ts";
+import { modelTensors } from "../../src/model/spec/tensor-names.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "./memory-checkpoint.ts";
 
 /** Keys as llama.cpp's convert_hf_to_gguf.py writes them. */

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { CompError } from "../../src/errors.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import { openModel } from "../../src/model/model.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
-import { modelTensors } from "../../src/model/tensor-names.ts";
+import { modelTensors } from "../../src/model/spec/tensor-names.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "./memory-checkpoint.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { countParameters } from "../../src/model/parameters.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
+import { countParameters } from "../../src/model/spec/parameters.ts";
 
 const smollm2 = {
   model_type: "llama",

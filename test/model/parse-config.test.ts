@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { CompError } from "../../src/errors.ts";
-import { parseConfig } from "../../src/model/parse-config.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 
 const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../fixtures/tiny/${name}/config.json`, import.meta.url), "utf8"));

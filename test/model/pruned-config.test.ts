@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../src/model/parse-config.ts";
-import { prunedConfig, renderConfig } from "../../src/model/pruned-config.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
+import { prunedConfig, renderConfig } from "../../src/model/write/pruned-config.ts";
 
 const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../fixtures/tiny/${name}/config.json`, import.meta.url), "utf8"));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { RopeSpec } from "../../src/model/decoder-spec.ts";
-import { inverseFrequencies, rotaryTable } from "../../src/model/rope.ts";
+import type { RopeSpec } from "../../src/model/spec/decoder-spec.ts";
+import { inverseFrequencies, rotaryTable } from "../../src/model/spec/rope.ts";
 
 // Expected numbers: transformers 5.24.0, in Python
 //   config = LlamaConfig(num_attention_heads=4, head_dim=dim, hidden_size=4 * dim, rope_parameters={...})

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../src/model/parse-config.ts";
-import { headTensor, layerTensors, modelTensors } from "../../src/model/tensor-names.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
+import { headTensor, layerTensors, modelTensors } from "../../src/model/spec/tensor-names.ts";
 import { openPath } from "../../src/node/open-path.ts";
 
 const path = (name: string): string => new URL(`../fixtures/tiny/${name}`, import.meta.url).pathname;

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { generateTokens } from "../../src/forward/generate.ts";
+import { generateTokens } from "../../src/forward/decode/generate.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/backend.ts";
 import { openPath } from "../../src/node/open-path.ts";

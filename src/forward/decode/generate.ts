@@ -1,0 +1,43 @@
+// Text generation: prompt in, tokens out, one at a time.
+import type { Backend } from "../../compute/backend.ts";
+import type { Model } from "../../model/model.ts";
+import { CachedDecoder } from "./cached-decoder.ts";
+import { ResidentWeights } from "./resident-weights.ts";
+import { sampleToken } from "./sample.ts";
+
+export interface GenerateRequest {
+  /** Token ids that begin the text, at least one. */
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  /** 0 = greedy. */
+  readonly temperature: number;
+  /** Ids that end the text; they are not returned. */
+  readonly stopTokens: readonly number[];
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** Weights stay in memory when all of them take no more than this. */
+  readonly budgetBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Yields token ids as they are decided. */
+export async function* generateTokens(
+  backend: Backend,
+  model: Model,
+  request: GenerateRequest,
+): AsyncGenerator<number> {
+  const decoder = new CachedDecoder(backend, new ResidentWeights(model, request.budgetBytes), 1);
+  try {
+    let next = Int32Array.from(request.prompt);
+    for (let i = 0; i < request.maxTokens; i++) {
+      request.signal?.throwIfAborted();
+      const logits = await decoder.step(next, next.length);
+      const token = sampleToken(logits, request.temperature, request.random);
+      if (request.stopTokens.includes(token)) return;
+      yield token;
+      next = Int32Array.of(token);
+    }
+  } finally {
+    await decoder.release();
+  }
+}

@@ -1,0 +1,105 @@
+// Writes the tensors of a model into a GGUF file: they come under their Hugging Face names and with its values, and are stored
+// as llama.cpp has them.
+import { baseName } from "../../checkpoint/base-name.ts";
+import { blockSize, byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
+import type { Output } from "../../checkpoint/storage.ts";
+import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
+import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../../checkpoint/write-gguf.ts";
+import { elementCount } from "../../compute/tensor.ts";
+import { type GgufLayout, layoutFor, storedSpec } from "../gguf/layout.ts";
+import { ggufMetadata } from "../gguf/metadata.ts";
+import { DIVISORS, ropeDivisors } from "../gguf/rope.ts";
+import { interleaveHeads, isRotated } from "../gguf/row-order.ts";
+import type { Model } from "../model.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
+
+/**
+ * Refuses a model that GGUF has no form for; `perLayer` when its layers will differ in width.
+ * @throws {CompError} as `writeGgufModel`.
+ */
+export async function checkGguf(
+  source: Model,
+  spec: DecoderSpec,
+  dtype: WritableDtype,
+  perLayer: boolean,
+): Promise<void> {
+  await ggufMetadata(source, spec, layoutFor(spec, perLayer), dtype);
+}
+
+/** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
+export const ggufBytes = (spec: DecoderSpec, dtype: WritableDtype): number =>
+  planTensors(spec, layoutFor(spec), dtype).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+
+const tensorBytes = ({ dtype, shape }: GgufTensorPlan): number => byteLength(dtype, elementCount(shape));
+
+/**
+ * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over; `extra` comes on top. Matrices are
+ * stored as `dtype` (rows that do not fill blocks of Q8_0 as F16), vectors as F32.
+ * @throws {CompError} "architecture" or "checkpoint" as `layoutFor` and `ggufMetadata`.
+ */
+export async function writeGgufModel(
+  output: Output,
+  source: Model,
+  spec: DecoderSpec,
+  dtype: WritableDtype,
+  extra: GgufMetadata,
+): Promise<TensorWriter> {
+  const layout = layoutFor(spec);
+  const tensors = modelTensors(storedSpec(spec, layout));
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, dtype)), ...extra]);
+  const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, dtype)));
+  const divisors = ropeDivisors(spec);
+  if (divisors !== undefined) await writer.write(DIVISORS, divisors);
+  await writeIdleParts(writer, tensors, spec);
+  return translating(writer, tensors, spec, layout);
+}
+
+function planTensors(spec: DecoderSpec, layout: GgufLayout, dtype: WritableDtype): GgufTensorPlan[] {
+  const divisors = ropeDivisors(spec);
+  const plans: GgufTensorPlan[] = modelTensors(storedSpec(spec, layout)).map(({ ggufName, shape }) => ({
+    name: ggufName,
+    shape,
+    dtype: storedDtype(shape, dtype),
+  }));
+  return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
+}
+
+function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDtype {
+  if (shape.length === 1) return "F32";
+  return shape.at(-1)! % blockSize(dtype) === 0 ? dtype : "F16";
+}
+
+/** Zeros for the parts that the model does not have but llama.cpp needs. */
+async function writeIdleParts(
+  writer: TensorWriter,
+  stored: readonly ExpectedTensor[],
+  spec: DecoderSpec,
+): Promise<void> {
+  const names = new Set(modelTensors(spec).map(({ name }) => name));
+  for (const { name, ggufName, shape } of stored)
+    if (!names.has(name)) await writer.write(ggufName, new Float32Array(elementCount(shape)));
+}
+
+function translating(
+  writer: TensorWriter,
+  tensors: readonly ExpectedTensor[],
+  { headDim, normOffset }: DecoderSpec,
+  { interleavedRotary }: GgufLayout,
+): TensorWriter {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const translate = (name: string, values: Float32Array): [string, Float32Array] => {
+    const { role, part, ggufName, shape } = byName.get(name)!;
+    if (interleavedRotary && isRotated(role))
+      return [ggufName, interleaveHeads(values, headDim, elementCount(shape.slice(1)))];
+    return [ggufName, part === "norms" && normOffset !== 0 ? values.map((value) => value + normOffset) : values];
+  };
+  return {
+    write: async (name, values) => writer.write(...translate(name, values)),
+    writeRows: async (name, startRow, values) => {
+      const [stored, own] = translate(name, values);
+      await writer.writeRows(stored, startRow, own);
+    },
+    finish: () => writer.finish(),
+  };
+}

@@ -1,0 +1,82 @@
+// A model on its way into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source in tiles.
+import { baseName } from "../../checkpoint/base-name.ts";
+import type { FloatDtype, WritableDtype } from "../../checkpoint/dtype.ts";
+import { planShards } from "../../checkpoint/plan-shards.ts";
+import type { Output } from "../../checkpoint/storage.ts";
+import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
+import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
+import { writeSafetensors } from "../../checkpoint/write-safetensors.ts";
+import type { Model } from "../model.ts";
+import type { LayerWeights } from "../read-layer.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "../spec/tensor-names.ts";
+import { writeGgufModel } from "./gguf-writer.ts";
+
+/** Bytes of an embedding matrix in memory at once. */
+const TILE_BYTES = 32 * 2 ** 20;
+
+/** Writes the tensors of a model described by `spec`; the caller commits or discards the output. */
+export class ModelWriter {
+  readonly #spec: DecoderSpec;
+  readonly #writer: TensorWriter;
+  /** Names of the weight files. */
+  readonly files: readonly string[];
+
+  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[]) {
+    this.#spec = spec;
+    this.#writer = writer;
+    this.files = files;
+  }
+
+  static async create(
+    output: Output,
+    spec: DecoderSpec,
+    dtype: FloatDtype,
+    maxShardBytes: number,
+  ): Promise<ModelWriter> {
+    const tensors = modelTensors(spec).map(({ name, shape }) => ({ name, shape, dtype }));
+    const shards = planShards(tensors, maxShardBytes);
+    const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];
+    return new ModelWriter(spec, await writeSafetensors(output, shards), [...shards.map(({ file }) => file), ...index]);
+  }
+
+  /**
+   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over; `extra` comes on top.
+   * @throws {CompError} "architecture" when llama.cpp has no form for it, "checkpoint" when it has none for the tokenizer.
+   */
+  static async createGguf(
+    output: Output,
+    source: Model,
+    spec: DecoderSpec,
+    dtype: WritableDtype,
+    extra: GgufMetadata = new Map(),
+  ): Promise<ModelWriter> {
+    const writer = await writeGgufModel(output, source, spec, dtype, extra);
+    return new ModelWriter(spec, writer, [baseName(output.name)]);
+  }
+
+  /** Writes all tensors of layer `index` of the new model. */
+  async writeLayer(index: number, weights: LayerWeights): Promise<void> {
+    for (const { role, name } of layerTensors(this.#spec, index)) await this.#writer.write(name, weights[role]!.data);
+  }
+
+  /** Copies embedding, final norm and head, which pruning leaves as they are. */
+  async copyGlobals(source: Model): Promise<void> {
+    await this.#writer.write(finalNormTensor(this.#spec).name, await source.read(finalNormTensor(source.spec).name));
+    const matrices = this.#spec.tiedEmbeddings ? [embeddingTensor] : [embeddingTensor, headTensor];
+    for (const tensor of matrices) await this.#copyRows(source, tensor(source.spec).name, tensor(this.#spec).name);
+  }
+
+  /** Checks that nothing is missing, and closes the files. */
+  finish(): Promise<void> {
+    return this.#writer.finish();
+  }
+
+  async #copyRows(source: Model, from: string, to: string): Promise<void> {
+    const { vocabSize, hiddenSize } = this.#spec;
+    const rows = Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize)));
+    for (let start = 0; start < vocabSize; start += rows) {
+      await this.#writer.writeRows(to, start, await source.readRows(from, start, Math.min(vocabSize, start + rows)));
+    }
+  }
+}

@@ -1,0 +1,148 @@
+// Many methods at many sizes on the same texts: cell by cell, each pruned, judged, recorded and forgotten. What is recorded is not
+// computed again.
+import { CompError } from "../errors.ts";
+import type { StageEvent } from "../events/common.ts";
+import type { CellFailure, CellResult, ComparedCell, CompareEvent, Comparison, JudgedText } from "../events/compare.ts";
+import type { EvalEvent, EvalResult } from "../events/eval.ts";
+import type { PruneEvent, PruneResult } from "../events/prune.ts";
+import { presets } from "../method/presets.ts";
+import type { CompareOptions } from "../options/compare.ts";
+import type { EvalOptions } from "../options/eval.ts";
+import type { CalibrationText, PresetName } from "../options/prune.ts";
+import { VERSION } from "../version.ts";
+
+export interface CompareRequest {
+  readonly options: CompareOptions;
+  readonly calibration: readonly CalibrationText[];
+  /** What the models are judged on. */
+  readonly texts: readonly CalibrationText[];
+  readonly dense: Pick<Comparison, "model" | "fingerprint" | "dense">;
+}
+
+/** What the comparison needs of the machine that it runs on. */
+export interface CompareHost {
+  /** Prunes the dense model, so that the memory it takes does not add to that of other cells. @returns the pruned model's path */
+  prune(cell: ComparedCell): AsyncGenerator<PruneEvent, string>;
+  /** Compares the model at a path with the dense one. */
+  judge(path: string, text: CalibrationText, options: EvalOptions): AsyncIterable<EvalEvent>;
+  /** The model at a path is not needed any more. */
+  discard(path: string): Promise<void>;
+  recall(key: string): Promise<string | undefined>;
+  /** Keeps a text under a key, whole or not at all. */
+  record(key: string, text: string): Promise<void>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** All cells in order of sparsity; the last event has the whole comparison. A cell that fails is recorded by what it said. */
+export async function* comparePresets(request: CompareRequest, host: CompareHost): AsyncGenerator<CompareEvent> {
+  const cells = cellsOf(request.options);
+  const results: (CellResult | CellFailure)[] = [];
+  for (const [index, cell] of cells.entries()) {
+    host.signal?.throwIfAborted();
+    yield { type: "cell", number: index + 1, total: cells.length, ...cell };
+    const key = await cellKey(request, cell);
+    const known = await host.recall(key);
+    const result = known === undefined ? yield* runCell(request, host, cell) : (JSON.parse(known) as CellResult);
+    // a failure shows at once and may have passed by the next time: an out-of-reach sparsity costs nothing to ask for again
+    if (known === undefined && !("failure" in result))
+      await host.record(key, `${JSON.stringify(result, undefined, 2)}\n`);
+    results.push(result);
+    yield { type: "result", comparison: comparisonOf(request, results), reused: known !== undefined };
+  }
+  yield { type: "done", comparison: comparisonOf(request, results) };
+}
+
+/** @throws {CompError} "option" for a name that no preset has */
+export function parsePresets(list: string): PresetName[] {
+  const known = Object.keys(presets) as PresetName[];
+  if (list === "all") return known;
+  const names = list.split(",").map((name) => name.trim());
+  const unknown = names.find((name) => !(known as string[]).includes(name));
+  if (unknown === undefined) return [...new Set(names)] as PresetName[];
+  throw new CompError("option", `there is no preset ${unknown}`, { hint: `the presets are ${known.join(", ")}` });
+}
+
+const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
+  [...new Set(sparsity)]
+    .sort((a, b) => a - b)
+    .flatMap((fraction) => parsePresets(list).map((preset) => ({ preset, sparsity: fraction })));
+
+const comparisonOf = (
+  { options, calibration, dense }: CompareRequest,
+  cells: readonly (CellResult | CellFailure)[],
+): Comparison => ({
+  comp: VERSION,
+  ...dense,
+  options,
+  calibration: calibration.map(({ name }) => name),
+  cells: [...cells],
+});
+
+async function* runCell(
+  request: CompareRequest,
+  host: CompareHost,
+  cell: ComparedCell,
+): AsyncGenerator<StageEvent, CellResult | CellFailure> {
+  let pruned: { path: string; result: PruneResult };
+  try {
+    pruned = yield* pruneCell(host, cell);
+  } catch (error) {
+    if (host.signal?.aborted || !(error instanceof CompError)) throw error;
+    return { ...cell, failure: error.message };
+  }
+  const texts: JudgedText[] = [];
+  try {
+    for (const text of request.texts) texts.push(yield* judgeCell(host, pruned.path, text, request.options));
+  } finally {
+    await host.discard(pruned.path);
+  }
+  const { parameters, decoderParameters, bytes, sparsity: reached, seconds, peakBytes } = pruned.result;
+  const sizes = { parameters: parameters.after, decoderParameters: decoderParameters.after, bytes: bytes.after };
+  return { ...cell, reached, ...sizes, seconds, peakBytes, texts };
+}
+
+async function* pruneCell(
+  host: CompareHost,
+  cell: ComparedCell,
+): AsyncGenerator<StageEvent, { path: string; result: PruneResult }> {
+  const events = host.prune(cell);
+  let result: PruneResult | undefined;
+  for (;;) {
+    const step = await events.next();
+    if (step.done && result !== undefined) return { path: step.value, result };
+    if (step.done) throw new Error(`pruning by ${cell.preset} ended without a result`);
+    if (step.value.type === "stage") yield step.value;
+    if (step.value.type === "done") result = step.value.result;
+  }
+}
+
+async function* judgeCell(
+  host: CompareHost,
+  path: string,
+  text: CalibrationText,
+  { context, windows, bos, threads }: CompareOptions,
+): AsyncGenerator<StageEvent, JudgedText> {
+  let result: JudgedText | undefined;
+  for await (const event of host.judge(path, text, { context, windows, bos, threads })) {
+    if (event.type === "stage") yield event;
+    else result = withoutModel(event.result);
+  }
+  return result!;
+}
+
+const withoutModel = ({ model: _, ...judged }: EvalResult): JudgedText => judged;
+
+/** A name for everything that a cell's figures depend on, the number of threads left out. */
+async function cellKey({ options, calibration, texts, dense }: CompareRequest, cell: ComparedCell): Promise<string> {
+  const { presets: _, sparsity: __, threads: ___, ...settings } = options;
+  const hashes = (list: readonly CalibrationText[]): Promise<string[]> =>
+    Promise.all(list.map(({ name, text }) => sha256(`${name}\n${text}`)));
+  const inputs = [await hashes(calibration), await hashes(texts)];
+  const all = JSON.stringify([VERSION, dense.fingerprint, cell, Object.entries(settings).sort(), inputs]);
+  return `${cell.preset}-${cell.sparsity}-${(await sha256(all)).slice(0, 12)}`;
+}
+
+async function sha256(text: string): Promise<string> {
+  const bytes = await globalThis.crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,118 @@
+// Judges a model on a text: windows from its start, in groups that bound the memory for hidden states.
+import type { Backend } from "../compute/backend.ts";
+import { CompError } from "../errors.ts";
+import { type Evaluation, evaluateModel } from "../evaluate/compare-models.ts";
+import type { EvalEvent, EvalResult } from "../events/eval.ts";
+import type { Model } from "../model/model.ts";
+import type { TokenWindows } from "../model/spec/token-windows.ts";
+import type { EvalOptions } from "../options/eval.ts";
+import type { CalibrationText } from "../options/prune.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+
+const HIDDEN_BYTES = 64 * 2 ** 20;
+
+export interface EvaluationRequest {
+  readonly backend: Backend;
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly text: CalibrationText;
+  /** The model before pruning, to compare with. */
+  readonly dense?: Model | undefined;
+  /** Called for each group of windows, by its number: models that are compared with one dense model need its states once. */
+  readonly denseHidden?: ((group: number, compute: () => Promise<Float32Array>) => Promise<Float32Array>) | undefined;
+  readonly options: EvalOptions;
+  /** Bytes of hidden states of one model at once; each group of windows reads all weights again. Default 64 MiB. */
+  readonly hiddenBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Perplexity on the windows and, with a dense model, KL divergence and agreement; progress counts windows.
+ *
+ * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
+ */
+export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<EvalEvent> {
+  const { backend, model, text, dense, denseHidden, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
+  if (dense !== undefined) checkVocabulary(model, dense);
+  const start = performance.now();
+  const windows = cutWindows(request);
+  const evaluations: Evaluation[] = [];
+  const groupSize = Math.max(1, Math.floor(hiddenBytes / (4 * model.spec.hiddenSize * windows.length)));
+  for (let done = 0; done < windows.count; done += groupSize) {
+    yield { type: "stage", name: "evaluate", done, total: windows.count };
+    const group = slice(windows, done, Math.min(groupSize, windows.count - done));
+    const number = evaluations.length;
+    evaluations.push(
+      await evaluateModel(backend, model, group, {
+        ...(dense && { dense }),
+        ...(denseHidden && { denseHidden: (compute) => denseHidden(number, compute) }),
+        ...(signal && { signal }),
+      }),
+    );
+  }
+  yield { type: "stage", name: "evaluate", done: windows.count, total: windows.count };
+  const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
+  yield { type: "done", result: { ...extent, ...merge(evaluations), seconds: (performance.now() - start) / 1000 } };
+}
+
+function checkVocabulary(model: Model, dense: Model): void {
+  const [own, other] = [model.spec.vocabSize, dense.spec.vocabSize];
+  if (own === other) return;
+  throw new CompError("option", `the vocabularies differ: ${own} tokens here, ${other} in ${dense.checkpoint.name}`, {
+    hint: "--dense must be the model that was pruned",
+  });
+}
+
+/**
+ * Windows of `context` tokens from the start of the text, without overlap; BOS, when asked for, comes on top.
+ *
+ * @throws {CompError} "calibration" when there is not one, "option" when there is no BOS
+ */
+export function cutWindows({
+  tokenizer,
+  text,
+  options,
+}: Pick<EvaluationRequest, "tokenizer" | "text" | "options">): TokenWindows {
+  const ids = tokenizer.encode(text.text);
+  const whole = Math.floor(ids.length / options.context);
+  if (whole === 0)
+    throw new CompError("calibration", `${text.name} has ${ids.length} tokens, a window needs ${options.context}`, {
+      hint: "give a longer text, or a smaller --context",
+    });
+  const count = options.windows === 0 ? whole : Math.min(whole, options.windows);
+  const prefix = options.bos ? [requireBos(tokenizer)] : [];
+  const length = prefix.length + options.context;
+  const rows = Array.from({ length: count }, (_, i) => [
+    ...prefix,
+    ...ids.slice(i * options.context, (i + 1) * options.context),
+  ]);
+  return { ids: Int32Array.from(rows.flat()), count, length };
+}
+
+function requireBos({ bosTokenId }: Tokenizer): number {
+  if (bosTokenId === undefined)
+    throw new CompError("option", "this model's tokenizer has no BOS token", { hint: "leave --bos out" });
+  return bosTokenId;
+}
+
+const slice = ({ ids, length }: TokenWindows, start: number, count: number): TokenWindows => ({
+  ids: ids.subarray(start * length, (start + count) * length),
+  count,
+  length,
+});
+
+/** Means over all targets from the means of groups; perplexities are averaged as losses. */
+function merge(groups: readonly Evaluation[]): Omit<EvalResult, "model" | "text" | "windows" | "context" | "seconds"> {
+  const tokens = groups.reduce((sum, group) => sum + group.tokens, 0);
+  const mean = (figure: (group: Evaluation) => number): number =>
+    groups.reduce((sum, group) => sum + group.tokens * figure(group), 0) / tokens;
+  const perplexity = Math.exp(mean((group) => Math.log(group.perplexity)));
+  if (groups.some(({ comparison }) => comparison === undefined)) return { perplexity, tokens };
+  return {
+    perplexity,
+    tokens,
+    densePerplexity: Math.exp(mean(({ comparison }) => Math.log(comparison!.densePerplexity))),
+    klDivergence: mean(({ comparison }) => comparison!.klDivergence),
+    topOneAgreement: mean(({ comparison }) => comparison!.topOneAgreement),
+  };
+}

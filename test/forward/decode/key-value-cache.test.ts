@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { KeyValueCache } from "../../../src/forward/decode/key-value-cache.ts";
+
+/** Tokens `start` to `end` of two heads of two numbers: the number tells head, token and place. */
+function tokens(start: number, end: number, sign = 1): Float32Array {
+  const numbers = [0, 1].flatMap((head) =>
+    Array.from({ length: end - start }, (_, i) =>
+      [0, 1].map((place) => sign * (1000 * head + 2 * (start + i) + place)),
+    ),
+  );
+  return Float32Array.from(numbers.flat());
+}
+
+test("holds what was appended in the order of the tokens, head by head, and zeros after it", () => {
+  const cache = new KeyValueCache(1, 2, 2);
+  cache.append(tokens(0, 3), tokens(0, 3, -1), 3);
+  cache.append(tokens(3, 4), tokens(3, 4, -1), 1);
+  expect(cache.length).toBe(4);
+  const { data, shape } = cache.keys;
+  expect(shape).toEqual([1, 2, cache.capacity, 2]);
+  const head = cache.capacity * 2;
+  expect([...data.subarray(0, 10)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 0]);
+  expect([...data.subarray(head, head + 10)]).toEqual([1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 0, 0]);
+  expect(cache.values.data[head + 7]).toBe(-1007);
+});
+
+test("grows beyond its first size without losing a token", () => {
+  const cache = new KeyValueCache(1, 2, 2);
+  const first = cache.capacity;
+  for (let i = 0; i < first + 5; i++) cache.append(tokens(i, i + 1), tokens(i, i + 1, -1), 1);
+  expect(cache.capacity).toBeGreaterThan(first);
+  const head = cache.capacity * 2;
+  const length = 2 * (first + 5);
+  expect(cache.keys.data.subarray(head, head + length)).toEqual(tokens(0, first + 5).subarray(length));
+});

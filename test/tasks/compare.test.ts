@@ -1,0 +1,132 @@
+// The order of a comparison, what it remembers, and what it survives, on a host that computes nothing.
+import { expect, test } from "vitest";
+import { CompError } from "../../src/errors.ts";
+import type { CompareEvent, Comparison } from "../../src/events/compare.ts";
+import { CompareOptions } from "../../src/options/compare.ts";
+import { parseOptions } from "../../src/options/schema.ts";
+import { type CompareHost, type CompareRequest, comparePresets, parsePresets } from "../../src/tasks/compare.ts";
+import { cell } from "../helpers/comparison.ts";
+import { pruneResult } from "../helpers/prune-result.ts";
+
+const text = { name: "notes.txt", text: "Some text." };
+
+const requestOf = (options: object, over: object = {}): CompareRequest => ({
+  options: parseOptions<CompareOptions>(CompareOptions, options),
+  calibration: [text],
+  texts: [text],
+  dense: { model: "m", fingerprint: "ab12", dense: { parameters: 3, decoderParameters: 2, bytes: 6 } },
+  ...over,
+});
+
+/** A host that keeps records, and a log of what it was asked to do. */
+function fakeHost(records = new Map<string, string>(), failing: string[] = []) {
+  const log: string[] = [];
+  const host: CompareHost = {
+    async *prune({ preset, sparsity }) {
+      log.push(`prune ${preset} ${sparsity}`);
+      yield { type: "stage", name: "prune", done: 0, total: 1 };
+      if (failing.includes(preset)) throw new CompError("budget", "out of reach");
+      yield { type: "done", result: pruneResult };
+      return `${preset}-${sparsity}`;
+    },
+    async *judge(path, { name }) {
+      log.push(`judge ${path} on ${name}`);
+      yield { type: "done", result: { ...cell.texts[0]!, model: path } };
+    },
+    discard: async (path) => void log.push(`discard ${path}`),
+    recall: async (key) => records.get(key),
+    record: async (key, record) => void records.set(key, record),
+  };
+  return { host, log, records };
+}
+
+async function run(request: CompareRequest, host: CompareHost): Promise<{ events: CompareEvent[]; last: Comparison }> {
+  const events: CompareEvent[] = [];
+  for await (const event of comparePresets(request, host)) events.push(event);
+  const last = events.at(-1)!;
+  if (last.type !== "done") throw new Error(last.type);
+  return { events, last: last.comparison };
+}
+
+test("cells go by sparsity, then by preset; each model is judged on every text and then discarded", async () => {
+  const { host, log } = fakeHost();
+  const other = { name: "b.txt", text: "Other text." };
+  const request = requestOf({ presets: "flap,best", sparsity: [0.3, 0.1] }, { texts: [text, other] });
+  const { last } = await run(request, host);
+  expect(log.slice(0, 4)).toEqual([
+    "prune flap 0.1",
+    "judge flap-0.1 on notes.txt",
+    "judge flap-0.1 on b.txt",
+    "discard flap-0.1",
+  ]);
+  expect(last.cells.map(({ preset, sparsity }) => `${preset} ${sparsity}`)).toEqual([
+    "flap 0.1",
+    "best 0.1",
+    "flap 0.3",
+    "best 0.3",
+  ]);
+  expect(last.cells[0]).toMatchObject({ parameters: 107_612_006, reached: pruneResult.sparsity, seconds: 151.2 });
+});
+
+test("what is recorded is not computed again", async () => {
+  const { host, records } = fakeHost();
+  const first = await run(requestOf({ presets: "flap", sparsity: [0.1, 0.2] }), host);
+  const again = fakeHost(records);
+  const { events, last } = await run(requestOf({ presets: "flap,best", sparsity: [0.1, 0.2] }), again.host);
+  expect(again.log.filter((line) => line.startsWith("prune"))).toEqual(["prune best 0.1", "prune best 0.2"]);
+  expect(last.cells.filter(({ preset }) => preset === "flap")).toEqual(first.last.cells);
+  expect(events.flatMap((event) => (event.type === "result" ? [event.reused] : []))).toEqual([
+    true,
+    false,
+    true,
+    false,
+  ]);
+});
+
+test.each<[string, object, object]>([
+  ["another setting", { samples: 7 }, {}],
+  ["another model", {}, { dense: { ...requestOf({}).dense, fingerprint: "cd34" } }],
+  ["another calibration text", {}, { calibration: [{ ...text, text: "Changed." }] }],
+  ["another text to judge on", {}, { texts: [{ ...text, text: "Changed." }] }],
+])("%s makes another cell", async (_, options, over) => {
+  const { host, records } = fakeHost();
+  await run(requestOf({ presets: "flap" }), host);
+  const again = fakeHost(records);
+  await run(requestOf({ presets: "flap", ...options }, over), again.host);
+  expect(again.log[0]).toBe("prune flap 0.2");
+});
+
+test("another number of threads does not", async () => {
+  const { host, records } = fakeHost();
+  await run(requestOf({ presets: "flap" }), host);
+  const again = fakeHost(records);
+  await run(requestOf({ presets: "flap", threads: 1 }), again.host);
+  expect(again.log).toEqual([]);
+});
+
+test("a cell that fails is told as such, and is tried again the next time", async () => {
+  const { host, records } = fakeHost(new Map(), ["llm-pruner"]);
+  const { last } = await run(requestOf({ presets: "llm-pruner,flap" }), host);
+  expect(last.cells).toMatchObject([{ preset: "llm-pruner", failure: "out of reach" }, { preset: "flap" }]);
+  const again = fakeHost(records);
+  await run(requestOf({ presets: "llm-pruner,flap" }), again.host);
+  expect(again.log[0]).toBe("prune llm-pruner 0.2");
+});
+
+test("a fault that is not the cell's ends the run, and the model is discarded", async () => {
+  const { host, log } = fakeHost();
+  const broken: CompareHost = {
+    ...host,
+    // biome-ignore lint/correctness/useYield: it fails before the first event
+    async *judge() {
+      throw new TypeError("x");
+    },
+  };
+  await expect(run(requestOf({ presets: "flap" }), broken)).rejects.toThrow(TypeError);
+  expect(log).toEqual(["prune flap 0.2", "discard flap-0.2"]);
+});
+
+test("presets are all, or a list without repetition", () => {
+  expect(parsePresets("flap, best,flap")).toEqual(["flap", "best"]);
+  expect(parsePresets("all")).toHaveLength(9);
+});
