@@ -1,15 +1,15 @@
 // Looks at the plan first, and stops a run from outside: the output folder never appears.
 //   node examples/plan-and-stop.mjs [MODEL] [OUTPUT]
-import { CompError, pruneCheckpoint } from "../dist/index.js";
+import { CompError, prune } from "../dist/index.js";
 
 const [model = "models/demo", output = "demo-stopped"] = process.argv.slice(2);
 
-for await (const event of pruneCheckpoint({ model, output, sparsity: 0.3, dryRun: true }))
+for await (const event of prune({ model, output, sparsity: 0.3, dryRun: true }))
   if (event.type === "plan") console.log(`width ${event.intermediateSize.before} → ${event.intermediateSize.after}`);
 
 const controller = new AbortController();
 try {
-  for await (const event of pruneCheckpoint({
+  for await (const event of prune({
     model,
     output,
     sparsity: 0.3,

@@ -1,10 +1,10 @@
 // Prunes a model and prints what became of each layer.
 //   node examples/prune.mjs [MODEL] [OUTPUT]
-import { pruneCheckpoint } from "../dist/index.js";
+import { prune } from "../dist/index.js";
 
 const [model = "models/demo", output = "demo-pruned"] = process.argv.slice(2);
 
-for await (const event of pruneCheckpoint({
+for await (const event of prune({
   model,
   output,
   overwrite: true,

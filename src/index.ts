@@ -1,17 +1,31 @@
-// The public library: everything that may be imported from "comp-llm", and nothing else.
+// The public library: everything that may be imported from "comp-llm", and nothing else. Six functions, all of them from paths
+// on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text.
 export { CompError, type ErrorKind } from "./errors.ts";
 export type * from "./events/common.ts";
 export type * from "./events/compare.ts";
-export type * from "./events/curve.ts";
-export type * from "./events/eval.ts";
-export type * from "./events/generate.ts";
+export type * from "./events/model.ts";
 export type * from "./events/prune.ts";
-export { removeLowest } from "./importance/by-score.ts";
-export type { Criterion, CriterionContext, MlpMatrices, NeuronStatistics, Removal } from "./importance/criterion.ts";
-export { type Preset, presets } from "./method/presets.ts";
-export { type PruneRequest, prune as pruneCheckpoint } from "./node/prune.ts";
-export { type CurveRequest, curve as traceCurve } from "./node/trace-curve.ts";
+export type { BlockCosts } from "./importance/block-costs.ts";
+export type { Criterion, CriterionContext, Removal } from "./importance/criterion.ts";
+export { byScore, removeLowest, type Scores } from "./importance/one-shot.ts";
+export type { OutputProjection, ProjectionStatistics } from "./linalg/projection.ts";
+export type { OwnCriterion } from "./method/resolve-method.ts";
+export { type CompareRequest, compare } from "./node/compare.ts";
+export {
+  type CurveRequest,
+  curve,
+  type EvaluateRequest,
+  evaluate,
+  type GenerateRequest,
+  generate,
+  type InspectRequest,
+  inspect,
+} from "./node/measure.ts";
+export { type PruneRequest, prune } from "./node/prune.ts";
+export { readText } from "./node/read-text.ts";
 export type { CompareOptions } from "./options/compare.ts";
 export type { CurveOptions } from "./options/curve.ts";
 export type { EvalOptions } from "./options/eval.ts";
-export type { CalibrationText, PruneOptions } from "./options/prune.ts";
+export type { GenerateOptions } from "./options/generate.ts";
+export { type Preset, presets } from "./options/presets.ts";
+export type { CalibrationText, PruneOptions, RecordedOptions } from "./options/prune.ts";

@@ -1,8 +1,10 @@
-import { mkdtempSync, readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { DEMO_MODEL, ROOT, runNode, whyNotBuilt } from "./helpers/built.ts";
+import { ROOT, runNode, whyNotBuilt } from "./helpers/built.ts";
+import { shortDemo } from "./helpers/small-models.ts";
+import { sharedFolder } from "./helpers/temporary.ts";
+import { newOutput } from "./helpers/written.ts";
 
 const reason = whyNotBuilt();
 const README = join(ROOT, "README.md");
@@ -20,12 +22,13 @@ test("every example is run", () => {
 });
 
 describe.skipIf(reason)(`examples${reason ? ` (${reason})` : ""}`, () => {
+  const model = shortDemo(sharedFolder(), 3);
+
   test.each(Object.entries(EXAMPLES))("%s", async (name, { args, prints }) => {
-    const output = join(mkdtempSync(join(tmpdir(), "comp-example-")), "out");
     const program = name.endsWith(".ts")
       ? ["node_modules/tsx/dist/cli.mjs", join(ROOT, "examples", name)]
       : [`examples/${name}`];
-    const { code, out, err } = await runNode(program[0]!, [...program.slice(1), DEMO_MODEL, ...args, output]);
+    const { code, out, err } = await runNode(program[0]!, [...program.slice(1), model, ...args, newOutput()]);
     expect([code, err]).toEqual([0, ""]);
     expect(out).toMatch(prints);
   });

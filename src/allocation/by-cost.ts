@@ -1,5 +1,6 @@
 // Sizes of its own for each layer: whatever costs the loss least for the parameters that it brings goes first.
 import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { LayerPosition } from "../model/spec/layer-index.ts";
 
 /** Least share of a layer's neurons that stays unless all of them go, however cheap they seem. */
 const LEAST_SHARE = 0.25;
@@ -18,16 +19,15 @@ export interface Step {
 
 /** One part of a layer and what it can give up, step by step. */
 export interface CostCurve {
-  /** Position among the layers. */
-  readonly layer: number;
+  readonly position: LayerPosition;
   readonly steps: readonly Step[];
 }
 
 /**
  * One threshold on the marginal cost per parameter over all curves: the steps below it are taken.
  *
- * A curve's marginal costs are made monotone by their running maximum, so that nothing dear is passed to reach something
- * cheap behind it. Steps that turn out not to be needed, because a large one came last, are given back, the dearest first.
+ * A curve's marginal costs are made monotone by their running maximum, so that nothing expensive is passed to reach something
+ * cheap behind it. Steps that turn out not to be needed, because a large one came last, are given back, the most expensive first.
  *
  * @param sizes of each layer as it is
  * @param parameters to remove at least; fewer only when all curves end
@@ -47,13 +47,14 @@ export function sizesByCost(
     left -= step.parameters;
   }
   const result = [...sizes];
-  for (const { layer, sizes: after } of withoutSurplus(taken, -left)) result[layer] = { ...result[layer]!, ...after };
+  for (const { position, sizes: after } of withoutSurplus(taken, -left))
+    result[position] = { ...result[position]!, ...after };
   return result;
 }
 
 interface RatedStep extends Step {
   readonly curve: CostCurve;
-  readonly layer: number;
+  readonly position: LayerPosition;
   /** Running maximum of the cost per parameter up to here. */
   readonly rate: number;
 }
@@ -62,7 +63,7 @@ function ratedSteps(curve: CostCurve): RatedStep[] {
   let rate = Number.NEGATIVE_INFINITY;
   return curve.steps.map((step) => {
     rate = Math.max(rate, step.cost / step.parameters);
-    return { ...step, curve, layer: curve.layer, rate };
+    return { ...step, curve, position: curve.position, rate };
   });
 }
 

@@ -2,6 +2,7 @@
 
 import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { countLayer } from "../model/spec/parameters.ts";
 import type { Step } from "./by-cost.ts";
 
@@ -46,7 +47,7 @@ export function headSteps({
 }
 
 /** The curves of a layer's MLP and of its attention. */
-export function stepsOf(spec: DecoderSpec, index: number, costs: LayerCosts, options: CurveOptions): Step[][] {
+export function stepsOf(spec: DecoderSpec, index: LayerIndex, costs: LayerCosts, options: CurveOptions): Step[][] {
   const layer = spec.layers[index]!;
   const mlp = neuronSteps(layer.intermediateSize, costs, options.neurons);
   const heads = headSteps(layer).slice(0, costs.heads.length);

@@ -1,52 +1,22 @@
 // Heads that every layer gives up alike, before any neuron goes.
 import { CompError } from "../errors.ts";
-import { cutsAttention } from "../method/presets.ts";
+import type { HeadCount, Method } from "../method/method.ts";
 import type { DecoderSpec, LayerSpec } from "../model/spec/decoder-spec.ts";
-import type { PruneOptions } from "../options/prune.ts";
-import { isSpared } from "./uniform.ts";
+import { layerPositions } from "../model/spec/layer-index.ts";
+import { isProtected } from "./equal-widths.ts";
 
-type HeadOptions = Pick<PruneOptions, "preset" | "prune" | "allocation" | "spare" | "sparsity" | "heads" | "kvGroups">;
-
-/** Heads that a layer gives up. */
-interface HeadCount {
-  /** Whole key-value groups. */
-  readonly kvGroups: number;
-  /** Query heads of each group that is left. */
-  readonly heads: number;
-}
-
-/** Whether any heads may go by number. */
-export const cutsHeads = (options: HeadOptions): boolean => {
-  const { kvGroups, heads } = numbersOf(options);
-  return kvGroups > 0 || heads > 0 || sharesHeads(options);
-};
-
-/** Whether heads go in the same proportion as everything else: nobody says how many, and no allocation decides. */
-const sharesHeads = (options: HeadOptions): boolean =>
-  options.heads === "auto" && options.kvGroups === "auto" && options.allocation !== "loss" && cutsAttention(options);
-
-const numbersOf = ({ heads, kvGroups }: HeadOptions): HeadCount => ({
-  kvGroups: kvGroups === "auto" ? 0 : kvGroups,
-  heads: heads === "auto" ? 0 : heads,
-});
-
-/** The model without the heads that go by number; spared layers keep theirs. */
-export function withoutHeads(spec: DecoderSpec, options: HeadOptions): DecoderSpec {
-  if (!cutsHeads(options)) return spec;
-  if (options.prune === "mlp")
-    throw new CompError(
-      "option",
-      `--prune mlp does not go with --${numbersOf(options).heads > 0 ? "heads" : "kv-groups"}`,
-      { hint: "leave one of them out" },
-    );
-  const count = sharesHeads(options)
-    ? (layer: LayerSpec) => shareOf(layer, options.sparsity)
-    : () => numbersOf(options);
-  const layers = spec.layers.map((layer, index) =>
-    layer.numAttentionHeads === 0 || isSpared(index, spec.layers.length, options.spare)
-      ? layer
-      : layerWithout(layer, index, count(layer)),
-  );
+/** The model without the heads that go by number or by share; protected layers keep theirs. */
+export function withoutHeads(
+  spec: DecoderSpec,
+  { heads, protectedLayers }: Pick<Method, "heads" | "protectedLayers">,
+  sparsity: number,
+): DecoderSpec {
+  if (heads.kind === "none") return spec;
+  const layers = layerPositions(spec).map((position) => {
+    const layer = spec.layers[position]!;
+    if (layer.numAttentionHeads === 0 || isProtected(position, spec.layers.length, protectedLayers)) return layer;
+    return layerWithout(layer, position, heads.kind === "count" ? heads : shareOf(layer, sparsity));
+  });
   return { ...spec, layers };
 }
 

@@ -1,31 +1,29 @@
-// From options to calibration windows: from the texts given, from the model itself, or from the bundled mix.
-import type { Backend } from "../compute/backend.ts";
+// From the choice of text to calibration windows: from the texts given, from the model itself, or from the bundled mix.
 import { CompError } from "../errors.ts";
-import type { CalibrationSummary, StageEvent } from "../events/common.ts";
+import type { CalibrationSummary } from "../events/common.ts";
 import { residentBytes } from "../forward/decode/resident-weights.ts";
+import type { CalibrationChoice } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
-import type { CalibrationText, PruneOptions } from "../options/prune.ts";
+import type { CalibrationText } from "../options/prune.ts";
+import type { RunContext } from "../run-context.ts";
+import { joinDocuments } from "../texts/documents.ts";
+import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { windowCount } from "./amount.ts";
-import { readDocuments } from "./read-texts.ts";
 import { generateSamples } from "./self-generated.ts";
-import { interleaveWindows, sampleWindows, splitWindows, type WindowOptions } from "./windows.ts";
+import { interleaveWindows, sampleWindows, splitWindows, type WindowOptions, windowCount } from "./windows.ts";
 
 /** Windows kept out of all statistics, to measure the result on. */
 const HELD_OUT = 8;
 
 export interface CalibrationRequest {
-  readonly backend: Backend;
   readonly model: Model;
   /** Called once; the tokenizer is let go before the model writes: each collection of garbage looks through its vocabulary. */
   readonly openTokenizer: () => Promise<Tokenizer>;
-  readonly options: PruneOptions;
+  readonly choice: CalibrationChoice;
   readonly bundledText: () => Promise<CalibrationText>;
   /** Self-generation holds the weights in memory only up to this; beyond it the bundled mix is used. */
   readonly budgetBytes: number;
-  readonly collectGarbage: () => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Calibration {
@@ -35,24 +33,25 @@ export interface Calibration {
 }
 
 /**
- * Calibration windows and held-out windows; yields progress while the model writes text of its own. Where it does so beside
- * given texts, these alone judge the result; whatever is wrong with them shows before anything is written.
+ * Calibration windows and held-out windows. Where the model writes text of its own beside given texts, these alone judge the
+ * result; whatever is wrong with them shows before anything is written.
  */
-export async function* prepareCalibration(request: CalibrationRequest): AsyncGenerator<StageEvent, Calibration> {
-  const { options, model } = request;
-  const given = options.calibration;
-  const samples = windowCount(model.spec, options);
+export async function prepareCalibration(run: RunContext, request: CalibrationRequest): Promise<Calibration> {
+  const { choice, model } = request;
+  const samples = windowCount(model.spec, choice);
   const { first, bos, sampled, names } = await readTexts(request, samples);
   const own = sampled ? samples - sampled.development.count : samples + HELD_OUT;
   const written =
-    own > 0 ? sampleWindows(yield* ownText(request, first!, own), windowsOf(options, own, bos)) : undefined;
+    own > 0
+      ? sampleWindows(await generateTexts(run, request, first!, own), windowOptions(choice, own, bos))
+      : undefined;
   if (!sampled) {
     const { development, heldOut } = splitWindows(written!, HELD_OUT);
-    return { summary: summaryOf(options, samples, "self-generated", names, samples), windows: development, heldOut };
+    return { summary: summaryOf(choice, samples, "self-generated", names, samples), windows: development, heldOut };
   }
   const windows = written ? interleaveWindows(sampled.development, written) : sampled.development;
-  const source = given.length > 0 ? "file" : "bundled";
-  return { summary: summaryOf(options, samples, source, names, own), windows, heldOut: sampled.heldOut };
+  const source = choice.calibration.length > 0 ? "file" : "bundled";
+  return { summary: summaryOf(choice, samples, source, names, own), windows, heldOut: sampled.heldOut };
 }
 
 interface ReadTexts {
@@ -67,60 +66,51 @@ interface ReadTexts {
 
 /** All that takes a tokenizer. */
 async function readTexts(request: CalibrationRequest, samples: number): Promise<ReadTexts> {
-  const { options, model, bundledText, budgetBytes } = request;
+  const { choice, model, bundledText, budgetBytes } = request;
   const tokenizer = await request.openTokenizer();
   const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
   const first = residentBytes(model) > budgetBytes ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
-  const given = options.calibration;
+  const added = [bos, first].filter((id) => id !== undefined);
+  checkEmbedded(added, model.spec.vocabSize, tokenizer, "the beginning of a text");
+  const given = choice.calibration;
   if (given.length === 0 && first !== undefined) return { first, bos, sampled: undefined, names: [] };
   const texts = given.length > 0 ? given : [await bundledText()];
-  const ownWindows = given.length > 0 && first !== undefined ? Math.round(options.ownText * samples) : 0;
+  const ownWindows = given.length > 0 && first !== undefined ? Math.round(choice.ownText * samples) : 0;
   const count = samples - ownWindows + HELD_OUT;
-  const windows = sampleWindows(encodeTexts(texts, tokenizer), windowsOf(options, count, bos));
+  const windows = sampleWindows(encodeTexts(texts, tokenizer, model.spec.vocabSize), windowOptions(choice, count, bos));
   return { first, bos, sampled: splitWindows(windows, HELD_OUT), names: texts.map(({ name }) => name) };
 }
 
-const windowsOf = ({ context, seed }: PruneOptions, count: number, bos: number | undefined): WindowOptions => ({
-  count,
-  length: context,
-  seed,
-  bos,
-});
+const windowOptions = (
+  { context, seed }: CalibrationChoice,
+  count: number,
+  bos: number | undefined,
+): WindowOptions => ({ count, length: context, seed, bos });
 
 const summaryOf = (
-  { context }: PruneOptions,
+  { context }: CalibrationChoice,
   windows: number,
   source: CalibrationSummary["source"],
   names: readonly string[],
   ownWindows: number,
-): CalibrationSummary => ({
-  source,
-  names,
-  windows,
-  ownWindows,
-  context,
-  tokens: windows * context,
-});
+): CalibrationSummary => ({ source, names, windows, ownWindows, context, tokens: windows * context });
 
 /** Texts that the model writes. */
-async function* ownText(
-  request: CalibrationRequest,
-  first: number,
+const generateTexts = (
+  run: RunContext,
+  { model, choice, budgetBytes }: CalibrationRequest,
+  firstToken: number,
   count: number,
-): AsyncGenerator<StageEvent, number[][]> {
-  const { backend, model, options, budgetBytes, collectGarbage, signal } = request;
-  const { context, seed } = options;
-  const how = { count, length: context, firstToken: first, seed, budgetBytes, collectGarbage, signal };
-  const samples = generateSamples(backend, model, how);
-  for (;;) {
-    const step = await samples.next();
-    if (step.done) return step.value;
-    yield { type: "stage", name: "generate", done: step.value, total: count * context };
-  }
-}
+): Promise<number[][]> =>
+  generateSamples(run, model, { count, length: choice.context, firstToken, seed: choice.seed, budgetBytes });
 
-function encodeTexts(texts: readonly CalibrationText[], tokenizer: Tokenizer): number[][] {
-  const streams = texts.map((text) => tokenizer.encode(readDocuments(text).join("\n\n")));
+/** Token ids of each text. @throws {CompError} "calibration" when there are none, or one has no row in the embedding */
+function encodeTexts(texts: readonly CalibrationText[], tokenizer: Tokenizer, embeddings: number): number[][] {
+  const streams = texts.map((text) => {
+    const ids = tokenizer.encode(joinDocuments(text));
+    checkEmbedded(ids, embeddings, tokenizer, text.name);
+    return ids;
+  });
   if (streams.some((stream) => stream.length > 0)) return streams;
   throw new CompError("calibration", `there is no text in ${texts.map(({ name }) => name).join(", ")}`, {
     hint: "give other text with --calibration",

@@ -1,11 +1,11 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
-import type { Backend } from "../compute/backend.ts";
 import { CachedDecoder } from "../forward/decode/cached-decoder.ts";
 import { ResidentWeights } from "../forward/decode/resident-weights.ts";
 import { sampleToken } from "../forward/decode/sample.ts";
 import { nthRandom, type Random } from "../linalg/random.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import type { RunContext } from "../run-context.ts";
 
 /** Sampling temperatures, in turn: plain text from the low ones, rare words from the high ones. */
 const TEMPERATURES = [0.7, 0.9, 1.1];
@@ -20,17 +20,14 @@ export interface SelfGeneration {
   readonly firstToken: number;
   readonly seed: number;
   readonly budgetBytes: number;
-  /** Gives back the memory of arrays no longer in use. */
-  readonly collectGarbage: () => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Samples of the model's own text; reports tokens done. Each sample is [length] token ids, its first token left out. */
-export async function* generateSamples(
-  backend: Backend,
-  model: Model,
-  request: SelfGeneration,
-): AsyncGenerator<number, number[][]> {
+/**
+ * Samples of the model's own text; progress counts tokens.
+ *
+ * @returns token ids of each sample, [length], its first token left out
+ */
+export async function generateSamples(run: RunContext, model: Model, request: SelfGeneration): Promise<number[][]> {
   const samples: number[][] = [];
   const together = samplesTogether(model, request);
   const weights = new ResidentWeights(model, request.budgetBytes);
@@ -38,26 +35,26 @@ export async function* generateSamples(
     const batch = Math.min(together, request.count - samples.length);
     // each sample has numbers of its own, so that how many are decoded together changes nothing
     const sources = Array.from({ length: batch }, (_, i) => nthRandom(request.seed, samples.length + i));
-    samples.push(...(yield* generateBatch(backend, weights, request, sources, samples.length)));
+    samples.push(...(await generateBatch(run, weights, request, sources, samples.length)));
   }
   return samples;
 }
 
-async function* generateBatch(
-  backend: Backend,
+async function generateBatch(
+  { backend, collectGarbage, report, signal }: RunContext,
   weights: ResidentWeights,
-  request: SelfGeneration,
+  { count, length, firstToken }: SelfGeneration,
   sources: readonly Random[],
   offset: number,
-): AsyncGenerator<number, number[][]> {
+): Promise<number[][]> {
   const { vocabSize } = weights.model.spec;
   const batch = sources.length;
-  const decoder = new CachedDecoder(backend, weights, batch, request.collectGarbage);
+  const decoder = new CachedDecoder(backend, weights, batch, collectGarbage);
   const samples: number[][] = sources.map(() => []);
-  let last = new Int32Array(batch).fill(request.firstToken);
+  let last = new Int32Array(batch).fill(firstToken);
   try {
-    for (let position = 0; position < request.length; position++) {
-      request.signal?.throwIfAborted();
+    for (let position = 0; position < length; position++) {
+      signal?.throwIfAborted();
       const logits = await decoder.step(last, 1);
       last = last.map((_, i) => {
         const temperature = TEMPERATURES[(offset + i) % TEMPERATURES.length]!;
@@ -66,7 +63,8 @@ async function* generateBatch(
         );
       });
       for (const [i, sample] of samples.entries()) sample.push(last[i]!);
-      yield offset * request.length + (position + 1) * batch;
+      const done = offset * length + (position + 1) * batch;
+      report({ type: "stage", name: "generate", done, total: count * length });
     }
   } finally {
     await decoder.release();

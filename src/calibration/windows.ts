@@ -1,10 +1,30 @@
 // Calibration windows: fixed-length stretches of the token streams, one stream a file, drawn at random.
 import { CompError } from "../errors.ts";
 import { createRandom, type Random } from "../linalg/random.ts";
+import type { CalibrationChoice } from "../method/method.ts";
+import { widestMlp } from "../model/config/layer-sizes.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type TokenWindows, windowsBetween } from "../model/spec/token-windows.ts";
+
+/** Tokens for each neuron of the widest layer, where nothing else is asked for: a refit has an unknown for each that stays. */
+const TOKENS_PER_NEURON = 24;
+
+/** Tokens by default at least, and at most, so that a wide model does not take a day. */
+const LEAST_TOKENS = 16384;
+const MOST_TOKENS = 65536;
 
 /** How often a token may occur in the windows, on average; beyond it they say too little of the language. */
 const MAX_REUSE = 4;
+
+/** Calibration windows: as many as asked for, or what the widest layer needs. */
+export function windowCount(
+  { layers }: DecoderSpec,
+  { samples, context }: Pick<CalibrationChoice, "samples" | "context">,
+): number {
+  if (samples !== undefined) return samples;
+  const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, TOKENS_PER_NEURON * widestMlp(layers)));
+  return Math.ceil(tokens / context);
+}
 
 export interface WindowOptions {
   readonly count: number;

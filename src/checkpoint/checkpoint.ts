@@ -1,5 +1,6 @@
-// A checkpoint as a file format gives it: named tensors, read by range. What the names mean is for src/model/.
+// A checkpoint as file formats give it: named tensors, read by range. What the names mean is the concern of src/model/.
 import type { Dtype } from "./dtype.ts";
+import type { SourceFolder } from "./storage.ts";
 
 export interface TensorInfo {
   readonly name: string;
@@ -7,6 +8,9 @@ export interface TensorInfo {
   readonly dtype: Dtype;
   readonly byteLength: number;
 }
+
+/** Number of elements of a shape; 1 for a scalar. */
+export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Named tensors of a safetensors folder or a GGUF file; headers are read, tensor data is not. */
 export interface Checkpoint {
@@ -29,6 +33,8 @@ export interface Checkpoint {
   readText(file: string): Promise<string | undefined>;
   /** Names of all files of the folder; for GGUF the file itself. */
   readonly files: readonly string[];
+  /** Where its files lie; undefined for GGUF. */
+  readonly folder?: SourceFolder;
   /** SHA-256, hex, over headers, sizes and the first bytes of every tensor: names the source without reading gigabytes. */
   fingerprint(): Promise<string>;
   close(): Promise<void>;

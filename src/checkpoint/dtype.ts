@@ -1,7 +1,6 @@
 // The element types of checkpoints: how many bytes they take, and how they become f32 and back.
-import { dequantizeQ4KQ5K, dequantizeQ4Q5, dequantizeQ6K, dequantizeQ8 } from "./dequantize.ts";
-import { bf16Bits, f16Bits, f16Values } from "./half.ts";
-import { quantizeQ8 } from "./quantize.ts";
+import { decodeBF16, decodeF16, encodeBF16, encodeF16 } from "./float16.ts";
+import { dequantizeQ4KQ5K, dequantizeQ4Q5, dequantizeQ6K, dequantizeQ8, quantizeQ8 } from "./quantized-blocks.ts";
 
 export type Dtype = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q4_K" | "Q5_K" | "Q6_K";
 /** The types with one value an element, which safetensors files hold. */
@@ -69,42 +68,9 @@ export function encode(dtype: WritableDtype, values: Float32Array): Uint8Array {
   byteLength(dtype, values.length);
   if (dtype === "Q8_0") return quantizeQ8(values);
   if (dtype === "F32") return new Uint8Array(values.slice().buffer);
-  return encode16(values, dtype === "F16" ? roundToF16 : roundToBF16);
-}
-
-function encode16(values: Float32Array, round: (bits: Uint32Array, out: Uint16Array) => void): Uint8Array {
-  const out = new Uint16Array(values.length);
-  round(new Uint32Array(values.buffer, values.byteOffset, values.length), out);
-  return new Uint8Array(out.buffer);
-}
-
-// Two loops, so that the compiler can inline the one rounding that each of them does: three times faster.
-function roundToF16(bits: Uint32Array, out: Uint16Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = f16Bits(bits[i]!);
-}
-
-function roundToBF16(bits: Uint32Array, out: Uint16Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = bf16Bits(bits[i]!);
+  return dtype === "F16" ? encodeF16(values) : encodeBF16(values);
 }
 
 function decodeF32(bytes: Uint8Array, out: Float32Array): void {
   new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(bytes);
-}
-
-function decodeF16(bytes: Uint8Array, out: Float32Array): void {
-  const table = f16Values();
-  const halves = words(bytes);
-  for (let i = 0; i < out.length; i++) out[i] = table[halves[i]!]!;
-}
-
-function decodeBF16(bytes: Uint8Array, out: Float32Array): void {
-  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length);
-  const halves = words(bytes);
-  for (let i = 0; i < out.length; i++) bits[i] = halves[i]! << 16;
-}
-
-/** The bytes as 16-bit words; copied only when they start at an odd address, which a Uint16Array cannot view. */
-function words(bytes: Uint8Array): Uint16Array {
-  const aligned = bytes.byteOffset % 2 === 0 ? bytes : bytes.slice();
-  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
 }

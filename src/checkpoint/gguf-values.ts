@@ -1,4 +1,4 @@
-// Reads the typed values of a GGUF header out of the part of the file that is at hand.
+// Reads the typed values of a GGUF header from the part of the file that has been loaded.
 import { CompError } from "../errors.ts";
 import type { MetadataValue } from "./checkpoint.ts";
 import { ARRAY, type GgufScalar, SCALARS, STRING } from "./gguf-types.ts";
@@ -10,7 +10,7 @@ const MAX_ARRAY_DEPTH = 4;
 /** The largest vocabularies have 300,000 tokens, a million merges at most. */
 const MAX_ARRAY_LENGTH = 2 ** 24;
 
-/** The header goes on beyond the bytes at hand: to be parsed again with more of them. */
+/** The header goes on beyond the loaded bytes: it has to be parsed again with more of them. */
 export class NeedMoreBytes extends Error {}
 
 /** A position in the first bytes of a GGUF file, moved on by each value read. */
@@ -19,7 +19,7 @@ export class GgufReader {
   readonly #view: DataView;
   readonly #name: string;
   readonly #fileSize: number;
-  // A byte order mark is a token of its own in some vocabularies: it must not vanish.
+  // A byte order mark is a token of its own in some vocabularies: it must be kept.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #position = 0;
 

@@ -1,13 +1,14 @@
 // Opens a GGUF file, versions 2 and 3: metadata and tensor descriptions under their raw GGUF names.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import { CompError } from "../errors.ts";
-import type { Checkpoint, MetadataValue } from "./checkpoint.ts";
+import { type Checkpoint, elementsOf, type MetadataValue } from "./checkpoint.ts";
 import { blockSize, byteLength, type Dtype } from "./dtype.ts";
+import { checkMagic, checkVersion, checkWhole } from "./gguf-kind.ts";
 import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
+import { checkNoPointer } from "./lfs-pointer.ts";
 import type { ByteSource } from "./storage.ts";
-import { checkLayout, elementsOf, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
+import { checkLayout, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
 
-export const GGUF_MAGIC = 0x46554747; // "GGUF"
 /** ggml's GGML_MAX_DIMS. */
 const MAX_DIMENSIONS = 4;
 /** Headers are read in growing pieces: most vocabularies fit the second. */
@@ -36,7 +37,7 @@ export const GGUF_DTYPES: Readonly<Record<number, Dtype>> = {
   14: "Q6_K",
   30: "BF16",
 };
-/** Types that ggml knows and we do not, so that the refusal can name them. */
+/** Types of ggml that are not supported, so that the error can name them. */
 const UNSUPPORTED: Readonly<Record<number, string>> = {
   9: "Q8_1",
   10: "Q2_K",
@@ -92,6 +93,7 @@ interface Metadata {
 type ParsedGguf = ParsedFile & Metadata;
 
 async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
+  await checkNoPointer(source);
   for (let length = FIRST_READ_BYTES; ; length *= GROWTH) {
     const bytes = await source.read(0, Math.min(length, source.size));
     try {
@@ -113,11 +115,12 @@ async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
 }
 
 function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
-  checkVersion(source, reader);
+  checkMagic(source.name, source.size < 4 ? undefined : reader.uint32());
+  checkVersion(source.name, reader.uint32());
   const tensorCount = reader.count("tensors", MIN_TENSOR_BYTES);
   const metadataCount = reader.count("metadata entries", MIN_METADATA_BYTES);
   const { metadata, metadataRanges } = parseMetadata(reader, metadataCount);
-  checkWhole(source, metadata);
+  checkWhole(source.name, metadata);
   const alignment = parseAlignment(reader, metadata);
   const described = Array.from({ length: tensorCount }, () => parseTensor(source, reader));
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
@@ -127,18 +130,6 @@ function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
   });
   checkLayout(source, dataStart, tensors);
   return { source, dataStart: Math.min(dataStart, source.size), tensors, metadata, metadataRanges };
-}
-
-function checkVersion(source: ByteSource, reader: GgufReader): void {
-  if (source.size < 4 || reader.uint32() !== GGUF_MAGIC)
-    throw new CompError("checkpoint", `${source.name} is not a GGUF file`, {
-      hint: "give a .gguf file, or a folder with config.json and *.safetensors",
-    });
-  const version = reader.uint32();
-  if (version !== 2 && version !== 3)
-    throw new CompError("checkpoint", `${source.name} is GGUF of version ${version}; 2 and 3 are supported`, {
-      hint: "convert the model again with a current llama.cpp",
-    });
 }
 
 function parseMetadata(reader: GgufReader, count: number): Metadata {
@@ -152,14 +143,6 @@ function parseMetadata(reader: GgufReader, count: number): Metadata {
     metadataRanges.set(key, [start, reader.position]);
   }
   return { metadata, metadataRanges };
-}
-
-function checkWhole(source: ByteSource, metadata: ReadonlyMap<string, MetadataValue>): void {
-  const parts = metadata.get("split.count");
-  if (typeof parts === "number" && parts > 1)
-    throw new CompError("checkpoint", `${source.name} is one of ${parts} parts of a split GGUF`, {
-      hint: "join them with llama-gguf-split --merge",
-    });
 }
 
 function parseAlignment(reader: GgufReader, metadata: ReadonlyMap<string, MetadataValue>): number {

@@ -1,9 +1,11 @@
-// Parses the header of one safetensors file. It comes from strangers: every number in it is checked before use.
+// Parses the header of one safetensors file. It is untrusted: every number in it is checked before use.
 // Format: 8 bytes of little-endian length, that much JSON {name: {dtype, shape, data_offsets}}, the data without gaps.
 import { CompError } from "../errors.ts";
+import { elementsOf } from "./checkpoint.ts";
 import { byteLength, isFloatDtype } from "./dtype.ts";
+import { checkNoPointer } from "./lfs-pointer.ts";
 import type { ByteSource } from "./storage.ts";
-import { checkLayout, elementsOf, type ParsedFile, type StoredTensor } from "./stored-tensors.ts";
+import { checkLayout, type ParsedFile, type StoredTensor } from "./stored-tensors.ts";
 
 const LENGTH_BYTES = 8;
 /** The reference implementation's own limit; the largest real headers are a few megabytes. */
@@ -16,6 +18,7 @@ const MAX_DIMENSIONS = 8;
  * @throws {CompError} "checkpoint" naming the file and the tensor, when anything in the header is inconsistent.
  */
 export async function parseSafetensors(source: ByteSource): Promise<ParsedFile> {
+  await checkNoPointer(source);
   const dataStart = LENGTH_BYTES + (await readHeaderLength(source));
   const header = parseJson(source, await source.read(LENGTH_BYTES, dataStart));
   const tensors = Object.entries(header)
@@ -23,7 +26,7 @@ export async function parseSafetensors(source: ByteSource): Promise<ParsedFile> 
     .map(([name, entry]) => parseEntry(source, dataStart, name, entry));
   checkLayout(source, dataStart, tensors);
   const described = tensors.reduce((total, tensor) => total + tensor.byteLength, dataStart);
-  // Nothing overlaps, so a smaller sum means bytes that no tensor owns: a name given twice, or a foreign tail.
+  // Nothing overlaps, so a smaller sum means bytes that no tensor owns: a name given twice, or bytes appended to the file.
   if (described !== source.size)
     throw damaged(source, `its header describes ${described} bytes, the file has ${source.size}`);
   return { source, dataStart, tensors };

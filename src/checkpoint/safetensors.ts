@@ -1,14 +1,14 @@
 // Opens a folder of safetensors: which files belong to the model, and the checkpoint over all of them.
 import { CompError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { readText } from "./folder-files.ts";
+import { parseJson } from "./json.ts";
 import { parseSafetensors } from "./safetensors-header.ts";
 import type { ByteSource, SourceFolder } from "./storage.ts";
 import { type ParsedFile, storedCheckpoint } from "./stored-tensors.ts";
 
 const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
-/** Companion files are configurations and tokenizers; the largest tokenizer.json known has 40 MB. */
-const MAX_TEXT_BYTES = 200_000_000;
 
 /**
  * The checkpoint of a folder whose file names are `files`: model.safetensors, or the shards of
@@ -16,16 +16,17 @@ const MAX_TEXT_BYTES = 200_000_000;
  * @throws {CompError} "checkpoint" when a shard is missing, cut short or damaged.
  */
 export async function openSafetensors(folder: SourceFolder, files: readonly string[]): Promise<Checkpoint> {
-  const readText = async (file: string): Promise<string | undefined> =>
-    files.includes(file) ? readAll(await folder.open(file)) : undefined;
-  const weightMap = files.includes(SINGLE_FILE) ? undefined : parseIndex(folder, await readText(INDEX_FILE));
+  const readOwn = async (file: string): Promise<string | undefined> =>
+    files.includes(file) ? readText(folder, file) : undefined;
+  const weightMap = files.includes(SINGLE_FILE) ? undefined : parseIndex(folder, await readOwn(INDEX_FILE));
   const shards = weightMap === undefined ? [onlyFile(folder, files)] : [...new Set(weightMap.values())].sort();
   for (const shard of shards) checkPresent(folder, files, shard);
   const parsed = await openAll(folder, shards);
   try {
     if (weightMap !== undefined) checkIndex(folder, weightMap, shards, parsed);
     const noMetadata = { metadata: new Map(), metadataRanges: new Map() };
-    return storedCheckpoint({ format: "safetensors", name: folder.name, files, parsed, ...noMetadata, readText });
+    const place = { name: folder.name, folder, files };
+    return storedCheckpoint({ format: "safetensors", ...place, parsed, ...noMetadata, readText: readOwn });
   } catch (error) {
     await closeAll(parsed.map((file) => file.source));
     throw error;
@@ -46,12 +47,8 @@ function onlyFile(folder: SourceFolder, files: readonly string[]): string {
 /** Tensor name to shard; undefined when there is no index. */
 function parseIndex(folder: SourceFolder, text: string | undefined): Map<string, string> | undefined {
   if (text === undefined) return undefined;
-  let weightMap: unknown;
-  try {
-    weightMap = (JSON.parse(text) as { weight_map?: unknown } | null)?.weight_map;
-  } catch (cause) {
-    throw new CompError("checkpoint", `${folder.name}/${INDEX_FILE} is not JSON`, { cause });
-  }
+  const index = parseJson(text, `${folder.name}/${INDEX_FILE}`);
+  const weightMap = (index as { weight_map?: unknown } | null)?.weight_map;
   const entries = Object.entries((weightMap ?? {}) as Record<string, unknown>);
   if (entries.length === 0 || !entries.every((entry): entry is [string, string] => typeof entry[1] === "string"))
     throw new CompError("checkpoint", `${folder.name}/${INDEX_FILE} has no weight_map of tensor names to files`);
@@ -101,14 +98,4 @@ function checkIndex(
         "checkpoint",
         `${folder.name}/${shard} lacks tensor "${name}", which ${INDEX_FILE} puts there`,
       );
-}
-
-async function readAll(source: ByteSource): Promise<string> {
-  try {
-    if (source.size > MAX_TEXT_BYTES)
-      throw new CompError("checkpoint", `${source.name} has ${source.size} bytes, too many for a text file of a model`);
-    return new TextDecoder().decode(await source.read(0, source.size));
-  } finally {
-    await source.close();
-  }
 }

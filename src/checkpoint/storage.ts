@@ -1,4 +1,4 @@
-// Where bytes come from and go to. Adapters (src/node/) implement these; nothing here knows of a file system.
+// Interfaces of what bytes are read from and written to. Adapters (src/node/) implement them; nothing here knows a file system.
 
 /** Random access to one file's bytes, whatever holds them. */
 export interface ByteSource {
@@ -10,11 +10,13 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** A flat folder of files to read. */
+/** A folder of files to read. Paths within it join their parts by "/". */
 export interface SourceFolder {
   readonly name: string;
-  /** Names of the files in it, sorted. */
-  list(): Promise<string[]>;
+  /** Names of the files in it, or in a folder below it, sorted. */
+  list(subfolder?: string): Promise<string[]>;
+  /** Names of the folders in it, or in a folder below it, sorted. */
+  subfolders(subfolder?: string): Promise<string[]>;
   open(file: string): Promise<ByteSource>;
 }
 
@@ -29,10 +31,20 @@ export interface Output {
   readonly name: string;
   /** What has been written and closed so far, for reading it back before the commit. */
   readonly staged: SourceFolder;
-  /** Creates one file of the output; for an output that is itself a single file, `file` is ignored. */
+  /**
+   * Creates one file of the output, and the subfolder of a `file` in one ("folder/file"); for an output that is itself a single
+   * file, `file` is ignored.
+   */
   create(file: string): Promise<ByteSink>;
   /** Puts the finished output under its name. */
   commit(): Promise<void>;
   /** Removes everything written so far. Safe to call after `commit`, when it does nothing. */
   discard(): Promise<void>;
 }
+
+/** The last part of a path, with either kind of slash: all that a published file may say of where something lay. */
+export const baseName = (path: string): string =>
+  path
+    .replace(/[\\/]+$/, "")
+    .split(/[\\/]/)
+    .at(-1)!;

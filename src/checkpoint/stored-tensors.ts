@@ -1,9 +1,9 @@
-// What both formats share once their headers are parsed: tensors with a place in a file, checked and read by range.
+// What both formats share once their headers are parsed: tensors with a place in a file, checked, read by range, and
+// fingerprinted without reading gigabytes.
 import { CompError } from "../errors.ts";
-import type { Checkpoint, MetadataValue, TensorInfo } from "./checkpoint.ts";
+import { type Checkpoint, elementsOf, type MetadataValue, type TensorInfo } from "./checkpoint.ts";
 import { blockSize, byteLength, decodeInto } from "./dtype.ts";
-import { fingerprint } from "./fingerprint.ts";
-import type { ByteSource } from "./storage.ts";
+import type { ByteSource, SourceFolder } from "./storage.ts";
 
 /** A tensor's description and where its bytes lie. */
 export interface StoredTensor extends TensorInfo {
@@ -22,6 +22,8 @@ export interface ParsedFile {
 
 /** Raw bytes decoded at a time: a gigabyte tensor needs its f32 values and this much more. */
 const READ_BYTES = 8 * 2 ** 20;
+/** Bytes of each tensor that are fingerprinted: fine-tuned siblings have the same headers and differ only in values. */
+const SAMPLE_BYTES = 256;
 
 /**
  * Checks that the tensors of one file lie within it and nowhere overlap.
@@ -67,6 +69,7 @@ interface CheckpointParts {
   format: Checkpoint["format"];
   name: string;
   files: readonly string[];
+  folder?: SourceFolder;
   parsed: readonly ParsedFile[];
   metadata: ReadonlyMap<string, MetadataValue>;
   /** Where the stored form of each metadata value lies in the first file. */
@@ -99,9 +102,6 @@ export function storedCheckpoint({ parsed, metadataRanges, ...parts }: Checkpoin
   };
 }
 
-/** Number of elements of a shape; 1 for a scalar. */
-export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
-
 async function readRows(tensor: StoredTensor, start: number, end: number): Promise<Float32Array> {
   const [rows, ...rest] = tensor.shape;
   if (rows === undefined || !(0 <= start && start <= end && end <= rows))
@@ -122,4 +122,31 @@ async function readElements(tensor: StoredTensor, start: number, end: number): P
     decodeInto(dtype, bytes, out.subarray(at - start, stop - start));
   }
   return out;
+}
+
+/** SHA-256, hex, over each file's header and size and the first 256 bytes of every tensor; file names do not count. */
+async function fingerprint(files: readonly ParsedFile[]): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for (const { source, dataStart, tensors } of files) {
+    parts.push(await sha256(await source.read(0, dataStart)));
+    parts.push(new Uint8Array(new Float64Array([source.size]).buffer));
+    for (const { offset, byteLength } of tensors)
+      parts.push(await source.read(offset, offset + Math.min(byteLength, SAMPLE_BYTES)));
+  }
+  return toHex(await sha256(concatenate(parts)));
+}
+
+const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
+  new Uint8Array(await globalThis.crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
+
+const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -1,9 +1,9 @@
 // Writes tensors into their places in files, in any order and in any tiles of rows: nothing is kept in memory.
 import { CompError } from "../errors.ts";
+import { elementsOf } from "./checkpoint.ts";
 import { byteLength, encode, type WritableDtype } from "./dtype.ts";
-import { BF16_OVERFLOW, F16_OVERFLOW } from "./half.ts";
+import { BF16_OVERFLOW, F16_OVERFLOW } from "./float16.ts";
 import type { ByteSink } from "./storage.ts";
-import { elementsOf } from "./stored-tensors.ts";
 
 /** Elements encoded at a time: a gigabyte tensor needs this much more, not twice its size. Whole blocks of any type. */
 const ENCODE_ELEMENTS = 2 ** 21;

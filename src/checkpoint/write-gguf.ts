@@ -1,10 +1,11 @@
 // Writes a GGUF file of version 3: metadata and tensor descriptions first, then the tensors as they come.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+import { elementsOf } from "./checkpoint.ts";
 import { byteLength, type WritableDtype } from "./dtype.ts";
-import { DEFAULT_ALIGNMENT, GGUF_DTYPES, GGUF_MAGIC } from "./gguf.ts";
+import { DEFAULT_ALIGNMENT, GGUF_DTYPES } from "./gguf.ts";
 import { ByteBuilder, padding } from "./gguf-bytes.ts";
+import { GGUF_MAGIC } from "./gguf-kind.ts";
 import type { Output } from "./storage.ts";
-import { elementsOf } from "./stored-tensors.ts";
 import { type PlacedTensor, type TensorWriter, tensorWriter } from "./tensor-writer.ts";
 
 const VERSION = 3;

@@ -1,14 +1,12 @@
 // comp compare MODEL: many methods at many sizes on the same texts, one table.
-import { resolve } from "node:path";
 import * as z from "zod";
+import { readTexts } from "../node/read-text.ts";
 import { CompareOptions } from "../options/compare.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
-import { parsePresets } from "../tasks/compare.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { besideModel, CALIBRATION_FILES, TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
-import { CALIBRATION_FILES } from "./prune.ts";
-import { readTextFile } from "./read-text.ts";
 import type { Screen } from "./screen.ts";
 
 type CompareFlags = CompareOptions & {
@@ -24,7 +22,7 @@ export const compareCommand: Command = {
   summary: "prune by many methods at many sizes, and judge them side by side",
   flags: z
     .strictObject({
-      text: z.array(z.string()).min(1).describe("text to judge on, repeatable").meta({ value: "FILE" }),
+      text: z.array(z.string()).min(1).describe(`${TEXT_FORMATS} to judge on, repeatable`).meta({ value: "FILE" }),
       calibration: CALIBRATION_FILES,
     })
     .extend(CompareOptions.shape)
@@ -41,6 +39,7 @@ export const compareCommand: Command = {
     "comp compare ./SmolLM2-135M --presets best,flap,osscar --sparsity 0.1,0.2 --calibration notes.txt --text wiki.test.raw",
     "comp compare ./SmolLM2-135M --presets all --prune mlp --text a.txt --text b.txt -o ./figures",
   ],
+  writesFiles: true,
   run: runCompare,
 };
 
@@ -49,13 +48,8 @@ async function runCompare(
   flags: CompareFlags,
   { library, screen, signal }: CommandContext,
 ): Promise<void> {
-  const { calibration: files, text: textFiles, output, keep, json, ...options } = flags;
-  parsePresets(options.presets);
-  const calibration = await Promise.all(
-    files.map(async (path) => ({ ...(await readTextFile(path)), path: resolve(path) })),
-  );
-  const texts = await Promise.all(textFiles.map(readTextFile));
-  const job = { model, options, calibration, texts, output: output ?? defaultOutput(model), keep };
+  const { calibration: files, text: textFiles, output = besideModel(model, "compare"), json, ...options } = flags;
+  const [calibration, texts] = [await readTexts(files), await readTexts(textFiles)];
   let label = "";
   const labelled: Screen = {
     ...screen,
@@ -64,10 +58,11 @@ async function runCompare(
   };
   const showStage = createProgress(labelled, () => performance.now() / 1000);
   try {
-    for await (const event of library.compare(job, signal)) {
+    for await (const event of library.compare({ ...options, model, output, calibration, texts, signal })) {
       if (event.type === "cell")
         label = `${event.number}/${event.total} ${event.preset} ${formatPercent(event.sparsity)}`;
       if (event.type === "stage") showStage(event);
+      if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
       if (event.type === "done")
         screen.print(json ? JSON.stringify(event.comparison) : renderComparison(event.comparison).trimEnd());
     }
@@ -75,6 +70,3 @@ async function runCompare(
     screen.live("");
   }
 }
-
-/** Beside the model. */
-const defaultOutput = (model: string): string => `${resolve(model).replace(/\.gguf$/i, "")}-compare`;

@@ -1,12 +1,12 @@
 // comp curve MODEL: size against quality, before anything is written.
 import * as z from "zod";
-import type { CurveEvent } from "../events/curve.ts";
+import type { CurveEvent } from "../events/prune.ts";
+import { readTexts } from "../node/read-text.ts";
 import { CurveOptions } from "../options/curve.ts";
 import { CURVE_HEADER, renderDense, renderPoint } from "../report/curve.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { CALIBRATION_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
-import { CALIBRATION_FILES } from "./prune.ts";
-import { readTextFile } from "./read-text.ts";
 import { renderCalibration } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
@@ -28,10 +28,10 @@ export const curveCommand: Command = {
 
 async function runCurve(model: string, flags: CurveFlags, { library, screen, signal }: CommandContext): Promise<void> {
   const { calibration: files, json, ...options } = flags;
-  const calibration = await Promise.all(files.map(readTextFile));
+  const request = { ...options, model, calibration: await readTexts(files), signal };
   const showStage = createProgress(screen, () => performance.now() / 1000);
   try {
-    for await (const event of library.curve(model, { ...options, calibration }, signal)) {
+    for await (const event of library.curve(request)) {
       if (event.type === "stage") showStage(event);
       if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
       if (json && event.type === "done") screen.print(JSON.stringify(event.curve));

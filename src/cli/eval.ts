@@ -1,11 +1,12 @@
 // comp eval MODEL: perplexity on a text and, against a dense model, KL divergence.
 import * as z from "zod";
-import type { EvalResult } from "../events/eval.ts";
+import type { EvalResult } from "../events/model.ts";
+import { readText } from "../node/read-text.ts";
 import { EvalOptions } from "../options/eval.ts";
 import { formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
-import { readTextFile } from "./read-text.ts";
 
 type EvalFlags = EvalOptions & { text: string; dense?: string; json: boolean };
 
@@ -14,7 +15,7 @@ export const evalCommand: Command = {
   summary: "measure perplexity, and KL divergence from a dense model",
   flags: z
     .strictObject({
-      text: z.string().describe("text to judge on").meta({ value: "FILE" }),
+      text: z.string().describe(`${TEXT_FORMATS} to judge on`).meta({ value: "FILE" }),
       dense: z.string().optional().describe("the model before pruning, to compare with").meta({ value: "MODEL" }),
     })
     .extend(EvalOptions.shape)
@@ -24,12 +25,13 @@ export const evalCommand: Command = {
 };
 
 async function runEval(model: string, flags: EvalFlags, { library, screen, signal }: CommandContext): Promise<void> {
-  const { text: file, dense, json, ...options } = flags;
-  const text = await readTextFile(file);
+  const { text: file, json, ...options } = flags;
+  const request = { ...options, model, text: await readText(file), signal };
   const showStage = createProgress(screen, () => performance.now() / 1000);
   try {
-    for await (const event of library.evaluate(model, text, dense, options, signal)) {
+    for await (const event of library.evaluate(request)) {
       if (event.type === "stage") showStage(event);
+      else if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
       else if (json) screen.print(JSON.stringify(event.result));
       else for (const line of renderEvaluation(event.result)) screen.print(line);
     }

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type * as z from "zod";
 import { CompError } from "../errors.ts";
 import { type OptionProperty, optionsOf, parseOptions } from "../options/schema.ts";
-import { nearest } from "./nearest.ts";
+import { unknownWord } from "./misspelt.ts";
 
 const HELP_COLUMN = 24;
 
@@ -16,22 +16,37 @@ export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (let
  * @throws {CompError} "option" for an unknown flag (the hint names the nearest), a missing or superfluous value, a flag
  *   given twice, a wrong type or a value out of range
  */
-export function parseFlags<T>(schema: z.ZodObject, argv: readonly string[]): { positionals: string[]; options: T } {
+export function parseFlags<S extends z.ZodObject>(
+  schema: S,
+  argv: readonly string[],
+): { positionals: string[]; options: z.output<S> } {
   const flags = new Map(optionsOf(schema).map(([name, property]) => [flagOf(name), { name, property }]));
+  const names = new Set(
+    [...flags].flatMap(
+      ([
+        flag,
+        {
+          property: { short },
+        },
+      ]) => (short ? [flag, `-${short}`] : [flag]),
+    ),
+  );
   const positionals: string[] = [];
   const input: Record<string, unknown> = {};
   for (const token of tokenize(argv, [...flags.values()])) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const flag = flags.get(`--${token.name}`);
-    if (flag === undefined) throw unknownFlag(token.rawName, [...flags.keys()]);
-    const value = readValue(token.rawName, flag.property, token.value, token.inlineValue === true);
+    if (flag === undefined)
+      throw unknownWord("flag", token.rawName, { words: [...flags.keys()], otherwise: "--help lists the flags" });
+    const isOther = token.inlineValue === false && isFlag(token.value, names);
+    const value = readValue(token.rawName, flag.property, token.value, isOther);
     if (flag.property.type === "array" && !Array.isArray(value))
       input[flag.name] = [...((input[flag.name] as unknown[]) ?? []), value];
     else if (flag.name in input) throw new CompError("option", `${token.rawName} was given twice`);
     else input[flag.name] = value;
   }
-  return { positionals, options: parseOptions<T>(schema, input, flagOf) };
+  return { positionals, options: parseOptions(schema, input, flagOf) };
 }
 
 /** One help line per flag: name, choices or placeholder, meaning, default. */
@@ -55,37 +70,49 @@ function tokenize(argv: readonly string[], flags: readonly { name: string; prope
   return parseArgs({ args: [...argv], options, allowPositionals: true, strict: false, tokens: true }).tokens;
 }
 
-function readValue(flag: string, property: OptionProperty, text: string | undefined, inline: boolean): unknown {
+function readValue(flag: string, property: OptionProperty, text: string | undefined, isOther: boolean): unknown {
   if (property.type === "boolean") {
     if (text !== undefined) throw new CompError("option", `${flag} takes no value, got ${text}`);
     return true;
   }
-  const isNextFlag = !inline && text !== undefined && text.startsWith("-") && !isNumeric(text) && text !== "-";
-  if (text === undefined || isNextFlag)
-    throw new CompError("option", `${flag} needs a value`, { hint: `for example ${flag}${exampleOf(property)}` });
+  if (text === undefined || isOther) throw withoutValue(flag, property, text);
   const forms = [property, ...(property.anyOf ?? [])];
-  const isList = isNumber(property.items) || /^[\d., ]*,[\d., ]*$/.test(text);
-  if (isList && forms.some(({ items }) => isNumber(items))) return readNumbers(text);
-  return forms.some(isNumber) && isNumeric(text) ? Number(text) : text;
+  const isList = isNumber(property.items) || (NUMBERS.test(text) && forms.some(({ items }) => isNumber(items)));
+  if (isList) return readNumbers(text);
+  return isNumber(property) && isNumeric(text) ? Number(text) : text;
 }
 
-const isNumber = (property: OptionProperty | undefined): boolean =>
-  property?.type === "number" || property?.type === "integer";
+function withoutValue(flag: string, property: OptionProperty, next: string | undefined): CompError {
+  const { type, enum: choices } = property.type === "array" ? (property.items ?? {}) : property;
+  const isText = type === "string" && choices === undefined;
+  const literally = `${flag.startsWith("--") ? `${flag}=` : flag}${next}`;
+  const hint = isText && next !== undefined ? `if ${next} is its value, write ${literally}` : exampleOf(flag, property);
+  return new CompError("option", `${flag} needs a value`, { hint });
+}
 
-/** "0.1,0.2" → numbers; a part that is none stays as it is, for the schema to refuse. */
+/**
+ * Whether what stands in the place of a value is a flag instead: one of the command's, or a word after two dashes, more likely
+ * a misspelt flag than a text. Other text may begin with a dash: "-5 degrees", "-- he said".
+ */
+const isFlag = (text: string, names: ReadonlySet<string>): boolean =>
+  text === "--" || names.has(text.split("=", 1)[0]!) || /^--[a-z][\w-]*(=.*)?$/is.test(text);
+
+/** Whether an option takes a number, be it beside other forms. */
+const isNumber = (property: OptionProperty | undefined): boolean =>
+  property?.type === "number" || property?.type === "integer" || (property?.anyOf ?? []).some(isNumber);
+
+/** A list of numbers or percentages, if only of one: "3," */
+const NUMBERS = /^[\d., %]*,[\d., %]*$/;
+
+/** "0.1,0.2" → numbers; a part that is none, such as a percentage, stays as it is, for the schema to read or to refuse. */
 const readNumbers = (text: string): unknown[] =>
   text
     .split(",")
-    .filter((part) => part.trim() !== "")
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
     .map((part) => (isNumeric(part) ? Number(part) : part));
 
 const isNumeric = (text: string): boolean => text.trim() !== "" && Number.isFinite(Number(text));
-
-function unknownFlag(flag: string, known: readonly string[]): CompError {
-  const meant = nearest(flag, known);
-  const hint = meant === undefined ? "--help lists the flags" : `did you mean ${meant}?`;
-  return new CompError("option", `there is no flag ${flag}`, { hint });
-}
 
 function placeholderOf(property: OptionProperty): string {
   if (property.type === "boolean") return "";
@@ -99,5 +126,7 @@ function defaultOf(property: OptionProperty): string {
   return none ? "" : ` (default ${value})`;
 }
 
-const exampleOf = (property: OptionProperty): string =>
-  property.default === undefined || property.default === "" ? placeholderOf(property) : ` ${property.default}`;
+function exampleOf(flag: string, property: OptionProperty): string {
+  const isOpen = property.default === undefined || property.default === "";
+  return `for example ${flag}${isOpen ? placeholderOf(property) : ` ${property.default}`}`;
+}

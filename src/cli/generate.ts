@@ -20,13 +20,14 @@ async function runGenerate(
   { json, ...options }: GenerateFlags,
   { library, screen, signal }: CommandContext,
 ): Promise<void> {
-  const tokens: number[] = [];
-  let text = "";
-  for await (const token of library.generate(model, options, signal)) {
-    // the prompt comes with the first token, so that a refusal does not follow half a text
-    if (!json) screen.printPiece(tokens.length === 0 ? options.prompt + token.text : token.text);
-    tokens.push(token.id);
-    text += token.text;
+  let prompt = options.prompt; // comes with the first token, so that a refusal does not follow half a text
+  for await (const event of library.generate({ ...options, model, signal })) {
+    if (event.type === "warning") {
+      screen.note(`comp: warning: ${event.message}`);
+      continue;
+    }
+    if (event.type === "done") screen.print(json ? JSON.stringify(event.result) : "");
+    else if (!json) screen.printPiece(prompt + event.text);
+    prompt = "";
   }
-  screen.print(json ? JSON.stringify({ prompt: options.prompt, text, tokens }) : "");
 }

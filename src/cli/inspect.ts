@@ -1,7 +1,7 @@
 // comp inspect MODEL: what a checkpoint is and what of it can be pruned.
 import * as z from "zod";
+import type { Inspection, LayerShape, TokenizerFacts } from "../events/model.ts";
 import { formatBytes, formatCount, formatInteger, formatPercent } from "../report/format.ts";
-import type { Inspection, LayerShape, TokenizerFacts } from "../tasks/inspect.ts";
 import type { Command, CommandContext } from "./command.ts";
 
 type InspectFlags = { json: boolean };
@@ -11,14 +11,13 @@ export const inspectCommand: Command = {
   summary: "show architecture, shapes, parameters, tokenizer",
   flags: z.strictObject({
     json: z.boolean().default(false).describe("print everything as one line of JSON"),
-    threads: z.int().min(1).max(1024).optional().describe("accepted as everywhere; headers need no arithmetic"),
   }),
   examples: ["comp inspect ./SmolLM2-135M", "comp inspect model.gguf --json"],
   run: runInspect,
 };
 
 async function runInspect(model: string, { json }: InspectFlags, { library, screen }: CommandContext): Promise<void> {
-  const inspection = await library.inspect(model);
+  const inspection = await library.inspect({ model });
   if (json) screen.print(JSON.stringify(inspection));
   else for (const line of renderInspection(inspection)) screen.print(line);
 }
@@ -44,9 +43,11 @@ export function renderInspection(inspection: Inspection): string[] {
 
 function renderTokenizer(tokenizer: TokenizerFacts | undefined): string {
   if (tokenizer === undefined) return "none that can be used";
-  const { vocabSize, bosTokenId, addsBos, eosTokenIds } = tokenizer;
+  const { vocabSize, withoutEmbedding, bosTokenId, addsBos, eosTokenIds } = tokenizer;
+  const tokens = `${formatInteger(vocabSize)} tokens`;
+  const missing = withoutEmbedding === 0 ? "" : `, ${formatInteger(withoutEmbedding)} of them with no embedding`;
   const bos = bosTokenId === undefined ? "no BOS" : `BOS ${bosTokenId}${addsBos ? ", added to every text" : ""}`;
-  return `${formatInteger(vocabSize)} tokens, ${bos}, end of text ${eosTokenIds.join(", ") || "unknown"}`;
+  return `${tokens}${missing}, ${bos}, end of text ${eosTokenIds.join(", ") || "unknown"}`;
 }
 
 /** Neighbouring layers of one shape share a line: "layers 0-29". */

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // The process around a command line: the only place that listens to signals and exits.
-import { removeUnfinished } from "../node/unfinished.ts";
+import { removeUnfinished } from "../node/disk.ts";
 import { VERSION } from "../version.ts";
-import { EXIT, runCommandLine } from "./run.ts";
+import { EXIT, runCommandLine, writesFiles } from "./run.ts";
 import { createScreen } from "./screen.ts";
 
+const argv = process.argv.slice(2);
 const controller = new AbortController();
 const screen = createScreen(process.stdout, process.stderr);
 
@@ -22,12 +23,17 @@ function stop(): void {
 
 process.on("SIGINT", stop);
 process.on("SIGTERM", stop);
-// whoever read our output is gone, as in `comp inspect model | head -1`: no message, nobody would see it
-process.stdout.on("error", () => exitNow(EXIT.failure));
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  const readerIsGone = error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED";
+  if (!readerIsGone) screen.note(`comp: cannot print the result: ${error.message}`);
+  // as in `comp inspect model | head -1`: nobody reads on, which is no failure; a model on its way is finished all the same
+  if (!readerIsGone || !writesFiles(argv)) exitNow(readerIsGone ? EXIT.success : EXIT.failure);
+});
+process.stderr.on("error", () => {}); // without a reader of messages there is nobody to tell
 
-process.exitCode = await runCommandLine(process.argv.slice(2), {
+process.exitCode = await runCommandLine(argv, {
   version: VERSION,
-  loadLibrary: async () => (await import("./library.ts")).library,
+  loadLibrary: () => import("../index.ts"),
   screen,
   signal: controller.signal,
   debug: process.env.COMP_DEBUG === "1",

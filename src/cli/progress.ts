@@ -5,11 +5,10 @@ import type { Screen } from "./screen.ts";
 
 const VERBS: Record<StageName, string> = {
   generate: "generating calibration text",
-  calibration: "calibrating",
   "layer-importance": "scoring layers",
   "neuron-importance": "scoring neurons",
-  gradient: "sensing the loss",
-  fork: "measuring each layer's cut",
+  gradient: "computing gradients",
+  ablation: "ablating single layers",
   trial: "trying a cut",
   prune: "pruning",
   write: "writing",

@@ -1,11 +1,11 @@
 // comp prune MODEL: a smaller model beside the one given.
-import { resolve } from "node:path";
 import * as z from "zod";
 import type { LayerResult, PruneEvent } from "../events/prune.ts";
-import { type GivenPruneOptions, PruneOptions } from "../options/prune.ts";
+import { readTexts } from "../node/read-text.ts";
+import { PruneOptions } from "../options/prune.ts";
 import type { Command, CommandContext } from "./command.ts";
+import { besideModel, CALIBRATION_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
-import { readTextFile } from "./read-text.ts";
 import {
   LAYER_HEADER,
   renderCalibration,
@@ -17,19 +17,12 @@ import {
 } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
-type PruneFlags = Omit<GivenPruneOptions, "calibration"> & {
+type PruneFlags = Omit<PruneOptions, "calibration"> & {
   calibration: string[];
   output?: string;
   overwrite: boolean;
   json: boolean;
 };
-
-/** The texts as the command line takes them. */
-export const CALIBRATION_FILES: z.ZodType<string[], string[] | undefined> = z
-  .array(z.string())
-  .default([])
-  .describe("text or JSONL to calibrate on, repeatable")
-  .meta({ value: "FILE", fallback: "the model's own text, or a bundled mix" });
 
 export const pruneCommand: Command = {
   name: "prune",
@@ -49,17 +42,17 @@ export const pruneCommand: Command = {
     "comp prune ./SmolLM2-135M --sparsity 0.2 -o smaller.gguf --dtype q8_0",
     "comp prune model.gguf --sparsity 0.2 --dry-run",
   ],
+  writesFiles: true,
   run: runPrune,
 };
 
 async function runPrune(model: string, flags: PruneFlags, { library, screen, signal }: CommandContext): Promise<void> {
-  const { calibration: files, output, overwrite, json, ...options } = flags;
-  const calibration = await Promise.all(files.map(readTextFile));
-  const target = { path: output ?? defaultOutput(model), overwrite };
+  const { calibration: files, output = besideModel(model, "pruned"), json, ...options } = flags;
+  const request = { ...options, model, output, calibration: await readTexts(files), signal };
   const show = json ? createJsonPrinter(screen) : createTablePrinter(screen);
   const showStage = createProgress(screen, () => performance.now() / 1000);
   try {
-    for await (const event of library.prune(model, target, { ...options, calibration }, signal)) {
+    for await (const event of library.prune(request)) {
       show(event);
       if (event.type === "stage") showStage(event);
       if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
@@ -68,9 +61,6 @@ async function runPrune(model: string, flags: PruneFlags, { library, screen, sig
     screen.live("");
   }
 }
-
-/** Beside the model: ./SmolLM2 → SmolLM2-pruned, model.gguf → model-pruned. */
-export const defaultOutput = (model: string): string => `${resolve(model).replace(/\.gguf$/i, "")}-pruned`;
 
 const INDICES: ReadonlySet<string> = new Set<keyof LayerResult>(["kept", "heads", "keyValueHeads"]);
 

@@ -1,8 +1,8 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
-import type { CalibrationSummary, Change } from "../events/common.ts";
+import type { BeforeAfter, CalibrationSummary } from "../events/common.ts";
 import type { LayerProgress, PrunePlan, PruneResult, SplitTrial, Trial } from "../events/prune.ts";
-import { describeCollapse } from "../report/collapse.ts";
 import {
+  describeCollapse,
   formatBytes,
   formatCount,
   formatFigure,
@@ -26,7 +26,7 @@ export function renderPlan(plan: PrunePlan): string[] {
     `  parameters    ${renderChange(plan.parameters, formatCount)}`,
     `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,
-    `  expected      ${formatBytes(plan.expectedPeakBytes)} of memory, ${formatBytes(plan.bytes.after)} of disk, about ${formatSeconds(plan.expectedSeconds)}`,
+    `  expected      ${formatBytes(plan.expectedPeakBytes)} of memory, ${formatBytes(plan.bytes.after)} of disk`,
   ];
 }
 
@@ -71,20 +71,31 @@ export const renderSplit = ({ reached, layers, intermediateSize, klDivergence }:
 
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {
-  const { quality } = result;
-  const collapse = describeCollapse(quality.perplexity.after, quality.perplexity.before);
   return [
     `parameters      ${renderChange(result.parameters, formatCount)}`,
     `in layers       ${renderChange(result.decoderParameters, formatCount)}`,
     `weights         ${renderChange(result.bytes, formatBytes)}`,
-    `perplexity      ${formatFigure(quality.perplexity.before)} → ${formatFigure(quality.perplexity.after)}   on ${formatInteger(quality.tokens)} tokens of ${quality.on}`,
-    `KL divergence   ${formatFigure(quality.klDivergence)} nats a token, same first choice for ${formatPercent(quality.topOneAgreement)}`,
+    ...renderQuality(result),
     ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
-    ...(collapse === "" ? [] : [`beware          ${collapse}; the model is of no use at this size`]),
+    ...renderCollapse(result),
     `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,
     `written         ${result.output}`,
   ];
+}
+
+function renderQuality({ quality }: PruneResult): string[] {
+  if (quality === undefined) return ["quality         nothing was removed, and nothing measured"];
+  const { perplexity, klDivergence, topOneAgreement, tokens, on } = quality;
+  return [
+    `perplexity      ${formatFigure(perplexity.before)} → ${formatFigure(perplexity.after)}   on ${formatInteger(tokens)} tokens of ${on}`,
+    `KL divergence   ${formatFigure(klDivergence)} nats a token, same first choice for ${formatPercent(topOneAgreement)}`,
+  ];
+}
+
+function renderCollapse({ quality }: PruneResult): string[] {
+  const collapse = quality ? describeCollapse(quality.perplexity.after, quality.perplexity.before) : "";
+  return collapse === "" ? [] : [`beware          ${collapse}; the model is of no use at this size`];
 }
 
 /** What the other choice of widths would have given. */
@@ -96,7 +107,7 @@ function renderWidths({ equalCostRatio, ownCostRatio }: PruneResult): string[] {
   return [];
 }
 
-function renderChange(change: Change, format: (count: number) => string): string {
+function renderChange(change: BeforeAfter, format: (count: number) => string): string {
   const removed = 1 - change.after / change.before;
   const difference = removed < 0 ? `${formatPercent(-removed)} more` : `${formatPercent(removed)} less`;
   return `${format(change.before)} → ${format(change.after)}   ${difference}`;

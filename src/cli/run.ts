@@ -7,7 +7,7 @@ import { evalCommand } from "./eval.ts";
 import { parseFlags, renderFlags } from "./flags.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
-import { nearest } from "./nearest.ts";
+import { unknownWord } from "./misspelt.ts";
 import { pruneCommand } from "./prune.ts";
 import type { Screen } from "./screen.ts";
 
@@ -31,6 +31,10 @@ export interface Surroundings {
   /** Print stack traces. */
   readonly debug: boolean;
 }
+
+/** Whether what a command line prints is not all that it does. */
+export const writesFiles = ([name]: readonly string[]): boolean =>
+  COMMANDS.some((command) => command.name === name && command.writesFiles === true);
 
 /** Runs one command line and returns the exit code; never throws. */
 export async function runCommandLine(argv: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -60,9 +64,10 @@ function find(name: string): Command {
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (command !== undefined) return command;
   const names = COMMANDS.map((candidate) => candidate.name);
-  const meant = nearest(name, names);
-  throw new CompError("option", `there is no command ${name}`, {
-    hint: meant === undefined ? `the commands are ${names.join(", ")}` : `did you mean comp ${meant}?`,
+  throw unknownWord("command", name, {
+    words: names,
+    prefix: "comp ",
+    otherwise: `the commands are ${names.join(", ")}`,
   });
 }
 

@@ -21,6 +21,5 @@ export interface Program {
 }
 
 export interface Backend {
-  readonly name: string;
   compile(graph: Graph, options?: OnnxOptions): Promise<Program>;
 }

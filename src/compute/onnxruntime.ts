@@ -19,7 +19,6 @@ export function onnxruntimeBackend(ort: OrtModule, threads: number | undefined):
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
   };
   return {
-    name: "onnxruntime",
     async compile(graph, onnxOptions): Promise<Program> {
       const session = await ort.InferenceSession.create(toOnnx(graph, onnxOptions), options);
       return {

@@ -1,75 +1,128 @@
-// Sums over rows that grow from run to run of a graph: each is an output that adds to an input, the sum so far.
-import type { Graph, Value } from "./graph.ts";
+// Sums over rows that grow from run to run of a graph: each is an output that adds to an input, the sum so far, in place. A sum
+// declares both in the graph and holds the tensor, so that who builds the graph and who runs it share the sum and no names.
+import type { Value } from "./graph.ts";
 import { add, gemm, reshape, slice, sum, transpose } from "./operations/index.ts";
-import { type Tensor, tensor } from "./tensor.ts";
-
-/** Sums so far, by the names of the outputs. */
-export type RunningSums = Readonly<Record<string, Tensor<Float32Array>>>;
+import { type Shape, type Tensor, zeros } from "./tensor.ts";
 
 /** Rows of a band of a Gram matrix: few enough to leave most of its mirror image out, enough to keep the processor busy. */
 const BAND_ROWS = 512;
 
-/** As inputs of the graph that adds to them. */
-export const sumsBefore = (sums: RunningSums): RunningSums =>
-  Object.fromEntries(Object.entries(sums).map(([name, value]) => [before(name), value]));
-
-export const emptySum = (name: string, rows: number, cols: number): RunningSums => ({
-  [name]: tensor(new Float32Array(rows * cols), [rows, cols]),
-});
-
-/** Σ a bᵀ over the rows a [n, size], b [n, otherSize] of two values. [size, otherSize] */
-export function addProduct(graph: Graph, name: string, a: Value, b: Value): void {
-  const addTo = graph.input(before(name), [a.shape[1]!, b.shape[1]!]);
-  graph.output(name, gemm(a, b, { transA: true, addTo }));
-}
-
-/** Σ z over the rows of a value [n, size]. [1, size] */
-export function addTotal(graph: Graph, name: string, value: Value): void {
-  const shape = [1, value.shape[1]!];
-  graph.output(name, add(reshape(sum(value, [0]), shape), graph.input(before(name), shape)));
-}
-
 /**
- * Σ z zᵀ over the rows of a value [n, size], in bands of rows that start at the diagonal: the rest is their mirror image. On z
- * turned round, since the processor gets through long rows faster.
+ * All sums of one graph. They are told apart by the order in which they are made: a program that was compiled with other sums
+ * serves these too when they were made in the same order and of the same sizes.
  */
-export function addGram(graph: Graph, name: string, value: Value): void {
-  const size = value.shape[1]!;
-  const turned = transpose(value, [1, 0]);
-  const rows = (start: number, end: number): Value => (end - start === size ? turned : slice(turned, 0, start, end));
-  for (const { start, end } of bandsOf(size)) {
-    const addTo = graph.input(before(bandName(name, start)), [end - start, size - start]);
-    graph.output(bandName(name, start), gemm(rows(start, end), rows(start, size), { transB: true, addTo }));
+export class RunningSums {
+  readonly #sums: RunningSum[] = [];
+
+  /** A sum of a shape, zero so far. */
+  sum(shape: Shape): RunningSum {
+    const made = new RunningSum(`sum ${this.#sums.length}`, shape);
+    this.#sums.push(made);
+    return made;
+  }
+
+  /** Σ z zᵀ over vectors z of a size, zero so far. */
+  gram(size: number): GramSum {
+    const band = ({ start, end }: Band): GramBand => ({ start, end, sum: this.sum([end - start, size - start]) });
+    return new GramSum(size, bandsOf(size).map(band));
+  }
+
+  /** The sums so far, for `Program.run` to read. */
+  get inputs(): Record<string, Tensor> {
+    return Object.fromEntries(this.#sums.map(({ inputName, tensor }) => [inputName, tensor]));
+  }
+
+  /** The same tensors, for `Program.run` to write into. */
+  get outputs(): Record<string, Tensor> {
+    return Object.fromEntries(this.#sums.map(({ outputName, tensor }) => [outputName, tensor]));
   }
 }
 
-export const emptyGram = (name: string, size: number): RunningSums =>
-  Object.assign(
-    {},
-    ...bandsOf(size).map(({ start, end }) => emptySum(bandName(name, start), end - start, size - start)),
-  );
+/** One sum; each graph adds to it once. */
+export class RunningSum {
+  readonly tensor: Tensor<Float32Array>;
+  readonly outputName: string;
 
-/** The whole matrix of the bands. [size, size] */
-export function wholeGram(sums: RunningSums, name: string, size: number): Tensor<Float32Array> {
-  const whole = new Float32Array(size * size);
-  for (const { start, end } of bandsOf(size)) {
-    const { data } = sums[bandName(name, start)]!;
-    const width = size - start;
-    for (let row = start; row < end; row++) {
-      const values = data.subarray((row - start) * width, (row - start + 1) * width);
-      whole.set(values, row * size + start);
-      for (let column = row + 1; column < size; column++) whole[column * size + row] = values[column - start]!;
+  constructor(name: string, shape: Shape) {
+    this.outputName = name;
+    this.tensor = zeros(shape);
+  }
+
+  get inputName(): string {
+    return `${this.outputName} before`;
+  }
+
+  /** Adds a value of the sum's shape, in the value's graph. */
+  add(value: Value): void {
+    this.#grow(value, (before) => add(value, before));
+  }
+
+  /** Adds the rows of a value [n, size] to a sum [1, size]. */
+  addRows(value: Value): void {
+    this.add(reshape(sum(value, [0]), this.tensor.shape));
+  }
+
+  /** Adds aᵀ b of two values [n, rows], [n, cols] to a sum [rows, cols]. */
+  addProduct(a: Value, b: Value): void {
+    this.#grow(a, (addTo) => gemm(a, b, { transA: true, addTo }));
+  }
+
+  /** Adds a bᵀ of two values [rows, n], [cols, n] to a sum [rows, cols]. */
+  addTransposedProduct(a: Value, b: Value): void {
+    this.#grow(a, (addTo) => gemm(a, b, { transB: true, addTo }));
+  }
+
+  #grow({ graph }: Value, next: (before: Value) => Value): void {
+    graph.output(this.outputName, next(graph.input(this.inputName, this.tensor.shape)));
+  }
+}
+
+/** Σ z zᵀ in bands of rows that start at the diagonal: the rest is their mirror image. */
+export class GramSum {
+  readonly #size: number;
+  readonly #bands: readonly GramBand[];
+
+  constructor(size: number, bands: readonly GramBand[]) {
+    this.#size = size;
+    this.#bands = bands;
+  }
+
+  /** Adds Zᵀ Z of a value Z [n, size], in its graph. Z is transposed first: long rows take the processor less time. */
+  add(value: Value): void {
+    const size = this.#size;
+    const transposed = transpose(value, [1, 0]);
+    const rows = (start: number, end: number): Value =>
+      end - start === size ? transposed : slice(transposed, 0, start, end);
+    for (const { start, end, sum: band } of this.#bands) band.addTransposedProduct(rows(start, end), rows(start, size));
+  }
+
+  /** The whole matrix, a copy. [size, size] */
+  whole(): Tensor<Float32Array> {
+    const size = this.#size;
+    const whole = zeros([size, size]);
+    for (const { start, end, sum: band } of this.#bands) {
+      const width = size - start;
+      for (let row = start; row < end; row++) {
+        const values = band.tensor.data.subarray((row - start) * width, (row - start + 1) * width);
+        whole.data.set(values, row * size + start);
+        for (let column = row + 1; column < size; column++) whole.data[column * size + row] = values[column - start]!;
+      }
     }
+    return whole;
   }
-  return tensor(whole, [size, size]);
 }
 
-const before = (name: string): string => `${name} before`;
+interface Band {
+  readonly start: number;
+  readonly end: number;
+}
 
-const bandName = (name: string, start: number): string => `${name} ${start}`;
+interface GramBand extends Band {
+  readonly sum: RunningSum; // [end - start, size - start]
+}
 
 /** Bands of about equal height. */
-function bandsOf(size: number): { start: number; end: number }[] {
+function bandsOf(size: number): Band[] {
   const count = Math.ceil(size / BAND_ROWS);
   const at = (band: number): number => Math.round((band * size) / count);
   return Array.from({ length: count }, (_, i) => ({ start: at(i), end: at(i + 1) }));

@@ -17,3 +17,6 @@ export function tensor<D extends TensorData>(data: D, shape: Shape): Tensor<D> {
     throw new RangeError(`${data.length} elements do not fill [${shape.join(", ")}]`);
   return { data, shape };
 }
+
+/** An f32 tensor of zeros. */
+export const zeros = (shape: Shape): Tensor<Float32Array> => tensor(new Float32Array(elementCount(shape)), shape);

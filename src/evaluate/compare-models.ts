@@ -1,9 +1,9 @@
 // Perplexity of a model on token windows and, next to the dense model, how far its predictions moved.
 import type { Backend } from "../compute/backend.ts";
+import { embed } from "../forward/run/embed.ts";
 import { compareHeads, type HeadComparison, type HeadStatistics, runHead } from "../forward/run/head.ts";
-import { embed, type HiddenBatch, joined } from "../forward/run/hidden-states.ts";
-import { LayerRunner } from "../forward/run/layer-runner.ts";
-import { runLayers } from "../forward/run/layer-stream.ts";
+import type { ResidentStates } from "../forward/run/hidden-states.ts";
+import { LayerRunner, runLayers } from "../forward/run/layer-runner.ts";
 import type { ProgramCache } from "../forward/run/programs.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
@@ -13,11 +13,11 @@ export interface Evaluation {
   readonly perplexity: number;
   /** Number of targets. */
   readonly tokens: number;
-  readonly comparison: Comparison | undefined;
+  readonly comparison: DenseComparison | undefined;
 }
 
 /** Against the dense model on the same targets. */
-export interface Comparison {
+export interface DenseComparison {
   readonly densePerplexity: number;
   /** Mean KL(dense ‖ model), nats per target. */
   readonly klDivergence: number;
@@ -38,7 +38,7 @@ export async function evaluateModel(
   const runner = new LayerRunner(backend, model.spec);
   const hidden = await hiddenAfterLayers(runner, model, windows, options.signal);
   if (!options.dense) {
-    const statistics = await runHead(runner.programs, { model, hidden: hidden }, targetsOf(windows));
+    const statistics = await runHead(runner.programs, { model, hidden }, targetsOf(windows));
     await runner.release();
     return summarize(statistics, windows);
   }
@@ -57,11 +57,11 @@ export async function evaluateHidden(
   programs: ProgramCache,
   model: Model,
   windows: TokenWindows,
-  states: readonly HiddenBatch[],
-  denseStates: readonly HiddenBatch[],
+  states: ResidentStates,
+  denseStates: ResidentStates,
 ): Promise<Evaluation> {
-  const dense = { model, hidden: joined(denseStates) };
-  const [comparison] = await compareHeads(programs, model, [joined(states)], dense, targetsOf(windows));
+  const dense = { model, hidden: denseStates.all };
+  const [comparison] = await compareHeads(programs, model, [states.all], dense, targetsOf(windows));
   return summarizeComparison(comparison!, windows);
 }
 
@@ -73,7 +73,7 @@ async function hiddenAfterLayers(
 ): Promise<Float32Array> {
   const states = await embed(model, windows);
   await runLayers(runner, model, states, signal);
-  return joined(states);
+  return states.all;
 }
 
 /** What each position should predict: the next token; the last position of a window predicts nothing (its own id stands in). */

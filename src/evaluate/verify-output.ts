@@ -1,23 +1,30 @@
 // Reads a finished output back before it gets its name: what was written must be the model that was measured.
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { WritableDtype } from "../checkpoint/dtype.ts";
 import { openWritten } from "../checkpoint/open-checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
-import type { OutputForm } from "../method/output-format.ts";
-import { openModel } from "../model/model.ts";
+import type { OutputFormat } from "../method/output-format.ts";
+import { type Model, openModel } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
+import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateModel } from "./compare-models.ts";
 
-/** How far rounding the weights to the written type may move the perplexity, relatively. */
+/** How far rounding weights to a type may move the perplexity, relatively. */
 const TOLERANCE: Record<WritableDtype, number> = { F32: 1e-3, F16: 0.02, BF16: 0.1, Q8_0: 0.1 };
+
+/** That of the types which a written model has. */
+const toleranceOf = ({ tensors }: Model): number =>
+  Math.max(...[...tensors.values()].map(({ dtype }) => TOLERANCE[dtype as WritableDtype]));
 
 /** What the output must show. */
 export interface Expected {
   readonly windows: TokenWindows;
   /** On these windows. */
   readonly perplexity: number;
+  /** As the output holds it. */
   readonly tokenizer: Tokenizer;
 }
 
@@ -29,26 +36,47 @@ export async function verifyOutput(
   backend: Backend,
   output: Output,
   expected: Expected,
-  { format, dtype }: OutputForm,
+  { format }: OutputFormat,
 ): Promise<void> {
   const checkpoint = await openWritten(output, format);
   try {
-    const { perplexity } = await evaluateModel(backend, await openModel(checkpoint), expected.windows);
-    if (!(Math.abs(perplexity / expected.perplexity - 1) <= TOLERANCE[dtype]))
+    const model = await openModel(checkpoint);
+    const { perplexity } = await evaluateModel(backend, model, expected.windows);
+    if (!(Math.abs(perplexity / expected.perplexity - 1) <= toleranceOf(model)))
       throw new CompError(
         "output",
         `the written model has perplexity ${perplexity.toFixed(2)} instead of ${expected.perplexity.toFixed(2)}`,
         { hint: "write with --dtype f32, and please report this" },
       );
-    checkIds(await openTokenizer(checkpoint), expected);
+    const { tokenizer, windows } = expected;
+    checkIds(await openTokenizer(checkpoint), tokenizer, tokenizer.decode([...windows.ids]));
   } finally {
     await checkpoint.close();
   }
 }
 
-/** The text of the windows must become the same ids. */
-function checkIds(written: Tokenizer, { tokenizer, windows: { ids } }: Expected): void {
-  const text = tokenizer.decode([...ids]);
+/**
+ * Opens the copy of a whole model, which checks every shape against its configuration, and compares its token ids on a text
+ * where the source has a tokenizer that we can run. @throws {CompError} "output" when they are not those expected.
+ */
+export async function verifyCopy(
+  output: Output,
+  source: Checkpoint,
+  text: string,
+  { format }: OutputFormat,
+): Promise<void> {
+  const checkpoint = await openWritten(output, format);
+  try {
+    const { vocabSize } = (await openModel(checkpoint)).spec;
+    const tokenizer = await openTokenizerHeldIn(format, source, vocabSize).catch(() => undefined);
+    if (tokenizer) checkIds(await openTokenizer(checkpoint), tokenizer, text);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** A text must become the same ids. */
+function checkIds(written: Tokenizer, tokenizer: Tokenizer, text: string): void {
   const [own, source] = [written.encode(text), tokenizer.encode(text)];
   if (own.length === source.length && own.every((id, i) => id === source[i])) return;
   throw new CompError("output", "the written tokenizer gives other ids than the source's", {

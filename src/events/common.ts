@@ -1,7 +1,7 @@
 // What all tasks tell. Plain data: every surface (terminal, JSON lines, reports) renders these and nothing else.
 
-/** A count before and after pruning. */
-export interface Change {
+/** A figure before and after pruning. */
+export interface BeforeAfter {
   readonly before: number;
   readonly after: number;
 }
@@ -33,9 +33,8 @@ export interface CalibrationSummary {
 
 export type StageName =
   | "generate"
-  | "calibration"
   | "gradient"
-  | "fork"
+  | "ablation"
   | "layer-importance"
   | "neuron-importance"
   | "trial"
@@ -52,17 +51,20 @@ export interface StageEvent {
   readonly total: number;
 }
 
+/** What one should know of the result, though nothing is in its way. */
+export interface WarningEvent {
+  readonly type: "warning";
+  readonly message: string;
+}
+
 /** What is told of every work on calibration text. */
-export type PreparationEvent =
-  | ({ readonly type: "calibration" } & CalibrationSummary)
-  | StageEvent
-  | { readonly type: "warning"; readonly message: string };
+export type PreparationEvent = ({ readonly type: "calibration" } & CalibrationSummary) | StageEvent | WarningEvent;
 
 /** Dense and pruned model on windows that took no part in calibration. */
 export interface Quality {
   readonly on: "held-out calibration windows";
   readonly tokens: number;
-  readonly perplexity: Change;
+  readonly perplexity: BeforeAfter;
   /** Mean KL(dense ‖ pruned), nats per token. */
   readonly klDivergence: number;
   /** Fraction of tokens for which both models rank the same token first. */

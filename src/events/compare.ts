@@ -1,8 +1,8 @@
 // What comparing methods tells, cell by cell.
 import type { CompareOptions } from "../options/compare.ts";
-import type { PresetName } from "../options/prune.ts";
-import type { ModelSize, Sparsity, StageEvent } from "./common.ts";
-import type { EvalResult } from "./eval.ts";
+import type { PresetName } from "../options/presets.ts";
+import type { ModelSize, Sparsity, StageEvent, WarningEvent } from "./common.ts";
+import type { EvalResult } from "./model.ts";
 
 /** One method at one size, on its way. */
 export interface ComparedCell {
@@ -44,6 +44,7 @@ export interface Comparison {
 /** Stages belong to the cell named last. */
 export type CompareEvent =
   | StageEvent
+  | WarningEvent
   | ({ readonly type: "cell"; readonly number: number; readonly total: number } & ComparedCell)
   | { readonly type: "result"; readonly comparison: Comparison; readonly reused: boolean }
   | { readonly type: "done"; readonly comparison: Comparison };

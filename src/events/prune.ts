@@ -1,15 +1,19 @@
-// What pruning tells while it runs, and what it returns.
-import type { PruneOptions } from "../options/prune.ts";
-import type { CalibrationSummary, Change, PreparationEvent, Quality, Sparsity } from "./common.ts";
+// What pruning tells while it runs, and what it returns: at one size, or at several along a curve, of which nothing is written.
+import type { RecordedOptions } from "../options/prune.ts";
+import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
 
 /** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
   | ({ readonly type: "plan" } & PrunePlan)
+  | RunEvent
+  | { readonly type: "done"; readonly result: PruneResult };
+
+/** What the steps of a run tell. */
+export type RunEvent =
   | PreparationEvent
   | ({ readonly type: "layer" } & LayerProgress)
   | SplitEvent
-  | { readonly type: "trial"; readonly trial: Trial }
-  | { readonly type: "done"; readonly result: PruneResult };
+  | { readonly type: "trial"; readonly trial: Trial };
 
 export interface SplitEvent {
   readonly type: "split";
@@ -21,25 +25,24 @@ export interface PrunePlan {
   readonly model: string;
   /** `model_type` of config.json. */
   readonly family: string;
-  readonly parameters: Change;
-  readonly decoderParameters: Change;
+  readonly parameters: BeforeAfter;
+  readonly decoderParameters: BeforeAfter;
   /** Bytes of all weights in the files. */
-  readonly bytes: Change;
-  readonly layers: Change;
+  readonly bytes: BeforeAfter;
+  readonly layers: BeforeAfter;
   /** Indices in the source model; empty while `layers.after` is smaller means that calibration decides which. */
   readonly layersRemoved: readonly number[];
   /** Whether trials may let more layers go, and leave the others wider; figures of the plan are those without. */
   readonly searchesSplit: boolean;
   /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
-  readonly intermediateSize: Change;
+  readonly intermediateSize: BeforeAfter;
   /** Query heads and key-value heads of each kept layer, likewise. */
-  readonly numAttentionHeads: Change;
-  readonly numKeyValueHeads: Change;
-  readonly widths: PruneOptions["widths"];
+  readonly numAttentionHeads: BeforeAfter;
+  readonly numKeyValueHeads: BeforeAfter;
+  readonly widths: "equal" | "per-layer";
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
   readonly expectedPeakBytes: number;
-  readonly expectedSeconds: number;
 }
 
 /** One decoder layer is finished. */
@@ -91,10 +94,22 @@ export interface SplitTrial {
   readonly klDivergence: number;
 }
 
-/** The options of a run without the calibration texts, whose names stand in the calibration summary. */
-export type RecordedOptions = Omit<PruneOptions, "calibration">;
+/** What a run has written. */
+export type PruneResult = MeasuredResult | CopyResult;
 
-export interface PruneResult {
+/** Of a model that was cut, and what that did to it. */
+export interface MeasuredResult extends WrittenModel {
+  readonly calibration: CalibrationSummary;
+  readonly quality: Quality;
+}
+
+/** Of a model of which nothing was removed: it is the source's, in the type that it was written as, and nothing was measured. */
+export interface CopyResult extends WrittenModel {
+  readonly calibration?: undefined;
+  readonly quality?: undefined;
+}
+
+interface WrittenModel {
   /** Path or other name of the source. */
   readonly model: string;
   /** SHA-256 over the source's headers and sizes, hex. */
@@ -105,18 +120,16 @@ export interface PruneResult {
   /** Names of the files written. */
   readonly files: readonly string[];
   readonly options: RecordedOptions;
-  readonly calibration: CalibrationSummary;
   /** Indices in the source model. */
   readonly layersRemoved: readonly number[];
   readonly layers: readonly LayerResult[];
-  readonly parameters: Change;
-  readonly decoderParameters: Change;
-  readonly bytes: Change;
-  readonly intermediateSize: Change;
-  readonly numAttentionHeads: Change;
-  readonly numKeyValueHeads: Change;
+  readonly parameters: BeforeAfter;
+  readonly decoderParameters: BeforeAfter;
+  readonly bytes: BeforeAfter;
+  readonly intermediateSize: BeforeAfter;
+  readonly numAttentionHeads: BeforeAfter;
+  readonly numKeyValueHeads: BeforeAfter;
   readonly sparsity: Sparsity;
-  readonly quality: Quality;
   /** With widths by loss: how many times the KL divergence equal widths would have, predicted from the costs. */
   readonly equalCostRatio?: number;
   /** With equal widths by loss: how many times the KL divergence widths of each layer's own would have, predicted likewise. */
@@ -128,3 +141,29 @@ export interface PruneResult {
   readonly seconds: number;
   readonly peakBytes: number;
 }
+
+/** One size on the curve of a model. */
+export type CurvePoint =
+  | ({
+      /** As asked. */
+      readonly sparsity: number;
+      /** Fractions really removed. */
+      readonly reached: Sparsity;
+      readonly quality: Quality;
+    } & ModelSize)
+  | { readonly sparsity: number; readonly failure: string };
+
+/** Size against quality. */
+export interface Curve {
+  readonly comp: string;
+  readonly model: string;
+  readonly dense: ModelSize;
+  readonly options: Omit<RecordedOptions, "sparsity">;
+  readonly calibration: CalibrationSummary;
+  readonly points: readonly CurvePoint[];
+}
+
+export type CurveEvent =
+  | RunEvent
+  | { readonly type: "point"; readonly point: CurvePoint }
+  | { readonly type: "done"; readonly curve: Curve };

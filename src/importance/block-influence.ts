@@ -1,15 +1,7 @@
 // Block Influence: how much a decoder layer turns the hidden states that pass through it.
 
-/** Running mean of 1 − cos over tokens. */
-export interface Influence {
-  readonly sum: number;
-  readonly tokens: number;
-}
-
-export const noInfluence: Influence = { sum: 0, tokens: 0 };
-
 /**
- * Adds a batch of tokens: Σ (1 − cos(x_t, y_t)) of a layer's input x and output y.
+ * Mean over tokens of 1 − cos(x_t, y_t) for a layer's input x and output y: 0 (the layer does nothing) to 2.
  *
  * The layer of the least mean is the most redundant. A token whose input or output is zero counts as unturned.
  *
@@ -17,20 +9,12 @@ export const noInfluence: Influence = { sum: 0, tokens: 0 };
  * @param after  y, f32 [tokens, hiddenSize]
  * @see Men et al. 2024 (ShortGPT), arXiv:2403.03853, eq. 1
  */
-export function addInfluence(
-  influence: Influence,
-  before: Float32Array,
-  after: Float32Array,
-  hiddenSize: number,
-): Influence {
-  let sum = influence.sum;
+export function blockInfluence(before: Float32Array, after: Float32Array, hiddenSize: number): number {
+  let sum = 0;
   for (let start = 0; start < before.length; start += hiddenSize)
     sum += 1 - cosine(before, after, start, start + hiddenSize);
-  return { sum, tokens: influence.tokens + before.length / hiddenSize };
+  return sum / (before.length / hiddenSize);
 }
-
-/** Mean influence, 0 (the layer does nothing) to 2. */
-export const meanInfluence = ({ sum, tokens }: Influence): number => sum / tokens;
 
 function cosine(a: Float32Array, b: Float32Array, start: number, end: number): number {
   let [dot, aa, bb] = [0, 0, 0];

@@ -25,19 +25,17 @@ const STEP = 8;
  * iteration under control of the mask's variance (Xu et al. 2025, COMP, arXiv:2501.15255).
  */
 export const condition: Criterion = {
-  name: "condition",
-  description: "condition of the mask-tuning system, greedy (COMP)",
-  async rank({ downProj, intermediateSize }, { gram }, count, { gemm }) {
-    const system = await maskSystem(gemm, gram, downProj, intermediateSize);
-    const inverse = ridged(system, intermediateSize, RIDGE);
-    await invertSpd(gemm, inverse, intermediateSize);
-    return removeGreedily(gemm, inverse, new MaskObjective(intermediateSize), count, STEP);
+  async rank({ weight, inputSize }, { gram }, count, { gemm }) {
+    const system = await maskSystem(gemm, gram, weight, inputSize);
+    const inverse = ridged(system, inputSize, RIDGE);
+    await invertSpd(gemm, inverse, inputSize);
+    return removeGreedily(gemm, inverse, new MaskObjective(inputSize), count, STEP);
   },
   /** One scale for each head: its system is the sums of Q over pairs of blocks, and what it loses are the scales 1. */
-  async blockCosts({ downProj, intermediateSize }, { gram }, blockSize, { gemm }) {
-    const system = await maskSystem(gemm, gram, downProj, intermediateSize);
-    const count = intermediateSize / blockSize;
-    const inverse = ridged(blockSums(system, intermediateSize, blockSize), count, RIDGE);
+  async blockCosts({ weight, inputSize }, { gram }, blockSize, { gemm }) {
+    const system = await maskSystem(gemm, gram, weight, inputSize);
+    const count = inputSize / blockSize;
+    const inverse = ridged(blockSums(system, inputSize, blockSize), count, RIDGE);
     await invertSpd(gemm, inverse, count);
     const costs = refittedCosts(gemm, inverse, new Float64Array(count * count).fill(1));
     const headsOf = ({ start, end }: Block): Block => ({ start: start / blockSize, end: end / blockSize });
@@ -45,8 +43,8 @@ export const condition: Criterion = {
   },
 };
 
-const maskSystem = (gemm: Gemm, gram: Float32Array, downProj: Float32Array, size: number): Promise<Float32Array> =>
-  maskSystemRows(gemm, gram, downProj, size, complement(new Int32Array(0), size));
+const maskSystem = (gemm: Gemm, gram: Float32Array, weight: Float32Array, size: number): Promise<Float32Array> =>
+  maskSystemRows(gemm, gram, weight, size, complement(new Int32Array(0), size));
 
 function blockSums(square: Float32Array, size: number, blockSize: number): Float64Array {
   const count = size / blockSize;

@@ -1,17 +1,14 @@
-// The criteria by name.
+// The criteria by name. A row here is all that the flags, the help and the types know of a criterion's name.
 import { condition } from "./condition.ts";
 import type { Criterion } from "./criterion.ts";
 import { fluctuation } from "./fluctuation.ts";
-import { loss } from "./loss.ts";
 import { magnitude } from "./magnitude.ts";
-import { obs } from "./obs.ts";
+import { loss, obs } from "./obs.ts";
 import { random } from "./random.ts";
 import { taylor } from "./taylor.ts";
 import { wanda } from "./wanda.ts";
 
-export type CriterionName = "loss" | "obs" | "condition" | "wanda" | "fluctuation" | "taylor" | "magnitude" | "random";
-
-export const criteria: Readonly<Record<CriterionName, Criterion>> = {
+export const criteria = {
   loss,
   obs,
   condition,
@@ -20,4 +17,6 @@ export const criteria: Readonly<Record<CriterionName, Criterion>> = {
   taylor,
   magnitude,
   random,
-};
+} satisfies Record<string, Criterion>;
+
+export type CriterionName = keyof typeof criteria;

@@ -1,11 +1,11 @@
-// Finds every tensor of a model in its checkpoint, and names what is missing, misshapen or too much.
+// Finds every tensor of a model in its checkpoint, and reports what is missing, misshapen or unexpected.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import { layoutOf, storedSpec } from "./gguf/layout.ts";
 import { isRotated } from "./gguf/row-order.ts";
+import { hasOwnHead } from "./own-head.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
-import { describeDimension } from "./spec/dimensions.ts";
-import { type ExpectedTensor, modelTensors } from "./spec/tensor-names.ts";
+import { describeDimension, type ExpectedTensor, modelTensors } from "./spec/tensor-names.ts";
 
 /** A tensor of the model and where its values are. */
 export interface LocatedTensor {
@@ -19,10 +19,19 @@ export interface LocatedTensor {
   readonly storedOffset: 0 | 1;
 }
 
-/** Buffers that follow from the configuration. */
+/** Buffers that follow from the configuration and need not be read. */
 const IGNORED = /(^|\.)rotary_emb\.inv_freq$|^rope_freqs\.weight$/;
-/** A tied model may bring a head, which transformers does not use either. */
-const HEADS: readonly string[] = ["lm_head.weight", "output.weight"];
+const EMBEDDING = "model.embed_tokens.weight";
+const HEAD = "lm_head.weight";
+
+/**
+ * Whether head and embedding of a model in a folder are one matrix: what its configuration says, unless the files hold two that
+ * differ. A GGUF file has a head of its own exactly when it stores one.
+ */
+export async function isTied(checkpoint: Checkpoint, { tiedEmbeddings }: DecoderSpec): Promise<boolean> {
+  if (!tiedEmbeddings || checkpoint.format === "gguf") return tiedEmbeddings;
+  return !(await hasOwnHead(checkpoint, folderName(checkpoint, EMBEDDING), HEAD));
+}
 
 /**
  * The model's tensors by their Hugging Face names. `source` names the configuration in messages.
@@ -53,14 +62,23 @@ function locator(checkpoint: Checkpoint, spec: DecoderSpec): (expected: Expected
       storedOffset: part === "norms" ? spec.normOffset : 0,
     });
   }
-  // A model saved without its head (AutoModel instead of AutoModelForCausalLM) has names without the prefix.
-  const bare = checkpoint.tensors.has("embed_tokens.weight");
   return ({ name }) => ({
-    storedName: bare ? name.replace(/^model\./, "") : name,
+    storedName: isHeadAlone(checkpoint, spec, name) ? HEAD : folderName(checkpoint, name),
     interleaved: false,
     storedOffset: 0,
   });
 }
+
+/** A model saved without its head (AutoModel instead of AutoModelForCausalLM) has names without the prefix. */
+const folderName = ({ tensors }: Checkpoint, name: string): string =>
+  tensors.has("embed_tokens.weight") || tensors.has("norm.weight") ? name.replace(/^model\./, "") : name;
+
+/** Of two tied matrices the files may hold either. */
+const isHeadAlone = (checkpoint: Checkpoint, { tiedEmbeddings }: DecoderSpec, name: string): boolean =>
+  tiedEmbeddings &&
+  name === EMBEDDING &&
+  checkpoint.tensors.has(HEAD) &&
+  !checkpoint.tensors.has(folderName(checkpoint, EMBEDDING));
 
 function missing(
   checkpoint: Checkpoint,
@@ -71,7 +89,9 @@ function missing(
 ): CompError {
   const what = `${checkpoint.name} lacks tensor "${storedName}"`;
   if (expected.role === "lmHead")
-    return new CompError("checkpoint", `${what}, although ${source} says that embeddings are not tied`);
+    return new CompError("checkpoint", `${what}, and ${source} does not say that it is tied to the embedding`, {
+      hint: "complete the download, or set tie_word_embeddings to true where the model was trained so",
+    });
   return new CompError("checkpoint", what, {
     hint: `${source} describes a ${spec.family} of ${spec.layers.length} layers; does it belong to these weights, all of them?`,
   });
@@ -101,7 +121,7 @@ function checkUnexpected(
   if (checkpoint.format === "gguf")
     for (const { ggufName } of modelTensors(storedSpec(spec, layoutOf(checkpoint)))) known.add(ggufName);
   const [first, ...more] = [...checkpoint.tensors.keys()].filter(
-    (name) => !known.has(name) && !IGNORED.test(name) && !(spec.tiedEmbeddings && HEADS.includes(name)),
+    (name) => !known.has(name) && !IGNORED.test(name) && !(spec.tiedEmbeddings && name === HEAD),
   );
   if (first === undefined) return;
   const layer = Number(/(?:^|\.)(?:layers|blk)\.(\d+)\./.exec(first)?.[1] ?? -1);

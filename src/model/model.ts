@@ -1,17 +1,18 @@
-// A checkpoint as a model: its configuration understood, its tensors checked and read under Hugging Face names,
-// whatever the file format calls them and however it stores their values.
+// A checkpoint as a model: its configuration parsed, its tensors checked and read under their Hugging Face names, whatever the
+// file format calls them and however it stores their values.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
+import { parseJson } from "../checkpoint/json.ts";
 import { CompError } from "../errors.ts";
 import { isObject, type ModelConfig } from "./config/config-fields.ts";
 import { parseConfig } from "./config/parse-config.ts";
 import { GGUF_SOURCE, readGgufConfig } from "./gguf/read-config.ts";
 import { readHeadRows } from "./gguf/row-order.ts";
-import { type LocatedTensor, locateTensors } from "./locate-tensors.ts";
+import { isTied, type LocatedTensor, locateTensors } from "./locate-tensors.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
 
 export interface Model {
   readonly checkpoint: Checkpoint;
-  /** config.json as transformers has it, also for a GGUF file. */
+  /** config.json as transformers has it, also for a GGUF file; true to the weights where they say otherwise. */
   readonly config: ModelConfig;
   readonly spec: DecoderSpec;
   /** Every tensor of the model by its Hugging Face name; `dtype` and `byteLength` are those of the source. */
@@ -28,9 +29,12 @@ export interface Model {
  */
 export async function openModel(checkpoint: Checkpoint): Promise<Model> {
   const gguf = checkpoint.format === "gguf";
-  const config = gguf ? await readGgufConfig(checkpoint) : await readConfig(checkpoint);
+  const stated = gguf ? await readGgufConfig(checkpoint) : await readConfig(checkpoint);
   const source = gguf ? GGUF_SOURCE : "config.json";
-  const spec = parseConfig(config, source);
+  const parsed = parseConfig(stated, source);
+  const tiedEmbeddings = await isTied(checkpoint, parsed);
+  const spec = { ...parsed, tiedEmbeddings };
+  const config = tiedEmbeddings === parsed.tiedEmbeddings ? stated : { ...stated, tie_word_embeddings: tiedEmbeddings };
   const located = locateTensors(checkpoint, spec, source);
   const find = (name: string): LocatedTensor => {
     const tensor = located.get(name);
@@ -53,12 +57,7 @@ async function readConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
     throw new CompError("checkpoint", `${checkpoint.name} has no config.json`, {
       hint: "give a model folder as Hugging Face has it: config.json beside *.safetensors",
     });
-  let config: unknown;
-  try {
-    config = JSON.parse(text);
-  } catch (cause) {
-    throw new CompError("checkpoint", `config.json of ${checkpoint.name} is not JSON`, { cause });
-  }
+  const config = parseJson(text, `config.json of ${checkpoint.name}`);
   if (isObject(config)) return config;
   throw new CompError("checkpoint", `config.json of ${checkpoint.name} is not a JSON object`);
 }
@@ -78,7 +77,7 @@ async function readRows(
   return values;
 }
 
-/** Damaged weights would poison everything after them without a trace. */
+/** Weights that are not finite would make everything computed from them NaN, without a hint where it began. */
 function checkFinite(info: TensorInfo, values: Float32Array, startRow: number): void {
   let sum = 0; // 0 · x is NaN exactly when x is not finite
   for (let i = 0; i < values.length; i++) sum += 0 * values[i]!;

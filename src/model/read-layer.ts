@@ -1,23 +1,29 @@
-// The weights of one decoder layer, by what they do.
+// One decoder layer of a model: its sizes, and its weights by what they do.
 import { elementCount, type Tensor, tensor } from "../compute/tensor.ts";
 import type { Model } from "./model.ts";
-import type { DecoderSpec } from "./spec/decoder-spec.ts";
+import type { DecoderSpec, LayerSpec } from "./spec/decoder-spec.ts";
+import type { LayerIndex, LayerPosition } from "./spec/layer-index.ts";
 import { type LayerRole, layerTensors } from "./spec/tensor-names.ts";
 
 /** f32 tensors; a role that the layer does not have is absent. */
 export type LayerWeights = Partial<Record<LayerRole, Tensor<Float32Array>>>;
 
-/** The layer with zeros for the biases that it lacks and layer `index` of `spec` has. */
-export function withZeroBiases(weights: LayerWeights, spec: DecoderSpec, index: number): LayerWeights {
-  const missing = layerTensors(spec, index).filter(({ role }) => weights[role] === undefined);
-  const zeros = missing.map(({ role, shape }) => [role, tensor(new Float32Array(elementCount(shape)), shape)] as const);
-  return { ...weights, ...Object.fromEntries(zeros) };
+export interface DecoderLayer {
+  readonly sizes: LayerSpec;
+  readonly weights: LayerWeights;
 }
 
-/** Reads decoder layer `index`, one tensor after the other. @throws {CompError} as `Model.read` */
-export async function readLayer(model: Model, index: number): Promise<LayerWeights> {
+/** Reads a decoder layer, one tensor after the other. @throws {CompError} as `Model.read` */
+export async function readLayer(model: Model, index: LayerIndex): Promise<DecoderLayer> {
   const weights: LayerWeights = {};
   for (const { role, name, shape } of layerTensors(model.spec, index))
     weights[role] = tensor(await model.read(name), shape);
-  return weights;
+  return { sizes: model.spec.layers[index]!, weights };
+}
+
+/** The weights with zeros for the biases that they lack and the layer at `position` of the pruned model has. */
+export function withZeroBiases(weights: LayerWeights, pruned: DecoderSpec, position: LayerPosition): LayerWeights {
+  const missing = layerTensors(pruned, position).filter(({ role }) => weights[role] === undefined);
+  const zeros = missing.map(({ role, shape }) => [role, tensor(new Float32Array(elementCount(shape)), shape)] as const);
+  return { ...weights, ...Object.fromEntries(zeros) };
 }

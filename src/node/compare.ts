@@ -1,70 +1,125 @@
 // Comparing presets on this machine: every cell is pruned by a process of its own, judged here, recorded in a folder.
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CompError } from "../errors.ts";
 import type { ComparedCell, CompareEvent, Comparison } from "../events/compare.ts";
-import type { Scratch } from "../forward/run/scratch.ts";
+import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
+import { checkOptions } from "../method/resolve-method.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import type { CompareOptions } from "../options/compare.ts";
-import type { CalibrationText } from "../options/prune.ts";
+import { CompareOptions } from "../options/compare.ts";
+import { presets } from "../options/presets.ts";
+import { type CalibrationText, PruneOptions } from "../options/prune.ts";
+import { parseOptions } from "../options/schema.ts";
 import { renderComparison } from "../report/comparison.ts";
-import { type CompareHost, comparePresets } from "../tasks/compare.ts";
+import { type CompareHost, comparePresets, parsePresets } from "../tasks/compare.ts";
 import { cutWindows, evaluateText } from "../tasks/evaluate.ts";
-import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { nodeBackend } from "./backend.ts";
-import { unwritable } from "./disk.ts";
-import { openPath } from "./open-path.ts";
+import { readDocuments } from "../texts/documents.ts";
+import { openTokenizer, type Tokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
+import { forgetUnfinished, makeFolders, rememberUnfinished, unwritable, writeWhole } from "./disk.ts";
+import { nodeBackend } from "./host.ts";
+import { withPaths } from "./open-path.ts";
+import { probeFolder } from "./output-folder.ts";
 import { pruneInChild } from "./prune-child.ts";
-import { scratchFolder } from "./scratch-folder.ts";
-import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
+import type { ChildJob } from "./prune-child-main.ts";
+import { probeScratch, scratchFolder } from "./scratch-folder.ts";
+import { type ModelRequest, streamEvents } from "./stream-events.ts";
 
-export interface CompareJob {
-  /** A Hugging Face folder or a GGUF file. */
-  readonly model: string;
-  readonly options: CompareOptions;
-  /** Files to calibrate on; none: the model's own text, or a bundled mix. */
-  readonly calibration: readonly (CalibrationText & { readonly path: string })[];
+/** As data, and for a reader. */
+const TABLES = ["compare.json", "compare.md"] as const;
+
+export interface CompareRequest extends ModelRequest, Partial<CompareOptions> {
+  /** Texts to calibrate on; none: the model's own, or a bundled mix. */
+  readonly calibration?: readonly CalibrationText[] | undefined;
+  /** What the models are judged on. */
   readonly texts: readonly CalibrationText[];
   /** The folder for the record of each cell and for the tables. */
   readonly output: string;
-  /** Keep the pruned models, in the same folder. */
-  readonly keep: boolean;
-  readonly signal?: AbortSignal | undefined;
+  /** Keep the pruned models, in the same folder; default false. */
+  readonly keep?: boolean | undefined;
 }
 
 /**
  * Compares presets; cells that the output folder has already are not computed again.
  *
+ * @returns events of the progress; the last is "done" with the comparison
  * @throws {CompError} "calibration" when a text is too short to judge on; "aborted" after the signal
  */
-export async function* compare(job: CompareJob): AsyncGenerator<CompareEvent> {
-  const { options, calibration, texts, output, signal } = job;
-  const checkpoint = await openPath(job.model);
-  const models = join(resolve(output), job.keep ? "models" : `.comp-${randomUUID()}`);
-  const scratch = scratchFolder();
-  if (!job.keep) rememberUnfinished(models);
-  try {
-    const dense = await openModel(checkpoint);
-    const tokenizer = await openTokenizer(checkpoint);
-    for (const text of texts) cutWindows({ tokenizer, text, options });
-    await mkdir(join(output, "cells"), { recursive: true }).catch((cause: unknown) => {
-      throw unwritable(output, cause);
-    });
-    const request = { options, calibration, texts, dense: await factsOf(dense) };
-    for await (const event of comparePresets(request, hostOf(job, { dense, tokenizer, scratch, models }))) {
-      if (event.type === "result") await writeTables(output, event.comparison);
-      yield event;
+export const compare = (request: CompareRequest): AsyncGenerator<CompareEvent> =>
+  streamEvents<CompareEvent>(
+    async (report, signal) => {
+      const { model, calibration = [], texts, output, keep = false, signal: _, ...given } = request;
+      const options = parseOptions(CompareOptions, given);
+      const job = { model, calibration, texts, output, keep, options, signal };
+      checkCells(job);
+      await probeTables(job);
+      await probeScratch();
+      return { type: "done", comparison: await compareModels(job, report) };
+    },
+    request,
+    `stopped; the cells that are finished stay in ${request.output}`,
+  );
+
+/** A request, checked and completed. */
+interface Job extends Pick<CompareRequest, "model" | "texts" | "output"> {
+  readonly calibration: readonly CalibrationText[];
+  readonly keep: boolean;
+  readonly options: CompareOptions;
+  readonly signal: AbortSignal;
+}
+
+/** Refuses what no preset goes together with; what one of several does not go together with is told in its cells. */
+function checkCells(job: Job): void {
+  const failures = parsePresets(job.options.presets).map((preset) => {
+    const { model: _, output: __, ...given } = pruneRequest(job, { preset, sparsity: 0 }, "");
+    try {
+      return checkOptions(parseOptions(PruneOptions, given), "safetensors");
+    } catch (error) {
+      return error;
     }
-  } catch (error) {
-    if (!signal?.aborted) throw error;
-    throw new CompError("aborted", `stopped; the cells that are finished stay in ${output}`, { cause: error });
+  });
+  if (failures.every((failure) => failure !== undefined)) throw failures[0];
+}
+
+/** Finds out whether everything that comes into the output can be written there. @throws {CompError} "output" when not */
+async function probeTables({ output, keep }: Job): Promise<void> {
+  await probeFolder(output);
+  for (const folder of keep ? ["cells", "models"] : ["cells"]) await probeFolder(join(output, folder));
+  for (const file of TABLES) {
+    const path = join(output, file);
+    if (
+      await stat(path).then(
+        (present) => present.isDirectory(),
+        () => false,
+      )
+    )
+      throw new CompError("output", `${path} is a folder`, { hint: "name another output" });
+  }
+}
+
+async function compareModels(job: Job, report: (event: CompareEvent) => void): Promise<Comparison> {
+  const { options, calibration, texts, output } = job;
+  const models = join(resolve(output), `.comp-${randomUUID()}`);
+  const scratch = scratchFolder();
+  rememberUnfinished(models);
+  try {
+    return await withPaths(async (open) => {
+      const dense = await openModel(await open(job.model));
+      const tokenizer = await openTokenizer(dense.checkpoint);
+      for (const message of tokenizerWarnings(dense.checkpoint)) report({ type: "warning", message });
+      for (const text of texts) cutWindows({ model: dense, tokenizer, text, options });
+      for (const text of calibration) readDocuments(text); // a bad row shows at once, not in every cell
+      await makeFolders(join(output, "cells")).catch((cause: unknown) => {
+        throw unwritable(output, cause);
+      });
+      const request = { options, calibration, texts, dense: await factsOf(dense) };
+      return comparePresets(request, hostOf(job, { dense, tokenizer, scratch, models }), report);
+    });
   } finally {
-    if (!job.keep) await rm(models, { recursive: true, force: true });
+    await rm(models, { recursive: true, force: true });
     forgetUnfinished(models);
     await scratch.clear();
-    await checkpoint.close();
   }
 }
 
@@ -72,52 +127,73 @@ interface Workspace {
   readonly dense: Model;
   readonly tokenizer: Tokenizer;
   readonly scratch: Scratch;
-  /** Folder of the pruned models. */
+  /** Folder of the pruned models for as long as the comparison takes. */
   readonly models: string;
 }
 
-function hostOf(
-  { model, options, calibration, texts, output, keep, signal }: CompareJob,
-  workspace: Workspace,
-): CompareHost {
-  const { dense, tokenizer, scratch, models } = workspace;
+function hostOf(job: Job, { dense, tokenizer, scratch, models }: Workspace): CompareHost {
+  const { options, texts, output, keep, signal } = job;
   const backend = nodeBackend(options.threads);
   const remember = rememberingStates(scratch, texts);
   const pathOf = (key: string): string => join(output, "cells", `${key}.json`);
   return {
-    async *prune(cell: ComparedCell) {
-      await mkdir(models, { recursive: true });
-      const path = join(models, `${cell.preset}-${cell.sparsity}`);
-      yield* pruneInChild({ model, cell, options, calibration: calibration.map((text) => text.path), path, signal });
-      return path;
+    async prune(cell, report) {
+      const name = `${cell.preset}-${cell.sparsity}`;
+      const path = join(models, name);
+      const result = await pruneInChild({ request: pruneRequest(job, cell, path), folder: models, signal }, (event) => {
+        if (event.type === "stage") report(event);
+      });
+      return { path: keep ? await moveInto(join(output, "models"), name, path) : path, result };
     },
-    async *judge(path, text, evalOptions) {
-      const checkpoint = await openPath(path);
-      try {
-        const pruned = await openModel(checkpoint);
+    judge: (path, text, evalOptions, report) =>
+      withPaths(async (open) => {
+        const pruned = await openModel(await open(path));
         const denseHidden = remember(text);
         const request = { backend, model: pruned, tokenizer, text, dense, denseHidden, options: evalOptions, signal };
-        yield* evaluateText(request);
-      } finally {
-        await checkpoint.close();
-      }
-    },
+        return evaluateText(request, report);
+      }),
     discard: async (path) => (keep ? undefined : rm(path, { recursive: true, force: true })),
     recall: (key) => readFile(pathOf(key), "utf8").catch(() => undefined),
     record: (key, text) => writeWhole(pathOf(key), text),
+    publish: (comparison) => writeTables(output, comparison),
     signal,
   };
 }
 
+function pruneRequest({ model, calibration, options }: Job, cell: ComparedCell, output: string): ChildJob["request"] {
+  const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, threads } = options;
+  // widths per layer that are not the preset's own would make it another method
+  const comparesLayers = presets[cell.preset].criterion === "loss";
+  return {
+    ...{ model, output, preset: cell.preset, sparsity: cell.sparsity, calibration: [...calibration] },
+    ...{ sparsityOf, prune, multipleOf, samples, context: calibrationContext, seed, dtype, threads },
+    ...((widths !== "per-layer" || comparesLayers) && { widths }),
+  };
+}
+
+/** Puts a model into a folder under its name, in the place of one that is there. @returns its new path */
+async function moveInto(folder: string, name: string, path: string): Promise<string> {
+  const target = join(folder, name);
+  try {
+    await makeFolders(folder);
+    await rm(target, { recursive: true, force: true });
+    await rename(path, target);
+    return target;
+  } catch (cause) {
+    throw unwritable(target, cause);
+  }
+}
+
 /** The dense model's hidden states on each text: computed for the first cell, then kept on the disk. */
 function rememberingStates(scratch: Scratch, texts: readonly CalibrationText[]) {
-  const known = new Set<string>();
+  const known = new Map<string, StoredArray>();
   return (text: CalibrationText) =>
     async (group: number, compute: () => Promise<Float32Array>): Promise<Float32Array> => {
       const key = `${texts.indexOf(text)} ${group}`;
-      const states = known.has(key) ? await scratch.take(key) : await compute();
-      known.add(key);
-      await scratch.put(key, states);
+      const stored = known.get(key);
+      if (stored) return stored.read();
+      const states = await compute();
+      known.set(key, await scratch.put(states));
       return states;
     };
 }
@@ -133,21 +209,6 @@ async function factsOf(model: Model): Promise<Pick<Comparison, "model" | "finger
 }
 
 async function writeTables(output: string, comparison: Comparison): Promise<void> {
-  await writeWhole(join(output, "compare.json"), `${JSON.stringify(comparison, undefined, 2)}\n`);
-  await writeWhole(join(output, "compare.md"), renderComparison(comparison));
-}
-
-/** A file that is there completely or as it was before. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.${randomUUID()}`;
-  rememberUnfinished(beside);
-  try {
-    await writeFile(beside, text);
-    await rename(beside, path);
-  } catch (cause) {
-    await rm(beside, { force: true });
-    throw unwritable(path, cause);
-  } finally {
-    forgetUnfinished(beside);
-  }
+  const texts = [`${JSON.stringify(comparison, undefined, 2)}\n`, renderComparison(comparison)];
+  for (const [i, file] of TABLES.entries()) await writeWhole(join(output, file), texts[i]!);
 }

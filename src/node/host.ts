@@ -1,14 +1,16 @@
-// What the method asks of a machine, on this one.
-import { existsSync } from "node:fs";
+// What the method asks of a machine, on this one: arithmetic, memory, disk, a clock.
+import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { freemem } from "node:os";
+import { availableParallelism, freemem, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { SweepHost } from "../host.ts";
-import { nodeBackend } from "./backend.ts";
-import { collectGarbage } from "./collect-garbage.ts";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import * as ort from "onnxruntime-node";
+import type { Backend } from "../compute/backend.ts";
+import { onnxruntimeBackend } from "../compute/onnxruntime.ts";
+import type { SweepHost } from "../run-context.ts";
 import { freeBytes } from "./disk.ts";
-import { peakBytes } from "./peak-memory.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
@@ -28,6 +30,7 @@ export function nodeHost({ outputFormat, place, threads, signal }: HostRequest):
     outputFormat,
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(place)).catch(() => undefined),
+    freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),
     bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
     collectGarbage,
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
@@ -41,4 +44,39 @@ export function nodeHost({ outputFormat, place, threads, signal }: HostRequest):
 function existingParent(path: string): string {
   const absolute = resolve(path);
   return existsSync(absolute) ? absolute : existingParent(dirname(absolute));
+}
+
+/** onnxruntime on the processor, with `threads` threads; undefined = all of them. */
+export function nodeBackend(threads?: number): Backend {
+  return onnxruntimeBackend(ort, threads ?? availableParallelism());
+}
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/**
+ * Frees arrays that nothing refers to any more. Typed arrays live outside the heap that V8 watches: left to itself, it lets
+ * gigabytes of them wait before it collects.
+ */
+export const collectGarbage = (): void => collect();
+
+/**
+ * The most memory that this process has held, resident bytes.
+ *
+ * Linux counts what the parent held into the figure of getrusage, so that a run started by a large process would look
+ * large itself; the high-water mark of /proc begins anew with each program.
+ */
+export function peakBytes(): number {
+  const mark = process.platform === "linux" ? highWaterMark() : undefined;
+  return 1024 * (mark ?? process.resourceUsage().maxRSS);
+}
+
+/** In kibibytes; undefined without /proc. */
+function highWaterMark(): number | undefined {
+  try {
+    const found = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
+    return found === undefined ? undefined : Number(found);
+  } catch {
+    return undefined;
+  }
 }

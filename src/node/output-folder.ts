@@ -1,14 +1,13 @@
 // Outputs on the disk that appear under their name only when complete: written beside it as .comp-<random>, then renamed.
 import { randomUUID } from "node:crypto";
-import type { Stats } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
-import { unwritable } from "./disk.ts";
-import { openFile } from "./file-source.ts";
-import { folderSource } from "./folder-source.ts";
-import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
+import { forgetUnfinished, makeFolders, rememberUnfinished, unwritable } from "./disk.ts";
+import { folderSource, openFile, pathWithin } from "./open-path.ts";
+import { checkFolder, checkTarget, type OutputKind } from "./output-target.ts";
 
 export interface StageOptions {
   /** Replaces what stands at the path, at commit and not before. */
@@ -25,13 +24,26 @@ export const stageFolder = (path: string, { overwrite }: StageOptions): Promise<
 /** Prepares a single file as output. @throws {CompError} "output" as for `stageFolder`. */
 export const stageFile = (path: string, { overwrite }: StageOptions): Promise<Output> => stage(path, "file", overwrite);
 
-type Kind = "folder" | "file";
+/**
+ * Finds out whether an output can be written, by beginning one and taking it back.
+ * @throws {CompError} "output" as `stageFolder`, or when the disk refuses
+ */
+export async function probeOutput(path: string, kind: OutputKind, options: StageOptions): Promise<void> {
+  const output = await stage(path, kind, options.overwrite);
+  try {
+    const sink = await output.create("probe");
+    await sink.write(0, new Uint8Array(1));
+    await sink.close();
+  } finally {
+    await output.discard();
+  }
+}
 
-async function stage(path: string, kind: Kind, overwrite: boolean): Promise<Output> {
+async function stage(path: string, kind: OutputKind, overwrite: boolean): Promise<Output> {
   const target = resolve(path);
   await checkTarget(path, target, kind, overwrite);
   try {
-    const createdParent = await mkdir(dirname(target), { recursive: true });
+    const createdParent = await makeFolders(dirname(target));
     // Not named after the output: whatever carries its name is complete.
     const staged = besides(target);
     if (kind === "folder") await mkdir(staged);
@@ -41,43 +53,33 @@ async function stage(path: string, kind: Kind, overwrite: boolean): Promise<Outp
   }
 }
 
-const besides = (target: string): string => join(dirname(target), `.comp-${randomUUID()}`);
-
-const statOrNothing = async (path: string): Promise<Stats | undefined> => {
+/**
+ * Finds out whether a folder can be filled file by file; it may be there already, and if not, it is not there afterwards.
+ * @throws {CompError} "output" when something is in its way, or the disk refuses
+ */
+export async function probeFolder(path: string): Promise<void> {
+  const target = resolve(path);
+  await checkFolder(path, target);
+  let created: string | undefined;
   try {
-    return await lstat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw unwritable(path, error);
+    created = await makeFolders(target);
+    const probe = besides(join(target, "probe"));
+    await writeFile(probe, "probe");
+    await rm(probe);
+  } catch (cause) {
+    throw unwritable(path, cause);
+  } finally {
+    if (created !== undefined) await removeEmptyFolders(target, created);
   }
-};
-
-async function checkTarget(path: string, target: string, kind: Kind, overwrite: boolean): Promise<void> {
-  const present = await statOrNothing(target);
-  if (present === undefined) return;
-  if (!overwrite)
-    throw new CompError("output", `${path} exists already`, { hint: "name another output, or add --overwrite" });
-  if (kind === "file" ? !present.isFile() : !present.isDirectory())
-    throw new CompError("output", `${path} exists and is not a ${kind}`, { hint: "name another output" });
-  if (kind === "folder") await checkReplaceable(path, target);
 }
 
-/** A slip such as `-o ~ --overwrite` must not cost a home: only an empty folder or a model may be replaced. */
-async function checkReplaceable(path: string, target: string): Promise<void> {
-  const files = await readdir(target);
-  if (files.length === 0 || files.includes("config.json")) return;
-  throw new CompError(
-    "output",
-    `${path} is not overwritten: it is not empty and has no config.json, so it is no model`,
-    { hint: "name another output, or remove the folder yourself" },
-  );
-}
+const besides = (target: string): string => join(dirname(target), `.comp-${randomUUID()}`);
 
 interface StagedParts {
   /** The path as the user gave it, for messages. */
   name: string;
   target: string;
-  kind: Kind;
+  kind: OutputKind;
   overwrite: boolean;
   staged: string;
   /** The topmost folder that had to be made for the target to have a place. */
@@ -101,11 +103,11 @@ class StagedOutput implements Output {
 
   async create(file: string): Promise<ByteSink> {
     this.#checkOpen();
-    if (file !== basename(file)) throw new RangeError(`"${file}" is not a file name`);
     const { kind, staged } = this.#parts;
+    const path = kind === "folder" ? pathWithin(staged, file) : staged;
     const label = kind === "folder" ? join(this.name, file) : this.name;
     try {
-      const path = kind === "folder" ? join(staged, file) : staged;
+      if (kind === "folder" && file.includes("/")) await mkdir(dirname(path), { recursive: true });
       const sink = new FileSink(label, await open(path, "wx"), (closed) => this.#sinks.delete(closed));
       this.#sinks.add(sink);
       if (this.#state === "discarded") await this.#remove(); // while the file was being created
@@ -138,7 +140,7 @@ class StagedOutput implements Output {
     try {
       await Promise.all([...this.#sinks].map((sink) => sink.close()));
       await checkTarget(this.name, target, kind, overwrite); // hours may have passed since the first look
-      if (kind === "folder" && (await statOrNothing(target))) await replaceFolder(staged, target);
+      if (kind === "folder" && existsSync(target)) await replaceFolder(staged, target);
       else await rename(staged, target);
       forgetUnfinished(staged);
       this.#state = "committed";
@@ -170,6 +172,7 @@ async function removeEmptyFolders(folder: string, top: string): Promise<void> {
 const fileAsFolder = (name: string, path: string): SourceFolder => ({
   name,
   list: async () => [basename(name)],
+  subfolders: async () => [],
   open: () => openFile(path),
 });
 

@@ -1,91 +1,86 @@
-// One cell of a comparison pruned by a process of its own, so that its peak of memory is its own too.
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+// Pruning by a process of its own, so that its peak of memory is its own too: the side of the process that waits for it.
+import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { CompError } from "../errors.ts";
-import type { ComparedCell } from "../events/compare.ts";
-import type { PruneEvent } from "../events/prune.ts";
-import { presets } from "../method/presets.ts";
-import type { CompareOptions } from "../options/compare.ts";
+import type { PruneEvent, PruneResult } from "../events/prune.ts";
+import { forgetUnfinished, rememberUnfinished } from "./disk.ts";
+import type { PruneRequest } from "./prune.ts";
+import type { ChildJob, ChildMessage } from "./prune-child-main.ts";
 
-export interface ChildJob {
-  readonly model: string;
-  readonly cell: ComparedCell;
-  readonly options: CompareOptions;
-  /** Files to calibrate on. */
-  readonly calibration: readonly string[];
-  /** Where the pruned model goes. */
-  readonly path: string;
-  readonly signal?: AbortSignal | undefined;
+export interface ChildRequest {
+  readonly request: ChildJob["request"];
+  /** Folder of the output; the process removes it should this one die. */
+  readonly folder: string;
+  readonly signal?: PruneRequest["signal"];
 }
 
+/** Beside this file, and of its kind: as it was written or as it was compiled. */
+const PROGRAM = fileURLToPath(new URL(`./prune-child-main${extname(import.meta.url)}`, import.meta.url));
+
+/** As it was written it needs the loader that we were started with; compiled it needs none of our flags, `-e` least of all. */
+const FLAGS = extname(PROGRAM) === ".ts" ? process.execArgv : [];
+
 /**
- * Runs `comp prune` by the program that is running now, and passes on its events.
+ * Prunes in another process, which leaves nothing behind however it ends.
  *
- * @throws {CompError} "budget" with what the process said when it failed, or how it died
+ * @throws {CompError} as `prune`; "budget" when the process died, saying how
  */
-export async function* pruneInChild(job: ChildJob): AsyncGenerator<PruneEvent> {
-  const program = [...process.execArgv, process.argv[1]!];
-  const child = spawn(process.execPath, [...program, ...argumentsOf(job)], { stdio: ["ignore", "pipe", "pipe"] });
-  const stop = (): void => void child.kill("SIGTERM");
-  job.signal?.addEventListener("abort", stop);
-  const ended = endOf(child);
+export async function pruneInChild(
+  { request, folder, signal }: ChildRequest,
+  report: (event: PruneEvent) => void,
+): Promise<PruneResult> {
+  const temporary = await mkdtemp(join(tmpdir(), "comp-prune-"));
+  rememberUnfinished(temporary);
   try {
-    for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line) as PruneEvent;
-    const failure = await ended;
-    job.signal?.throwIfAborted();
-    if (failure !== undefined) throw new CompError("budget", failure);
+    signal?.throwIfAborted();
+    const child = startChild(temporary);
+    const stop = (): void => void child.kill("SIGTERM");
+    signal?.addEventListener("abort", stop);
+    const ended = converse(child, { request, folders: [folder, temporary] }, report);
+    const { last, death } = await ended.finally(() => signal?.removeEventListener("abort", stop));
+    signal?.throwIfAborted();
+    if (last?.type === "done") return last.result;
+    if (last?.type === "failure")
+      throw new CompError(last.kind, last.message, { ...(last.hint && { hint: last.hint }) });
+    throw new CompError("budget", death);
   } finally {
-    job.signal?.removeEventListener("abort", stop);
-    child.kill("SIGTERM"); // does nothing to one that has ended
-    await ended;
+    await rm(temporary, { recursive: true, force: true });
+    forgetUnfinished(temporary);
   }
 }
 
-/** What went wrong, once the process is gone; undefined when nothing did. */
-function endOf(child: ChildProcess): Promise<string | undefined> {
-  let said = "";
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    said += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) return resolve(undefined);
-      const message = said
-        .split("\n")
-        .findLast((line) => line.startsWith("comp: ") && !line.startsWith("comp: warning"));
-      const how = signal === null ? `pruning ended with code ${code}` : `pruning was ended by ${signal}`;
-      resolve(message?.slice("comp: ".length) ?? (signal === "SIGKILL" ? `${how}: out of memory?` : how));
-    });
-  });
+/** @param temporary its folder for temporary files, so that they can be removed after it whatever it came to */
+function startChild(temporary: string): ChildProcess {
+  const env = { ...process.env, TMPDIR: temporary, TMP: temporary, TEMP: temporary };
+  const stdio: StdioOptions = ["ignore", "ignore", "ignore", "ipc"];
+  return fork(PROGRAM, { env, execArgv: FLAGS, stdio, serialization: "advanced" });
 }
 
-/** Whether widths per layer are the preset's own: asked of another, they would make it another method. */
-const comparesLayers = ({ preset }: ComparedCell): boolean => presets[preset].criterion === "loss";
+interface Ended {
+  /** What the process said at last, if it came to that. */
+  readonly last: Exclude<ChildMessage, { type: "event" }> | undefined;
+  /** How it ended, in words. */
+  readonly death: string;
+}
 
-function argumentsOf({ model, cell, options, calibration, path }: ChildJob): string[] {
-  const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, threads } = options;
-  const flags = {
-    preset: cell.preset,
-    sparsity: cell.sparsity,
-    "sparsity-of": sparsityOf,
-    prune,
-    widths: widths === "per-layer" && !comparesLayers(cell) ? undefined : widths,
-    "multiple-of": multipleOf,
-    samples,
-    context: calibrationContext,
-    seed,
-    dtype,
-    threads,
-    output: path,
-  };
-  return [
-    "prune",
-    ...Object.entries(flags).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`])),
-    ...calibration.map((file) => `--calibration=${file}`),
-    "--overwrite",
-    "--json",
-    "--",
-    model,
-  ];
+/** Sends the job, passes on the events, and waits until the process is gone and all that it said is read. */
+function converse(child: ChildProcess, job: ChildJob, report: (event: PruneEvent) => void): Promise<Ended> {
+  let last: Ended["last"];
+  child.on("message", (message: ChildMessage) => {
+    if (message.type === "event") report(message.event);
+    else last = message;
+  });
+  const disconnected = new Promise<void>((resolve) => child.once("disconnect", resolve));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      const how = signal === null ? `pruning ended with code ${code}` : `pruning was ended by ${signal}`;
+      const death = signal === "SIGKILL" ? `${how}: out of memory?` : how;
+      void disconnected.then(() => resolve({ last, death }));
+    });
+    child.send(job, () => {}); // a process that is gone before it heard us has its end to say so
+  });
 }

@@ -1,63 +1,108 @@
 // Scratch space in the system's folder for temporary files.
-import { mkdtemp, open, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Scratch } from "../forward/run/scratch.ts";
-import { unwritable } from "./disk.ts";
-import { forgetUnfinished, rememberUnfinished } from "./unfinished.ts";
+import { CompError } from "../errors.ts";
+import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
+import { forgetUnfinished, reasonOf, rememberUnfinished } from "./disk.ts";
 
-/** A folder made when first needed, removed by `clear`. @throws {CompError} "output" when the disk is full */
+/** Enough to meet a full disk. */
+const PROBE_ELEMENTS = 2 ** 18;
+
+/** A folder made when first needed, removed by `clear`. @throws {CompError} "output" when there is no room */
 export function scratchFolder(): Scratch {
   let folder: Promise<string> | undefined;
-  const path = async (key: string): Promise<string> => {
-    folder ??= makeFolder();
-    return join(await folder, encodeURIComponent(key));
-  };
-  const read = async (key: string): Promise<Float32Array<ArrayBuffer>> => {
-    const { size } = await stat(await path(key));
-    const data = new Float32Array(size / Float32Array.BYTES_PER_ELEMENT);
-    await readInto(key, data);
-    return data;
-  };
-  const readInto = async (key: string, data: Float32Array): Promise<void> => {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const file = await path(key);
-    const handle = await open(file);
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, done);
-        if (bytesRead === 0) throw new RangeError(`${file} has ${done} bytes, ${bytes.length} were asked for`);
-        done += bytesRead;
-      }
-    } finally {
-      await handle.close();
-    }
-  };
+  let count = 0;
   return {
-    async put(key, data) {
-      const file = await path(key);
-      await writeFile(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).catch((cause: unknown) => {
-        throw unwritable(file, cause);
-      });
-    },
-    read,
-    readInto,
-    async take(key) {
-      const data = await read(key);
-      await rm(await path(key));
-      return data;
+    async put(data) {
+      folder ??= makeFolder();
+      const stored = new StoredFile(join(await folder, `${count++}.f32`), data.length);
+      await stored.write(data);
+      return stored;
     },
     async clear() {
       if (folder === undefined) return;
-      await rm(await folder, { recursive: true, force: true });
-      forgetUnfinished(await folder);
+      const made = await folder.catch(() => undefined);
       folder = undefined;
+      if (made === undefined) return;
+      await rm(made, { recursive: true, force: true });
+      forgetUnfinished(made);
     },
   };
 }
 
+/** Finds out whether there is scratch space, by using some. @throws {CompError} "output" when there is none */
+export async function probeScratch(): Promise<void> {
+  const scratch = scratchFolder();
+  try {
+    await scratch.put(new Float32Array(PROBE_ELEMENTS));
+  } finally {
+    await scratch.clear();
+  }
+}
+
+/** The user chose the folder, if at all, by a variable of the environment. */
+const noSpace = (cause: unknown): CompError =>
+  new CompError("output", `cannot write temporary files in ${tmpdir()}: ${reasonOf(cause)}`, {
+    cause,
+    hint: "set TMPDIR to a folder with some gigabytes of room",
+  });
+
 async function makeFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "comp-scratch-"));
-  rememberUnfinished(folder);
-  return folder;
+  try {
+    const folder = await mkdtemp(join(tmpdir(), "comp-scratch-"));
+    rememberUnfinished(folder);
+    return folder;
+  } catch (cause) {
+    throw noSpace(cause);
+  }
+}
+
+/** An array in a file of its own, in the byte order of the machine. */
+class StoredFile implements StoredArray {
+  readonly #path: string;
+  readonly #length: number;
+
+  constructor(path: string, length: number) {
+    this.#path = path;
+    this.#length = length;
+  }
+
+  async read(): Promise<Float32Array<ArrayBuffer>> {
+    const data = new Float32Array(this.#length);
+    await this.readInto(data);
+    return data;
+  }
+
+  async readInto(data: Float32Array): Promise<void> {
+    const bytes = this.#bytesOf(data);
+    const file = await open(this.#path);
+    try {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesRead } = await file.read(bytes, done, bytes.length - done, done);
+        if (bytesRead === 0) throw new RangeError(`${this.#path} has ${done} of ${bytes.length} bytes`);
+        done += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  async write(data: Float32Array): Promise<void> {
+    await writeFile(this.#path, this.#bytesOf(data)).catch((cause: unknown) => {
+      throw noSpace(cause);
+    });
+  }
+
+  async take(): Promise<Float32Array<ArrayBuffer>> {
+    const data = await this.read();
+    await rm(this.#path);
+    return data;
+  }
+
+  #bytesOf(data: Float32Array): Uint8Array {
+    if (data.length !== this.#length)
+      throw new RangeError(`${this.#path} is for ${this.#length} numbers, not ${data.length}`);
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
 }

@@ -3,19 +3,12 @@ import * as z from "zod";
 import { seed, threads } from "./common.ts";
 
 /** How to continue a prompt. */
-export interface GenerateOptions {
-  readonly prompt: string;
-  readonly maxTokens: number;
-  /** 0 = greedy. */
-  readonly temperature: number;
-  readonly seed: number;
-  readonly threads?: number | undefined;
-}
-
-export const GenerateOptions: z.ZodObject = z.strictObject({
+export const GenerateOptions = z.strictObject({
   prompt: z.string().default("").describe("text to continue").meta({ fallback: "nothing: from BOS" }),
   maxTokens: z.int().min(1).max(131072).default(64).describe("tokens to generate at most"),
   temperature: z.number().min(0).max(10).default(0).describe("0 is greedy"),
   seed,
   threads,
-}) satisfies z.ZodType<GenerateOptions>;
+});
+
+export type GenerateOptions = z.output<typeof GenerateOptions>;

@@ -1,23 +1,58 @@
-// Kept neurons → smaller MLP matrices.
+// Neurons of an MLP: which of them stay, and the smaller matrices.
 import { tensor } from "../compute/tensor.ts";
+import { complement, gatherRows } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/spec/tensor-names.ts";
-import { takeRows } from "./take-rows.ts";
+import type { Recovered } from "../recover/recovery.ts";
+import type { SublayerCut } from "./sublayer.ts";
 
 /** Roles whose first dimension is the neuron. */
 const NEURON_ROWS: readonly LayerRole[] = ["gateProj", "upProj", "gateBias", "upBias"];
 
+/** Each neuron is an input of down_proj. */
+export const neuronCut: SublayerCut = {
+  sublayer: "mlp",
+  tellsError: true,
+  ownSizes: ({ intermediateSize }) => ({ intermediateSize }),
+  width: ({ intermediateSize }) => intermediateSize,
+  all: (_, inputSize) => ({ inputs: complement(new Int32Array(0), inputSize), costs: NO_COSTS }),
+  async choose({ criterion, projection, statistics, context, order }, { intermediateSize: before }, sizes) {
+    const removed = before - sizes.intermediateSize;
+    const ranked = order ? { order, costs: NO_COSTS } : await criterion.rank(projection, statistics, removed, context);
+    return { inputs: complement(ranked.order.slice(0, removed).toSorted(), before), costs: ranked.costs };
+  },
+  take: (weights, { inputs }, recovered) => takeNeurons(weights, inputs, recovered),
+};
+
+const NO_COSTS = new Float64Array(0);
+
 /**
- * The layer with only the kept neurons.
+ * The weights of the neurons that stay.
  *
- * @param kept     ascending indices [k]
- * @param downProj recovered weights of the kept neurons, f32 [hiddenSize, k]
+ * @param kept      ascending indices [k]
+ * @param recovered down_proj of the kept neurons, f32 [hiddenSize, k], and what is added to its bias
  */
-export function pruneNeurons(weights: LayerWeights, kept: Int32Array, downProj: Float32Array): LayerWeights {
+export function takeNeurons(weights: LayerWeights, kept: Int32Array, { weight, bias }: Recovered): LayerWeights {
   const hiddenSize = weights.downProj!.shape[0]!;
   return {
     ...weights,
     ...takeRows(weights, NEURON_ROWS, kept),
-    downProj: tensor(downProj, [hiddenSize, kept.length]),
+    downProj: tensor(weight, [hiddenSize, kept.length]),
+    ...(bias && { downBias: tensor(added(bias, weights.downBias?.data), [hiddenSize]) }),
   };
+}
+
+const added = (bias: Float32Array, before: Float32Array | undefined): Float32Array =>
+  before ? bias.map((value, i) => value + before[i]!) : bias;
+
+/** The given rows of each of `roles` that the layer has. */
+export function takeRows(weights: LayerWeights, roles: readonly LayerRole[], rows: Int32Array): LayerWeights {
+  const taken: LayerWeights = {};
+  for (const role of roles) {
+    const weight = weights[role];
+    if (weight === undefined) continue;
+    const rowLength = weight.data.length / weight.shape[0]!;
+    taken[role] = tensor(gatherRows(weight.data, rowLength, rows), weight.shape.with(0, rows.length));
+  }
+  return taken;
 }

@@ -1,115 +1,170 @@
-// The fine stage on one layer: statistics → ranking → kept neurons → recovered weights.
-
-import { tensor } from "../compute/tensor.ts";
-import type { LayerResult } from "../events/prune.ts";
+// The fine stage on one sublayer, an attention or an MLP: statistics → ranking → what stays → recovered weights. Both end in a
+// projection whose inputs can go; how these are grouped and where their rows lie is all that differs (heads.ts, neurons.ts).
+import { projectionOf } from "../forward/graphs/decoder-layer.ts";
+import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { StreamedLayer } from "../forward/run/layer-stream.ts";
 import type { ProjectionInputs } from "../forward/run/project.ts";
-import type { Criterion, MlpMatrices } from "../importance/criterion.ts";
-import { complement } from "../linalg/gather.ts";
-import type { Gemm } from "../linalg/gemm.ts";
+import type { StoredArray } from "../forward/run/scratch.ts";
+import type { Criterion, CriterionContext } from "../importance/criterion.ts";
+import { gatherColumns } from "../linalg/gather.ts";
+import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
 import { nthRandom } from "../linalg/random.ts";
-import type { LayerWeights } from "../model/read-layer.ts";
-import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
-import type { PruneOptions } from "../options/prune.ts";
-import { recoveries } from "../recover/index.ts";
+import type { Method } from "../method/method.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { DecoderLayer, LayerWeights } from "../model/read-layer.ts";
+import type { LayerSpec } from "../model/spec/decoder-spec.ts";
+import type { LayerIndex } from "../model/spec/layer-index.ts";
+import type { Sublayer } from "../model/spec/tensor-names.ts";
+import { isScarce } from "../recover/choose-ridge.ts";
 import { layerError } from "../recover/layer-error.ts";
-import type { Sensed } from "../sensitivity/sensed.ts";
-import { pruneNeurons } from "./neurons.ts";
-import { type HalfStates, projectionStatistics } from "./projection-statistics.ts";
+import type { Recovered } from "../recover/recovery.ts";
+import type { RunContext } from "../run-context.ts";
 
-export interface PrunedLayer
-  extends Pick<LayerResult, "kept" | "keptNeurons" | "totalNeurons" | "errorBefore" | "errorAfter"> {
-  readonly weights: LayerWeights;
-  /** What entered down_proj; undefined where it was not asked for, or is too much to be kept. */
-  readonly inputs: ProjectionInputs | undefined;
-  /** What each removal cost, in the criterion's unit; empty where neurons had been ranked before. */
+/** What of a sublayer stays. */
+export interface Choice {
+  /** Inputs of the projection, ascending. */
+  readonly inputs: Int32Array;
+  /** What each removal cost, in the criterion's unit; empty where nothing was ranked. */
   readonly costs: Float64Array;
 }
 
-export interface LayerJob extends HalfStates {
-  readonly runner: LayerRunner;
-  readonly gemm: Gemm;
-  readonly options: PruneOptions;
-  /** Neurons to keep. */
-  readonly width: number;
-  /** Gives back memory between the steps. */
-  readonly collectGarbage: () => void;
+/** What differs between the kinds of sublayers. */
+export interface SublayerCut<C extends Choice = Choice> {
+  readonly sublayer: Sublayer;
+  /** Of the sizes of a layer those that are this sublayer's. */
+  ownSizes(sizes: LayerSizes): Partial<LayerSizes>;
+  /** How many units, heads or neurons, there are. */
+  width(sizes: LayerSizes): number;
+  /** All that a layer of these sizes has, whose projection has so many inputs. */
+  all(sizes: LayerSizes, inputSize: number): C;
+  /** What stays when the criterion takes the layer from its sizes to `sizes`. */
+  choose(ranking: Ranking, layer: LayerSizes, sizes: LayerSizes): Promise<C>;
+  /** The weights of what stays, the projection recovered. */
+  take(weights: LayerWeights, choice: C, recovered: Recovered): LayerWeights;
+  /** Ridge of a refit that loses nothing; undefined: as that of any other. */
+  readonly uncutRidge?: number;
+  /** Whether the error of the output is told. */
+  readonly tellsError: boolean;
+}
+
+/** What a choice is made by. */
+export interface Ranking {
   readonly criterion: Criterion;
-  /** What the backward sweep found of this layer, for a criterion or a recovery that needs it. */
-  readonly sensed: Sensed;
-  /** Neurons in the order of their removal, where the allocation has ranked them already. */
+  readonly projection: OutputProjection;
+  readonly statistics: ProjectionStatistics;
+  readonly context: CriterionContext;
+  /** Inputs in the order of their removal, where those of all layers have been ranked before. */
   readonly order: Int32Array | undefined;
 }
 
-const NO_COSTS = new Float64Array(0);
+/** What backward sweeps over the dense model have found of a sublayer, put aside. */
+export interface SublayerSensitivity {
+  readonly fisherFactor?: StoredArray | undefined;
+  readonly weights?: StoredArray | undefined;
+}
 
-/** Cuts the MLP of a layer to `width` neurons and recovers it. */
-export async function pruneLayer({ index, layer, weights }: StreamedLayer, job: LayerJob): Promise<PrunedLayer> {
-  const { runner, gemm, options, width, target, criterion, sensed, collectGarbage } = job;
-  const totalNeurons = layer.intermediateSize;
-  if (width === 0)
-    return { ...untouched(weights), kept: [], keptNeurons: 0, totalNeurons, errorBefore: 1, errorAfter: 1 };
-  if (width === totalNeurons && target === undefined) return unchanged(weights, totalNeurons);
-  const found = await projectionStatistics(runner, "mlp", layer, weights, job);
-  const { moments: statistics, drift, heldOut, inputs } = found;
-  collectGarbage();
-  const mlp = mlpMatrices(runner.spec, weights);
-  const random = nthRandom(options.seed, index).nextFloat;
-  const removed = totalNeurons - width;
-  const { lossCovariance, ...others } = sensed;
-  const felt = { ...statistics, ...others, ...(criterion.needsLossCovariance && lossCovariance && { lossCovariance }) };
-  const { order, costs } =
-    job.order || removed === 0
-      ? { order: job.order ?? new Int32Array(0), costs: NO_COSTS }
-      : await criterion.rank(mlp, felt, removed, { gemm, random });
-  collectGarbage();
-  const kept = complement(order.slice(0, removed).toSorted(), totalNeurons);
-  const input = {
-    ...statistics,
-    downProj: mlp.downProj,
-    hiddenSize: mlp.hiddenSize,
-    kept,
-    ridge: options.ridge,
-    ...(target && { drift, lossCovariance, heldOut }),
-  };
-  const recovered = await recoveries[options.recovery].recover(input, { gemm });
-  collectGarbage();
-  const cutOnly = await recoveries.none.recover(input, { gemm });
+export interface SublayerRequest {
+  readonly runner: LayerRunner;
+  readonly method: Method;
+  readonly index: LayerIndex;
+  /** What the sublayer shall have. */
+  readonly sizes: LayerSizes;
+  /** Hidden states before the sublayer, of all calibration tokens. */
+  readonly states: HiddenStates;
+  readonly tokenCount: number;
+  /** The dense model's hidden states behind the sublayer, for a recovery that aims at them. */
+  readonly target: HiddenStates | undefined;
+  readonly sensitivity: SublayerSensitivity;
+  readonly order: Int32Array | undefined;
+}
+
+export interface PrunedSublayer<C extends Choice> {
+  /** The layer with this sublayer cut; its other sublayer is as it was. */
+  readonly layer: DecoderLayer;
+  readonly choice: C;
+  /** What entered the projection before anything was cut; undefined where it was not wanted, or is too much to be kept. */
+  readonly inputs: ProjectionInputs | undefined;
+  /** ‖Y − Ŷ‖ / ‖Y‖ of the output on the calibration tokens, cut only and recovered. */
+  readonly error: { readonly before: number; readonly after: number };
+}
+
+const NO_ERROR = { before: 0, after: 0 };
+const NOTHING_LEFT = { before: 1, after: 1 };
+
+/** Cuts a sublayer to the sizes asked for. With a target its projection is refitted even where nothing goes. */
+export async function pruneSublayer<C extends Choice>(
+  run: RunContext,
+  cut: SublayerCut<C>,
+  layer: DecoderLayer,
+  request: SublayerRequest,
+): Promise<PrunedSublayer<C>> {
+  const { method, sizes } = request;
+  const [before, after] = [cut.width(layer.sizes), cut.width(sizes)];
+  const smaller = { ...layer.sizes, ...cut.ownSizes(sizes) };
+  if (after === 0) return { ...untouched(layer.weights, smaller), choice: cut.all(smaller, 0), error: NOTHING_LEFT };
+  const projection = projectionOf(cut.sublayer, layer);
+  const all = cut.all(layer.sizes, projection.inputSize);
+  const isCut = after < before;
+  if (!isCut && !request.target) return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
+  const { statistics, inputs } = await gatherStatistics(cut.sublayer, layer, request);
+  run.collectGarbage();
+  const context = { gemm: run.gemm, random: nthRandom(method.seed, request.index).nextFloat };
+  const ranking = { criterion: method.criterion, projection, statistics, context, order: request.order };
+  const choice = isCut ? await cut.choose(ranking, layer.sizes, sizes) : all;
+  run.collectGarbage();
+  const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
+  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
+  run.collectGarbage();
   return {
-    weights: withBias(pruneNeurons(weights, kept, recovered.downProj), recovered.bias),
-    kept: [...kept],
-    inputs: inputs && { batches: inputs, kept },
-    costs,
-    keptNeurons: width,
-    totalNeurons,
-    errorBefore: await layerError(gemm, statistics.gram, mlp.downProj, kept, cutOnly.downProj),
-    errorAfter: await layerError(gemm, statistics.gram, mlp.downProj, kept, recovered.downProj, {
-      ...statistics,
-      bias: recovered.bias,
-    }),
+    layer: { sizes: smaller, weights: cut.take(layer.weights, choice, recovered) },
+    choice,
+    inputs: inputs && { batches: inputs, kept: choice.inputs },
+    error: cut.tellsError ? await errorOf(run, projection, statistics, choice, recovered) : NO_ERROR,
   };
 }
 
-function withBias(weights: LayerWeights, bias: Float32Array | undefined): LayerWeights {
-  if (bias === undefined) return weights;
-  const before = weights.downBias?.data;
-  return { ...weights, downBias: tensor(before ? bias.map((value, i) => value + before[i]!) : bias, [bias.length]) };
-}
-
-/** The matrices of a layer's MLP as criteria take them. */
-export function mlpMatrices({ hiddenSize }: DecoderSpec, weights: LayerWeights): MlpMatrices {
-  const [gateProj, upProj, downProj] = [weights.gateProj!.data, weights.upProj!.data, weights.downProj!.data];
-  return { gateProj, upProj, downProj, hiddenSize, intermediateSize: downProj.length / hiddenSize };
-}
-
-const untouched = (weights: LayerWeights): Pick<PrunedLayer, "weights" | "inputs" | "costs"> => ({
-  weights,
+const untouched = (weights: LayerWeights, sizes: LayerSpec): Pick<PrunedSublayer<Choice>, "layer" | "inputs"> => ({
+  layer: { sizes, weights },
   inputs: undefined,
-  costs: NO_COSTS,
 });
 
-function unchanged(weights: LayerWeights, totalNeurons: number): PrunedLayer {
-  const kept = Array.from({ length: totalNeurons }, (_, neuron) => neuron);
-  return { ...untouched(weights), kept, keptNeurons: totalNeurons, totalNeurons, errorBefore: 0, errorAfter: 0 };
+/** Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Bytes of the inputs that are kept; 0 where they are computed anew. */
+export function keptBytes(tokenCount: number, inputSize: number): number {
+  const bytes = 4 * tokenCount * inputSize;
+  return bytes <= KEPT_BYTES ? bytes : 0;
+}
+
+/** Statistics over all calibration tokens at the projection of a sublayer, with what backward sweeps have found. */
+async function gatherStatistics(
+  sublayer: Sublayer,
+  layer: DecoderLayer,
+  { runner, method, states, target, tokenCount, sensitivity }: SublayerRequest,
+): Promise<{ statistics: ProjectionStatistics; inputs: ProjectionInputs["batches"] | undefined }> {
+  const { inputSize } = projectionOf(sublayer, layer);
+  const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
+  const keepsInputs = !holdsOut && keptBytes(tokenCount, inputSize) > 0;
+  const wanted = { tokenScale: method.tokenScale, target, holdsOut, keepsInputs };
+  const { statistics, inputs } = await runner.projectionStatistics(sublayer, layer, states, wanted);
+  const [fisherFactor, weightSensitivity] = [sensitivity.fisherFactor?.read(), sensitivity.weights?.read()];
+  return {
+    statistics: { ...statistics, fisherFactor: await fisherFactor, weightSensitivity: await weightSensitivity },
+    inputs,
+  };
+}
+
+async function errorOf(
+  { gemm }: RunContext,
+  projection: OutputProjection,
+  statistics: ProjectionStatistics,
+  { inputs }: Choice,
+  recovered: Recovered,
+): Promise<PrunedSublayer<Choice>["error"]> {
+  const cutOnly = { weight: gatherColumns(projection.weight, projection.inputSize, inputs) };
+  return {
+    before: await layerError(gemm, projection, statistics, inputs, cutOnly),
+    after: await layerError(gemm, projection, statistics, inputs, recovered),
+  };
 }

@@ -1,25 +1,46 @@
-// The fine stage: one sweep over the layers, each scored, cut and recovered on what the pruned layers before it produce.
-import { evaluateHidden } from "../evaluate/compare-models.ts";
+// The fine stage: one sweep over the layers, each cut and recovered on what the pruned layers before it produce.
+import type { Decision } from "../allocation/decide.ts";
+import type { Judge } from "../evaluate/judge.ts";
 import type { Quality } from "../events/common.ts";
-import type { LayerResult, PruneEvent } from "../events/prune.ts";
-import { embed, type HiddenBatch, type HiddenStates } from "../forward/run/hidden-states.ts";
+import type { LayerResult } from "../events/prune.ts";
+import { embed, embedOrSpill } from "../forward/run/embed.ts";
+import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import { layers, type StreamedLayer } from "../forward/run/layer-stream.ts";
-import { project } from "../forward/run/project.ts";
-import { embedOrSpill } from "../forward/run/spilled-states.ts";
-import { aimsAtDense, needsLossCovariance, type Sweep, scalesTokens, weighsHeads } from "../method/sweep.ts";
-import { type LayerWeights, withZeroBiases } from "../model/read-layer.ts";
-import type { DecoderSpec, LayerSpec } from "../model/spec/decoder-spec.ts";
+import type { Method } from "../method/method.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { Model } from "../model/model.ts";
+import { type DecoderLayer, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
+import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import type { Half } from "../model/spec/tensor-names.ts";
+import type { Sublayer } from "../model/spec/tensor-names.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
-import type { Decision } from "../sensitivity/evidence.ts";
-import { readSensed, type SensedNeeds } from "../sensitivity/sensed.ts";
-import { type PrunedAttention, pruneAttention } from "./attention.ts";
-import { type LayerJob, type PrunedLayer, pruneLayer } from "./sublayer.ts";
+import type { RunContext } from "../run-context.ts";
+import { type HeadChoice, headCut } from "./heads.ts";
+import { neuronCut } from "./neurons.ts";
+import {
+  type Choice,
+  type PrunedSublayer,
+  pruneSublayer,
+  type SublayerCut,
+  type SublayerSensitivity,
+} from "./sublayer.ts";
 
-/** Where the finished layers go; `position` counts those that stay. */
-export type LayerSink = (position: number, weights: LayerWeights) => Promise<void>;
+/** What a sweep works on. */
+export interface Sweep {
+  readonly model: Model;
+  readonly runner: LayerRunner;
+  readonly method: Method;
+  /** Calibration windows. */
+  readonly windows: TokenWindows;
+  readonly judge: Judge;
+  readonly sensitivities: Sensitivities;
+}
+
+/** What backward sweeps have found of each layer of the source, where the method needs it. */
+export type Sensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, SublayerSensitivity>>>>;
+
+/** Where the finished layers go. */
+export type LayerSink = (position: LayerPosition, weights: LayerWeights) => Promise<void>;
 
 export interface PrunedLayers {
   readonly results: readonly LayerResult[];
@@ -28,146 +49,122 @@ export interface PrunedLayers {
   readonly quality: Quality;
 }
 
-/** Dense states after the last layer, of held-out windows that an earlier sweep, a trial mostly, has brought there. */
-const denseOutcomes = new WeakMap<TokenWindows, readonly HiddenBatch[]>();
-
 /**
  * Prunes by a decision and measures the result: held-out windows travel along through the dense and the pruned model.
  *
  * @param write takes the pruned layers; without it the sweep is a trial
  */
-export async function* pruneLayers(
+export async function pruneLayers(
+  run: RunContext,
   sweep: Sweep,
-  { keptLayers, spec, orders }: Decision,
+  decision: Decision,
   write: LayerSink = async () => undefined,
-): AsyncGenerator<PruneEvent, PrunedLayers> {
-  const { runner, model, calibration, host, scratch } = sweep;
-  const calibrated = await embedOrSpill(model, calibration.windows, scratch, "pruned states");
-  const dense =
-    aimsAtDense(sweep) && isCut(sweep.model.spec, spec)
-      ? await embedOrSpill(model, calibration.windows, scratch, "dense states")
-      : undefined;
-  const heldOut = await embed(model, calibration.heldOut);
-  const knownHeldOut = denseOutcomes.get(calibration.heldOut);
-  const denseHeldOut = knownHeldOut ?? (await embed(model, calibration.heldOut));
-  const results: LayerResult[] = [];
-  const layerCosts: Float64Array[] = [];
-  for await (const streamed of layers(model, host.signal)) {
-    const { index, layer, weights } = streamed;
-    yield { type: "stage", name: "prune", done: index, total: model.spec.layers.length };
-    const start = host.now();
-    if (!knownHeldOut) await runner.forward(layer, weights, denseHeldOut);
-    if (!keptLayers.includes(index)) {
-      if (dense) await runner.forward(layer, weights, dense);
+): Promise<PrunedLayers> {
+  const { model, runner, judge } = sweep;
+  const states = await startStates(run, sweep, decision);
+  const denseHeldOut = judge.knowsDense ? undefined : await embed(model, judge.windows);
+  const [results, costs]: [LayerResult[], Float64Array[]] = [[], []];
+  for (const index of layerIndices(model.spec)) {
+    run.signal?.throwIfAborted();
+    run.report({ type: "stage", name: "prune", done: index, total: model.spec.layers.length });
+    const start = run.now();
+    const layer = await readLayer(model, index);
+    if (denseHeldOut) await runner.layer(layer, denseHeldOut);
+    const position = decision.keptLayers.indexOf(index) as LayerPosition;
+    if (position < 0) {
+      if (states.dense) await runner.layer(layer, states.dense);
       continue;
     }
-    const position = results.length;
-    const own = spec.layers[position]!;
-    const streams = { calibrated, dense, heldOut };
-    const { weights: cutWeights, costs, ...cut } = await cutLayer(sweep, streamed, own, streams, orders?.[index]);
-    await write(position, withZeroBiases(cutWeights, spec, position));
-    layerCosts.push(costs);
-    results.push({ index, ...cut, elapsedSeconds: host.now() - start, residentBytes: host.residentBytes() });
+    const sizes = decision.spec.layers[position]!;
+    const cut = { index, dense: layer, layer, sizes, order: decision.orders?.[index] };
+    const pruned = await pruneLayer(run, sweep, states, cut);
+    await write(position, withZeroBiases(pruned.weights, decision.spec, position));
+    costs.push(pruned.costs);
+    results.push({ index, ...pruned.record, elapsedSeconds: run.now() - start, residentBytes: run.residentBytes() });
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
-    yield { type: "layer", ...progress };
+    run.report({ type: "layer", ...progress });
   }
-  denseOutcomes.set(calibration.heldOut, denseHeldOut);
-  return { results, costs: layerCosts, quality: await measureQuality(sweep, heldOut, denseHeldOut) };
+  if (denseHeldOut) judge.rememberDense(denseHeldOut);
+  return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
-
-/** Whether anything goes; where nothing does there is nothing to make up for. */
-const isCut = (before: DecoderSpec, after: DecoderSpec): boolean =>
-  countParameters(after).total < countParameters(before).total;
 
 /** The hidden states that travel along. */
-interface Streams {
+interface SweepStates {
   /** Of the calibration windows, through the pruned layers. */
   readonly calibrated: HiddenStates;
-  /** Of the calibration windows, through the dense layers; for a recovery that aims at them. */
+  /** Of the calibration windows, through the dense layers; for a recovery that aims at them, where anything is to make up for. */
   readonly dense: HiddenStates | undefined;
   /** Of the held-out windows, through the pruned layers. */
-  readonly heldOut: readonly HiddenBatch[];
+  readonly heldOut: ResidentStates;
 }
 
-/** Cuts a layer to `own` sizes, first its attention, then its MLP, and sends all states through what is left. */
-async function cutLayer(
-  sweep: Sweep,
-  streamed: StreamedLayer,
-  own: LayerSpec,
-  streams: Streams,
-  order: Int32Array | undefined,
-): Promise<Omit<PrunedLayer, "inputs"> & PrunedAttention["record"]> {
-  const { runner, scratch, host } = sweep;
-  const { record, ...attention } = await cutAttention(sweep, streamed, own, streams);
-  if (streams.dense) await runner.mlp(streamed.layer, streamed.weights, streams.dense);
-  host.collectGarbage();
-  const sensed = await readSensed(scratch, streamed.index, "mlp", neededOf(sweep));
-  const job = { ...jobOf(sweep, streams), width: own.intermediateSize, sensed, order };
-  const { inputs, ...pruned } = await pruneLayer(attention, job);
-  await sendThrough(runner, "mlp", own, { ...pruned, inputs }, streams);
-  return { ...pruned, ...record };
+async function startStates({ scratch }: RunContext, sweep: Sweep, { spec }: Decision): Promise<SweepStates> {
+  const { model, method, windows, judge } = sweep;
+  const isCut = countParameters(spec).total < countParameters(model.spec).total;
+  const calibrated = await embedOrSpill(model, windows, scratch);
+  const aimsAtDense = method.recovery.towardsDense === true && isCut;
+  const dense = aimsAtDense ? await embedOrSpill(model, windows, scratch) : undefined;
+  return { calibrated, dense, heldOut: await embed(model, judge.windows) };
 }
 
-async function cutAttention(
-  sweep: Sweep,
-  streamed: StreamedLayer,
-  own: LayerSpec,
-  streams: Streams,
-): Promise<Omit<PrunedAttention, "inputs">> {
-  const { runner, scratch } = sweep;
-  const { index, layer, weights } = streamed;
-  if (streams.dense) await runner.attention(layer, weights, streams.dense);
-  const needs = weighsHeads(sweep) && layer.numAttentionHeads > 0 ? neededOf(sweep) : {};
-  const sensed = await readSensed(scratch, index, "attention", needs);
-  const { inputs, ...pruned } = await pruneAttention(streamed, own, { ...jobOf(sweep, streams), sensed });
-  await sendThrough(runner, "attention", own, { ...pruned, inputs }, streams);
+/** A layer on its way to its own sizes. */
+interface LayerCut {
+  readonly index: LayerIndex;
+  /** As the source has it. */
+  readonly dense: DecoderLayer;
+  /** As far as it is cut. */
+  readonly layer: DecoderLayer;
+  readonly sizes: LayerSizes;
+  /** Neurons in the order of their removal, where those of all layers have been ranked. */
+  readonly order: Int32Array | undefined;
+}
+
+interface PrunedLayer {
+  readonly weights: LayerWeights;
+  readonly costs: Float64Array;
+  readonly record: Omit<LayerResult, "index" | "elapsedSeconds" | "residentBytes">;
+}
+
+/** Cuts a layer, first its attention, then its MLP, and sends all states through what is left. */
+async function pruneLayer(run: RunContext, sweep: Sweep, states: SweepStates, cut: LayerCut): Promise<PrunedLayer> {
+  const attention = await passSublayer(run, sweep, states, cut, headCut);
+  const mlp = await passSublayer(run, sweep, states, { ...cut, layer: attention.layer }, neuronCut);
+  return { weights: mlp.layer.weights, costs: mlp.choice.costs, record: recordOf(cut.dense.sizes, attention, mlp) };
+}
+
+/** Cuts one sublayer; the states then stand behind it. */
+async function passSublayer<C extends Choice>(
+  run: RunContext,
+  { runner, method, windows, sensitivities }: Sweep,
+  { calibrated, dense, heldOut }: SweepStates,
+  { dense: source, layer, ...cut }: LayerCut,
+  kind: SublayerCut<C>,
+): Promise<PrunedSublayer<C>> {
+  const { sublayer } = kind;
+  if (dense) await runner.sublayer(sublayer, source, dense);
+  const sensitivity = sensitivities.get(cut.index)?.[sublayer] ?? {};
+  const given = { runner, method, states: calibrated, target: dense, tokenCount: windows.ids.length, sensitivity };
+  const pruned = await pruneSublayer(run, kind, layer, { ...cut, ...given });
+  await runner.sublayer(sublayer, pruned.layer, heldOut);
+  if (pruned.inputs) await runner.project(sublayer, pruned.layer, pruned.inputs, calibrated);
+  else await runner.sublayer(sublayer, pruned.layer, calibrated);
   return pruned;
 }
 
-/** What both halves of a layer are cut by. */
-function jobOf(sweep: Sweep, { calibrated, dense }: Streams): Omit<LayerJob, "width" | "sensed" | "order"> {
-  const { runner, gemm, calibration, options, criterion, choosesRidge, host } = sweep;
-  const tokenCount = calibration.windows.ids.length;
-  const states = { states: calibrated, target: dense, scaled: scalesTokens(sweep), tokenCount, choosesRidge };
-  return { ...states, runner, gemm, options, criterion, collectGarbage: host.collectGarbage };
-}
-
-/** What backward sweeps have found of a half, as far as it is needed. */
-const neededOf = (sweep: Sweep): SensedNeeds => ({
-  needsLossCovariance: needsLossCovariance(sweep),
-  needsWeightSensitivity: sweep.criterion.needsWeightSensitivity === true,
-});
-
-/** Sends states through a half that is cut; those whose way to its projection is known go on from there. */
-async function sendThrough(
-  runner: LayerRunner,
-  half: Half,
-  own: LayerSpec,
-  { weights, inputs }: Pick<PrunedLayer, "weights" | "inputs">,
-  { calibrated, heldOut }: Streams,
-): Promise<void> {
-  await runner[half](own, weights, heldOut);
-  await (inputs ? project(runner, half, weights, inputs, calibrated) : runner[half](own, weights, calibrated));
-}
-
-async function measureQuality(
-  { runner, model, calibration }: Sweep,
-  states: readonly HiddenBatch[],
-  denseStates: readonly HiddenBatch[],
-): Promise<Quality> {
-  const { perplexity, tokens, comparison } = await evaluateHidden(
-    runner.programs,
-    model,
-    calibration.heldOut,
-    states,
-    denseStates,
-  );
-  const { densePerplexity, klDivergence, topOneAgreement } = comparison!;
+function recordOf(
+  { intermediateSize, numAttentionHeads }: LayerSizes,
+  { choice: { heads, keyValueHeads } }: PrunedSublayer<HeadChoice>,
+  { choice: { inputs }, error }: PrunedSublayer<Choice>,
+): PrunedLayer["record"] {
   return {
-    on: "held-out calibration windows",
-    tokens,
-    perplexity: { before: densePerplexity, after: perplexity },
-    klDivergence,
-    topOneAgreement,
+    kept: [...inputs],
+    keptNeurons: inputs.length,
+    totalNeurons: intermediateSize,
+    heads: [...heads],
+    keyValueHeads: [...keyValueHeads],
+    keptHeads: heads.length,
+    totalHeads: numAttentionHeads,
+    errorBefore: error.before,
+    errorAfter: error.after,
   };
 }

@@ -8,13 +8,11 @@ import type { Recovery } from "./recovery.ts";
  * @see An et al. 2023 (FLAP), arXiv:2312.11983, section "baseline bias compensation"
  */
 export const bias: Recovery = {
-  name: "bias",
-  description: "add the mean output of the removed neurons as a bias of down_proj (FLAP)",
-  async recover({ downProj, hiddenSize, mean, kept }) {
-    const size = downProj.length / hiddenSize;
-    const added = new Float32Array(hiddenSize);
-    for (const j of complement(kept, size))
-      for (let i = 0; i < hiddenSize; i++) added[i]! += downProj[i * size + j]! * mean[j]!;
-    return { downProj: gatherColumns(downProj, size, kept), bias: added, diagnostics: {} };
+  addsBias: true,
+  async recover({ weight, inputSize, outputSize }, { mean }, kept) {
+    const added = new Float32Array(outputSize);
+    for (const j of complement(kept, inputSize))
+      for (let i = 0; i < outputSize; i++) added[i]! += weight[i * inputSize + j]! * mean[j]!;
+    return { weight: gatherColumns(weight, inputSize, kept), bias: added };
   },
 };

@@ -1,6 +1,8 @@
 // How much a layer's output changed on the calibration tokens, from the Gram matrix alone.
 import { gatherBlock, gatherColumns } from "../linalg/gather.ts";
 import { type Gemm, matrix } from "../linalg/gemm.ts";
+import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
+import type { Recovered } from "./recovery.ts";
 
 /** ‖Z Vᵀ‖_F² = tr(V G Vᵀ) for V f32 [rows, size] and G = ZᵀZ f32 [size, size]. */
 export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Float32Array): Promise<number> {
@@ -13,37 +15,25 @@ export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Floa
   return Math.max(energy, 0);
 }
 
-/** A bias that makes up for part of what was removed, and what its effect follows from. */
-export interface AddedBias {
-  readonly bias: Float32Array | undefined; // b [hiddenSize]
-  /** Mean of Z over the tokens, f32 [m]. */
-  readonly mean: Float32Array;
-  readonly tokenCount: number;
-}
-
 /**
- * Relative error of a pruned layer's output, ‖ZWᵀ − Z_K Ŵᵀ − 1bᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
+ * Relative error of a pruned projection's output, ‖ZWᵀ − Z_K Ŵᵀ − 1bᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
  *
- * @param gram G = ZᵀZ, f32 [m, m]
- * @param downProj W, f32 [hiddenSize, m]
- * @param kept the neurons that stay, ascending [k]
- * @param newDownProj Ŵ, f32 [hiddenSize, k]
+ * @param kept the inputs that stay, ascending [k]
  */
 export async function layerError(
   gemm: Gemm,
-  gram: Float32Array,
-  downProj: Float32Array,
+  { weight, inputSize }: OutputProjection,
+  statistics: ProjectionStatistics,
   kept: Int32Array,
-  newDownProj: Float32Array,
-  added?: AddedBias,
+  recovered: Recovered,
 ): Promise<number> {
-  const size = Math.sqrt(gram.length);
-  const change = downProj.slice();
-  for (let start = 0, i = 0; start < change.length; start += size)
-    for (const j of kept) change[start + j]! -= newDownProj[i++]!;
+  const { gram } = statistics;
+  const change = weight.slice();
+  for (let start = 0, i = 0; start < change.length; start += inputSize)
+    for (const j of kept) change[start + j]! -= recovered.weight[i++]!;
   const lost = await changeEnergy(gemm, gram, change);
-  const left = Math.max(lost - (added ? gainOfBias(change, added) : 0), 0);
-  return left === 0 ? 0 : Math.sqrt(left / (await outputEnergy(gemm, gram, downProj)));
+  const left = Math.max(lost - gainOfBias(change, recovered.bias, statistics), 0);
+  return left === 0 ? 0 : Math.sqrt(left / (await outputEnergy(gemm, gram, weight)));
 }
 
 /** ‖Z Δᵀ‖²; where Δ is zero in most columns, as it is without a recovery, by the far smaller product of the others. */
@@ -56,7 +46,11 @@ async function changeEnergy(gemm: Gemm, gram: Float32Array, change: Float32Array
 }
 
 /** By how much b lowers ‖ZΔᵀ − 1bᵀ‖²: N (2 b·Δz̄ − ‖b‖²) for the change Δ of the weights and the mean z̄ of Z. */
-function gainOfBias(change: Float32Array, { bias, mean, tokenCount }: AddedBias): number {
+function gainOfBias(
+  change: Float32Array,
+  bias: Float32Array | undefined,
+  { mean, tokenCount }: ProjectionStatistics,
+): number {
   if (bias === undefined) return 0;
   let gain = 0;
   for (let i = 0; i < bias.length; i++) {

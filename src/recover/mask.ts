@@ -5,10 +5,12 @@ import { complement, gatherBlock, gatherColumns } from "../linalg/gather.ts";
 import { type Gemm, matrix } from "../linalg/gemm.ts";
 import { isTrusted, maskSpread, maskSystemRows } from "../linalg/mask-system.ts";
 import { contributionNorms } from "../linalg/norms.ts";
+import type { OutputProjection } from "../linalg/projection.ts";
 import { addToDiagonal } from "../linalg/spd.ts";
-import type { Recovery, RecoveryInput } from "./recovery.ts";
+import type { Recovery } from "./recovery.ts";
 
-const DEFAULT_DAMPING = 1e-3;
+/** The first damping that is tried after none at all. */
+const LEAST_DAMPING = 1e-3;
 /** The damping grows by this factor until the mask lies in the trusted range. */
 const DAMPING_STEP = 4;
 
@@ -22,19 +24,13 @@ const DAMPING_STEP = 4;
  * COMP's idea (arXiv:2501.15255), our formula: the paper's own is not public
  */
 export const mask: Recovery = {
-  name: "mask",
-  description: "rescale each remaining neuron so that the layer's output changes least (COMP)",
-  async recover(input, { gemm }) {
-    const { downProj, hiddenSize, kept, ridge = DEFAULT_DAMPING } = input;
-    const system = await tuningSystem(gemm, input, downProj.length / hiddenSize);
-    for (let damping = ridge; ; damping = damping > 0 ? damping * DAMPING_STEP : DEFAULT_DAMPING) {
+  async recover(projection, { gram }, kept, { gemm, ridge }) {
+    const { weight, inputSize } = projection;
+    const system = await tuningSystem(gemm, projection, gram, kept);
+    for (let damping = ridge; ; damping = damping > 0 ? damping * DAMPING_STEP : LEAST_DAMPING) {
       const scales = await solve(gemm, system, damping);
-      const spread = maskSpread(scales);
-      if (isTrusted(spread))
-        return {
-          downProj: scaleColumns(gatherColumns(downProj, system.size, kept), scales),
-          diagnostics: { damping, maskVariance: spread.variance, maskMaxDeviation: spread.maxDeviation },
-        };
+      if (isTrusted(maskSpread(scales)))
+        return { weight: scaleColumns(gatherColumns(weight, inputSize, kept), scales) };
     }
   },
 };
@@ -50,9 +46,13 @@ interface TuningSystem {
   readonly scale: number;
 }
 
-async function tuningSystem(gemm: Gemm, input: RecoveryInput, size: number): Promise<TuningSystem> {
-  const { gram, downProj, kept } = input;
-  const rows = await maskSystemRows(gemm, gram, downProj, size, kept);
+async function tuningSystem(
+  gemm: Gemm,
+  { weight, inputSize: size }: OutputProjection,
+  gram: Float32Array,
+  kept: Int32Array,
+): Promise<TuningSystem> {
+  const rows = await maskSystemRows(gemm, gram, weight, size, kept);
   const removed = complement(kept, size);
   const lost = new Float64Array(kept.length);
   for (let i = 0; i < kept.length; i++) for (const j of removed) lost[i]! += rows[i * size + j]!;
@@ -60,7 +60,7 @@ async function tuningSystem(gemm: Gemm, input: RecoveryInput, size: number): Pro
     throw new CompError("numeric", "the calibration statistics of a layer are not finite", {
       hint: "its weights hold NaN or infinite values: check the checkpoint",
     });
-  const scale = contributionNorms(gram, downProj, size).reduce((sum, norm) => sum + norm ** 2, 0) / size;
+  const scale = contributionNorms(gram, weight, size).reduce((sum, norm) => sum + norm ** 2, 0) / size;
   return { size, kept, rows, lost, scale };
 }
 

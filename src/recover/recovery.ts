@@ -1,43 +1,33 @@
-// What a recovery is: given which neurons stay, it returns the down_proj that best makes up for those that go.
+// What a recovery is: given which inputs of a projection stay, it returns the weights that best make up for those that go.
 import type { Gemm } from "../linalg/gemm.ts";
-import type { HeldOutSums } from "./choose-ridge.ts";
+import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
 
-export interface RecoveryInput {
-  /** G = ZᵀZ over the calibration tokens, f32 [m, m]; Z [tokens, m] is the input of down_proj. */
-  readonly gram: Float32Array;
-  /** Mean of Z over the tokens, f32 [m]. */
-  readonly mean: Float32Array;
-  readonly tokenCount: number;
-  /** W, f32 [hiddenSize, m]. */
-  readonly downProj: Float32Array;
-  readonly hiddenSize: number;
-  /** Indices of the neurons that stay, ascending [k]. */
-  readonly kept: Int32Array;
-  /** Σ e zᵀ, f32 [hiddenSize, m]: e is how far a token's hidden state lies behind the dense model's after the uncut layer. */
-  readonly drift?: Float32Array | undefined;
-  /** S = E[g gᵀ], f32 [hiddenSize, hiddenSize]: g is the gradient of the loss at the projection's output. */
-  readonly lossCovariance?: Float32Array | undefined;
-  /** The part of `gram` and `drift` that may be held out of a fit to choose its ridge, where there is little text. */
-  readonly heldOut?: HeldOutSums | undefined;
-  /** Damping as a share of the mean diagonal of the system; each recovery has its default. */
-  readonly ridge?: number;
+export interface RecoveryContext {
+  readonly gemm: Gemm;
+  /** Damping as a share of the mean diagonal of the system that is solved. */
+  readonly ridge: number;
 }
 
 export interface Recovered {
-  /** Ŵ, f32 [hiddenSize, k]. */
-  readonly downProj: Float32Array;
-  /** To be added to the output, f32 [hiddenSize]. */
-  readonly bias?: Float32Array;
-  /** Figures for the report, by name. */
-  readonly diagnostics: Readonly<Record<string, number>>;
+  /** Ŵ, f32 [outputSize, k]. */
+  readonly weight: Float32Array;
+  /** To be added to the output, f32 [outputSize]. */
+  readonly bias?: Float32Array | undefined;
 }
 
 export interface Recovery {
-  readonly name: string;
-  /** One line for the help text. */
-  readonly description: string;
-  /** Whether it needs `drift` and `lossCovariance`, and refits o_proj too. */
+  /** Whether it aims at the dense model's hidden states: it needs `drift` and `fisherFactor`, and refits what loses nothing too. */
   readonly towardsDense?: boolean;
-  /** @throws {CompError} "numeric" when the statistics are not finite or their system cannot be solved */
-  recover(input: RecoveryInput, context: { readonly gemm: Gemm }): Promise<Recovered>;
+  /** Whether it adds a bias, for which the output format needs a place. */
+  readonly addsBias?: boolean;
+  /**
+   * @param kept the inputs that stay, ascending [k]
+   * @throws {CompError} "numeric" when the statistics are not finite or their system cannot be solved
+   */
+  recover(
+    projection: OutputProjection,
+    statistics: ProjectionStatistics,
+    kept: Int32Array,
+    context: RecoveryContext,
+  ): Promise<Recovered>;
 }

@@ -1,8 +1,7 @@
 // A comparison of presets as Markdown: a table for each text, the dense model first.
-import { baseName } from "../checkpoint/base-name.ts";
+import { baseName } from "../checkpoint/storage.ts";
 import type { CellFailure, CellResult, Comparison, JudgedText } from "../events/compare.ts";
-import { describeCollapse } from "./collapse.ts";
-import { formatBytes, formatFigure, formatInteger, formatPercent, formatSeconds } from "./format.ts";
+import { describeCollapse, formatBytes, formatFigure, formatInteger, formatPercent, formatSeconds } from "./format.ts";
 
 const HEADER = [
   "preset",

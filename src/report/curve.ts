@@ -1,9 +1,7 @@
 // A curve as Markdown, row by row as its points are found.
-
 import type { ModelSize } from "../events/common.ts";
-import type { Curve, CurvePoint } from "../events/curve.ts";
-import { describeCollapse } from "./collapse.ts";
-import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import type { Curve, CurvePoint } from "../events/prune.ts";
+import { describeCollapse, formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
 
 const COLUMNS = [
   ["removed", 7],

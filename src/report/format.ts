@@ -1,4 +1,5 @@
-// Figures as people read them. Units appear here and nowhere else; everything before this is a plain number.
+// Figures as people read them, and when they are past all use. Units appear here and nowhere else; everything before this is a
+// plain number.
 
 /** 134515008 → "134.5 M". */
 export function formatCount(count: number): string {
@@ -30,6 +31,15 @@ export const formatFigure = (value: number): string =>
 
 /** 32768 → "32,768". */
 export const formatInteger = (count: number): string => count.toLocaleString("en-US");
+
+/** So many times the dense model's perplexity, and a model is of no use for anything that the text stands for. */
+const COLLAPSE = 10;
+
+/** Says so in words when a model has collapsed, else nothing. */
+export function describeCollapse(perplexity: number, densePerplexity: number): string {
+  const ratio = perplexity / densePerplexity;
+  return ratio < COLLAPSE ? "" : `collapsed: ${formatInteger(Math.round(ratio))} times the dense perplexity`;
+}
 
 function largestUnit(value: number, units: readonly string[]): [unit: string, size: number] {
   let index = 0;

@@ -1,6 +1,6 @@
 // README.md of a pruned folder: what was cut, what it cost, how to load it, whose licence applies.
-import { baseName } from "../checkpoint/base-name.ts";
-import type { Change } from "../events/common.ts";
+import { baseName } from "../checkpoint/storage.ts";
+import type { BeforeAfter, CalibrationSummary, Quality } from "../events/common.ts";
 import type { PruneResult } from "../events/prune.ts";
 import { MODELING_FILE } from "../model/write/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
@@ -14,14 +14,16 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
   const source = baseName(result.model);
   const name = baseName(result.output);
   return [
-    ...frontMatter(licenceOf(sourceCard)),
+    ...frontMatter(licenceOf(sourceCard), result.quality === undefined ? ["comp"] : ["pruned", "comp"]),
     `# ${name}`,
     "",
-    `${source}, made smaller by structured pruning with COMP (\`comp-llm\`): ${describeCut(result)}`,
+    result.quality === undefined
+      ? `${source}, written anew by COMP (\`comp-llm\`): nothing was removed, so that nothing was measured.`
+      : `${source}, made smaller by structured pruning with COMP (\`comp-llm\`): ${describeCut(result)}`,
     "",
     ...figures(result),
     "",
-    `Perplexity, divergence and agreement were measured on ${formatInteger(result.quality.tokens)} tokens of ${result.quality.on} (${describeCalibration(result)}). \`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
+    `${describeMeasurement(result)}\`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
     "",
     ...loading(name, result.files.includes(MODELING_FILE)),
     "",
@@ -38,14 +40,13 @@ export function licenceOf(card: string | undefined): string[] {
   return front.split(/\r?\n/).filter((line) => /^license(_name|_link)?: *\S/.test(line));
 }
 
-const frontMatter = (licence: readonly string[]): string[] => [
+const frontMatter = (licence: readonly string[], tags: readonly string[]): string[] => [
   "---",
   ...licence,
   "library_name: transformers",
   "pipeline_tag: text-generation",
   "tags:",
-  "- pruned",
-  "- comp",
+  ...tags.map((tag) => `- ${tag}`),
   "---",
   "",
 ];
@@ -65,35 +66,45 @@ function describeCut(result: PruneResult): string {
 
 function describeHeads({ numAttentionHeads, numKeyValueHeads }: PruneResult): string {
   if (numAttentionHeads.after === numAttentionHeads.before) return "";
-  const change = ({ before, after }: Change): string => `${formatFigure(before)} → ${formatFigure(after)}`;
+  const change = ({ before, after }: BeforeAfter): string => `${formatFigure(before)} → ${formatFigure(after)}`;
   return `heads ${change(numAttentionHeads)}, for keys and values ${change(numKeyValueHeads)}, `;
 }
 
-function describeCalibration({ calibration }: PruneResult): string {
-  const { windows, ownWindows, context, names } = calibration;
+function describeMeasurement({ calibration, quality }: PruneResult): string {
+  if (quality === undefined) return "";
+  const extent = `${formatInteger(quality.tokens)} tokens of ${quality.on}`;
+  return `Perplexity, divergence and agreement were measured on ${extent} (${describeCalibration(calibration)}). `;
+}
+
+function describeCalibration({ source, windows, ownWindows, context, names }: CalibrationSummary): string {
   const beside = ownWindows > 0 ? `, ${ownWindows} of them text that the model itself generated` : "";
   const origin = {
     file: `from ${names.join(", ")}${beside}`,
     "self-generated": "of text that the model itself generated",
     bundled: "of comp's bundled texts",
   };
-  return `calibration: ${windows} windows of ${context} tokens ${origin[calibration.source]}`;
+  return `calibration: ${windows} windows of ${context} tokens ${origin[source]}`;
 }
+
+const row = (name: string, before: string, after: string): string => `| ${name} | ${before} | ${after} |`;
 
 function figures(result: PruneResult): string[] {
   const { parameters, decoderParameters, bytes, quality } = result;
-  const row = (name: string, before: string, after: string) => `| ${name} | ${before} | ${after} |`;
   return [
     row("", "before", "after"),
     "|---|---|---|",
     row("parameters", formatInteger(parameters.before), formatInteger(parameters.after)),
     row("of them in decoder layers", formatInteger(decoderParameters.before), formatInteger(decoderParameters.after)),
     row("weights", formatBytes(bytes.before), formatBytes(bytes.after)),
-    row("perplexity", formatFigure(quality.perplexity.before), formatFigure(quality.perplexity.after)),
-    row("KL divergence, nats a token", "0", formatFigure(quality.klDivergence)),
-    row("same most likely token", "100 %", formatPercent(quality.topOneAgreement)),
+    ...(quality === undefined ? [] : qualityRows(quality)),
   ];
 }
+
+const qualityRows = ({ perplexity, klDivergence, topOneAgreement }: Quality): string[] => [
+  row("perplexity", formatFigure(perplexity.before), formatFigure(perplexity.after)),
+  row("KL divergence, nats a token", "0", formatFigure(klDivergence)),
+  row("same most likely token", "100 %", formatPercent(topOneAgreement)),
+];
 
 const loading = (name: string, bringsCode: boolean): string[] => [
   "## Use",

@@ -1,13 +1,15 @@
 // How a cut is shared between whole layers and neurons where all layers get one width: found by trials on a part of the text.
-import { planLayers } from "../allocation/plan.ts";
-import { reachedSparsity } from "../allocation/uniform.ts";
-import type { StageEvent } from "../events/common.ts";
-import type { SplitEvent } from "../events/prune.ts";
+import { type Decision, decide, type Findings } from "../allocation/decide.ts";
+import { reachedSparsity } from "../allocation/equal-widths.ts";
+import { planLayers } from "../allocation/layer-count.ts";
+import { Judge } from "../evaluate/judge.ts";
+import type { SplitTrial } from "../events/prune.ts";
 import { criteria } from "../importance/index.ts";
-import { type Sweep, searchesSplit } from "../method/sweep.ts";
-import { type TokenWindows, windowsBetween } from "../model/spec/token-windows.ts";
-import { type Decision, decide, type Evidence } from "../sensitivity/evidence.ts";
-import { tryOut } from "./trial.ts";
+import { trialMethod } from "../method/resolve-method.ts";
+import { windowsBetween } from "../model/spec/token-windows.ts";
+import type { Sweep } from "../prune/sweep.ts";
+import type { RunContext } from "../run-context.ts";
+import { tryDecision } from "./trial.ts";
 
 /** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
 const TRIAL_SHARE = 1 / 8;
@@ -27,52 +29,68 @@ const MOST_MORE_LAYERS = 2;
 const LEAST_GAIN = 0.02;
 const PROMISING_GAIN = 0.05;
 
+export interface SplitDecision {
+  readonly decision: Decision;
+  /** What was tried for it. */
+  readonly splits: readonly SplitTrial[];
+}
+
 /**
- * What goes at a sparsity; by trials where the options leave the split between layers and neurons open.
+ * What goes at a sparsity; by trials where the method leaves the split between layers and neurons open.
  *
  * Of the splits, all of which remove what is asked for or a step of width more, the one of least divergence wins;
  * a layer goes only for a gain that is more than noise.
  */
-export async function* chooseSplit(
+export async function decideSplit(
+  run: RunContext,
   sweep: Sweep,
-  evidence: Evidence,
+  findings: Findings,
   sparsity: number,
-): AsyncGenerator<StageEvent | SplitEvent, Decision> {
-  const { model, options: given, calibration } = sweep;
-  const options = { ...given, sparsity };
-  if (!searchesSplit(sweep)) return decide(model.spec, evidence, options);
-  const trial = {
-    ...sweep,
-    criterion: TRIAL_CRITERION,
-    choosesRidge: false,
-    calibration: { ...calibration, ...trialWindows(calibration) },
-  };
-  const { count: fewest } = planLayers(model.spec, options);
-  const costs = [...evidence.influences!].sort((a, b) => a - b);
+): Promise<SplitDecision> {
+  const { model, method } = sweep;
+  if (method.layers.kind !== "search") return { decision: decide(model.spec, findings, method, sparsity), splits: [] };
+  const trial = trialSweep(sweep);
+  const { count: fewest } = planLayers(model.spec, method, sparsity);
+  const costs = [...findings.influences!].sort((a, b) => a - b);
+  const splits: SplitTrial[] = [];
   let best: { decision: Decision; divergence: number } | undefined;
-  for (let layers = fewest; layers <= fewest + MOST_MORE_LAYERS && layers < costs.length; layers++) {
-    const alone = costs.slice(0, layers).reduce((sum, cost) => sum + cost, 0);
+  for (let count = fewest; count <= fewest + MOST_MORE_LAYERS && count < costs.length; count++) {
+    const alone = costs.slice(0, count).reduce((sum, cost) => sum + cost, 0);
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
-    const decision = decide(model.spec, evidence, { ...options, layers });
-    const { klDivergence } = yield* tryOut(trial, decision);
-    const reached = reachedSparsity(model.spec, decision.spec, options.sparsityOf);
-    const { intermediateSize } = decision.spec.layers[0]!;
-    const layersLeft = decision.keptLayers.length;
-    yield { type: "split", split: { sparsity, reached, layers: layersLeft, intermediateSize, klDivergence } };
+    const decision = decide(model.spec, findings, { ...method, layers: { kind: "count", count } }, sparsity);
+    const { klDivergence } = await tryDecision(run, trial, decision);
+    splits.push(splitOf(sweep, decision, sparsity, klDivergence));
+    run.report({ type: "split", split: splits.at(-1)! });
     const gain = best ? 1 - klDivergence / best.divergence : 1;
     if (gain >= LEAST_GAIN) best = { decision, divergence: klDivergence };
     if (gain < PROMISING_GAIN) break;
   }
-  return best!.decision;
+  return { decision: best!.decision, splits };
 }
 
+const splitOf = (
+  { model, method }: Sweep,
+  { keptLayers, spec }: Decision,
+  sparsity: number,
+  klDivergence: number,
+): SplitTrial => ({
+  sparsity,
+  reached: reachedSparsity(model.spec, spec, method.sparsityOf),
+  layers: keptLayers.length,
+  intermediateSize: spec.layers[0]!.intermediateSize,
+  klDivergence,
+});
+
 /** The first windows to fit to, the last to judge by; all of them take part in the run itself. */
-function trialWindows({ windows }: Pick<Sweep["calibration"], "windows">): Record<"windows" | "heldOut", TokenWindows> {
+function trialSweep(sweep: Sweep): Sweep {
+  const { model, method, windows } = sweep;
   const { count } = windows;
   const judges = Math.min(MOST_JUDGES, Math.ceil(JUDGE_SHARE * count));
   const fitted = Math.max(LEAST_TRIAL_WINDOWS, Math.round(TRIAL_SHARE * count));
   return {
+    ...sweep,
+    method: trialMethod(method, model.spec, TRIAL_CRITERION),
     windows: windowsBetween(windows, 0, Math.max(1, Math.min(fitted, count - judges))),
-    heldOut: windowsBetween(windows, count - judges, count),
+    judge: new Judge(windowsBetween(windows, count - judges, count)),
   };
 }

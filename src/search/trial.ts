@@ -1,15 +1,14 @@
 // A decision tried out: a sweep that writes nothing tells how good the model would be.
-import type { Quality, StageEvent } from "../events/common.ts";
-import type { Sweep } from "../method/sweep.ts";
-import { pruneLayers } from "../prune/sweep.ts";
-import type { Decision } from "../sensitivity/evidence.ts";
+import type { Decision } from "../allocation/decide.ts";
+import type { Quality } from "../events/common.ts";
+import { pruneLayers, type Sweep } from "../prune/sweep.ts";
+import type { RunContext } from "../run-context.ts";
 
 /** Quality of the model that a decision would give. */
-export async function* tryOut(sweep: Sweep, decision: Decision): AsyncGenerator<StageEvent, Quality> {
-  const events = pruneLayers(sweep, decision);
-  for (;;) {
-    const step = await events.next();
-    if (step.done) return step.value.quality;
-    if (step.value.type === "stage") yield { ...step.value, name: "trial" };
-  }
+export async function tryDecision(run: RunContext, sweep: Sweep, decision: Decision): Promise<Quality> {
+  const trial: RunContext = {
+    ...run,
+    report: (event) => event.type === "stage" && run.report({ ...event, name: "trial" }),
+  };
+  return (await pruneLayers(trial, sweep, decision)).quality;
 }

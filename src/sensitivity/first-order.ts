@@ -1,39 +1,42 @@
 // How much the loss depends on the weights of each neuron, to first order: what the criterion "taylor" scores by.
-import type { StageEvent } from "../events/common.ts";
 import { givenLabels } from "../forward/backward/labels.ts";
-import { type WeightGradients, weightGradients } from "../forward/backward/weight-gradient.ts";
+import { type WeightGradients, weightGradients } from "../forward/backward/weight-gradients.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
+import type { StoredArray } from "../forward/run/scratch.ts";
+import type { LayerIndex } from "../model/spec/layer-index.ts";
+import type { Sublayer } from "../model/spec/tensor-names.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
-import type { LossRequest } from "./fisher-factors.ts";
+import type { RunContext } from "../run-context.ts";
+import type { DenseRequest } from "./fisher-factors.ts";
 
-/** The authors' own choice: few and short windows, since a gradient's mean needs less text than a covariance. */
+/** The authors' own choice: few and short windows, since a gradient's mean needs less text than a second moment. */
 const WINDOWS = 10;
 const TOKENS = 64;
 
-/** Where Σ |w · ∂L/∂w| of a layer's neurons waits in the scratch space, and that of its heads. */
-export const sensitivityKey = (index: number): string => `sensitivity ${index}`;
-export const headSensitivityKey = (index: number): string => `head sensitivity ${index}`;
+/** Σ |w · ∂L/∂w| of each neuron, f32 [intermediateSize], or of each element of the heads, put aside. */
+export type WeightSensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, StoredArray>>>>;
 
-/** Puts the sensitivity of every layer's neurons, f32 [intermediateSize], into the scratch space, and that of its heads if asked. */
-export async function* senseWeights({
-  backend,
-  model,
-  windows,
-  scratch,
-  heads,
-  signal,
-}: Pick<LossRequest, "backend" | "model" | "windows" | "scratch" | "heads" | "signal">): AsyncGenerator<StageEvent> {
+/** The sensitivities that the method needs, of every layer. */
+export async function measureWeightSensitivities(
+  { backend, scratch, signal, report }: RunContext,
+  { model, windows, method }: DenseRequest,
+): Promise<WeightSensitivities> {
   const runner = new LayerRunner(backend, model.spec);
   const { inputs, labels } = nextTokens(windows);
+  const attention = method.backward.weightSensitivity === "both";
+  const sensitivities = new Map<LayerIndex, Partial<Record<Sublayer, StoredArray>>>();
   const total = model.spec.layers.length;
-  yield { type: "stage", name: "gradient", done: 0, total };
-  const request = { runner, model, windows: inputs, scratch, labels: givenLabels(labels), heads, signal };
-  for await (const layer of weightGradients(request)) {
-    await scratch.put(sensitivityKey(layer.index), ofNeurons(layer));
-    if (heads) await scratch.put(headSensitivityKey(layer.index), ofHeads(layer));
-    yield { type: "stage", name: "gradient", done: total - layer.index, total };
-  }
+  report({ type: "stage", name: "gradient", done: 0, total });
+  const request = { runner, model, windows: inputs, scratch, labels: givenLabels(labels), attention, signal };
+  await weightGradients(request, async (found) => {
+    sensitivities.set(found.index, {
+      mlp: await scratch.put(ofNeurons(found)),
+      ...(attention && { attention: await scratch.put(ofHeads(found)) }),
+    });
+    report({ type: "stage", name: "gradient", done: total - found.index, total });
+  });
   await runner.release();
+  return sensitivities;
 }
 
 /** The beginnings of some windows without their last token, and the token that follows each of theirs. */
@@ -46,8 +49,8 @@ function nextTokens({ ids, count, length }: TokenWindows): { inputs: TokenWindow
 }
 
 /** Over row j of gate_proj, row j of up_proj and column j of down_proj, for each neuron j. */
-function ofNeurons({ layer, ...matrices }: WeightGradients): Float32Array {
-  const sums = new Float64Array(layer.intermediateSize);
+function ofNeurons(matrices: WeightGradients): Float32Array {
+  const sums = new Float64Array(matrices.layer.sizes.intermediateSize);
   addRows(sums, matrices, "gateProj");
   addRows(sums, matrices, "upProj");
   addColumns(sums, matrices, "downProj");
@@ -58,9 +61,10 @@ function ofNeurons({ layer, ...matrices }: WeightGradients): Float32Array {
  * Over row j of q_proj and column j of o_proj, for each element j of the query heads; each also has its share of the rows of
  * k_proj and v_proj, which the heads of a group have in common.
  */
-function ofHeads({ layer, ...matrices }: WeightGradients): Float32Array {
-  const { numAttentionHeads, numKeyValueHeads } = layer;
-  const size = matrices.weights.oProj?.shape[1] ?? 0;
+function ofHeads(matrices: WeightGradients): Float32Array {
+  const { sizes, weights } = matrices.layer;
+  const { numAttentionHeads, numKeyValueHeads } = sizes;
+  const size = weights.oProj?.shape[1] ?? 0;
   const sums = new Float64Array(size);
   addRows(sums, matrices, "qProj");
   addColumns(sums, matrices, "oProj");
@@ -75,7 +79,7 @@ function ofHeads({ layer, ...matrices }: WeightGradients): Float32Array {
   });
 }
 
-type Matrices = Pick<WeightGradients, "weights" | "gradients">;
+type Matrices = Pick<WeightGradients, "layer" | "gradients">;
 
 /** Adds the sum of |w · ∂L/∂w| of each row. */
 function addRows(sums: Float64Array, matrices: Matrices, role: keyof WeightGradients["gradients"]): void {
@@ -91,5 +95,8 @@ function addColumns(sums: Float64Array, matrices: Matrices, role: keyof WeightGr
 }
 
 /** |w · ∂L/∂w|; nothing of a matrix that is absent. */
-const productsOf = ({ weights, gradients }: Matrices, role: keyof WeightGradients["gradients"]): Float32Array =>
+const productsOf = (
+  { layer: { weights }, gradients }: Matrices,
+  role: keyof WeightGradients["gradients"],
+): Float32Array =>
   gradients[role]?.data.map((gradient, i) => Math.abs(gradient * weights[role]!.data[i]!)) ?? new Float32Array();

@@ -1,70 +1,59 @@
-// What the loss feels: a backward sweep tells how dear an error is at each layer.
+// Empirical Fisher factors of the dense model: one backward sweep tells how much the loss depends on an error at each projection.
 
-import type { Backend } from "../compute/backend.ts";
-import type { StageEvent } from "../events/common.ts";
-import { gradientSweep, type LayerGradients } from "../forward/backward/gradient-sweep.ts";
 import { sampledLabels } from "../forward/backward/labels.ts";
+import { type LayerMoments, secondMoments } from "../forward/backward/second-moments.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { Scratch } from "../forward/run/scratch.ts";
-import type { Gemm } from "../linalg/gemm.ts";
+import type { StoredArray } from "../forward/run/scratch.ts";
 import { createRandom } from "../linalg/random.ts";
+import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
+import type { LayerIndex } from "../model/spec/layer-index.ts";
+import type { Sublayer } from "../model/spec/tensor-names.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
+import type { RunContext } from "../run-context.ts";
 
-/** Tokens of the sweep where S is all that is wanted; twice as many gained less than 1 % (docs/lab-log.md). */
-export const COVARIANCE_TOKENS = 4096;
+/** Tokens of the sweep where the factors are all that is wanted; twice as many gained less than 1 % (docs/lab-log.md). */
+export const FACTOR_TOKENS = 4096;
 
-export interface LossRequest {
-  readonly backend: Backend;
-  readonly gemm: Gemm;
+/** The dense model, the windows that it is looked at on, and the method that it is looked at for. */
+export interface DenseRequest {
   readonly model: Model;
   readonly windows: TokenWindows;
-  readonly scratch: Scratch;
-  /** Whether heads are to be weighed too. */
-  readonly heads: boolean;
-  readonly seed: number;
-  readonly ridge: number;
-  /** Gives back memory between the layers. */
-  readonly collectGarbage: () => void;
-  readonly signal?: AbortSignal | undefined;
+  readonly method: Method;
 }
 
-/** Where the covariance of a layer's gradient waits in the scratch space. */
-export const covarianceKey = (index: number): string => `covariance ${index}`;
-export const headCovarianceKey = (index: number): string => `head covariance ${index}`;
+/** S of each sublayer, f32 [hiddenSize, hiddenSize], put aside. */
+export type FisherFactors = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, StoredArray>>>>;
 
-/** Puts S of every layer into the scratch space. */
-export async function* senseLoss(request: LossRequest): AsyncGenerator<StageEvent> {
-  yield* sweepBackward(request, COVARIANCE_TOKENS);
-}
+/** The Fisher factors that the method needs. */
+export const measureFisherFactors = (run: RunContext, request: DenseRequest): Promise<FisherFactors> =>
+  sweepMoments(run, request, FACTOR_TOKENS);
 
-/** Puts S of every layer into the scratch space, and shows what else the sweep finds of each to who wants it. */
-export async function* sweepBackward(
-  request: LossRequest,
+/** The Fisher factors, and to whom it may concern what else the sweep finds of each layer, from the last to the first. */
+export async function sweepMoments(
+  run: RunContext,
+  { model, windows: all, method }: DenseRequest,
   tokens: number,
-  visit?: (gradients: LayerGradients) => Promise<void>,
-): AsyncGenerator<StageEvent> {
-  const { backend, model, scratch, signal } = request;
+  visit?: (moments: LayerMoments) => Promise<void>,
+): Promise<FisherFactors> {
+  const { backend, scratch, signal, report } = run;
   const runner = new LayerRunner(backend, model.spec);
-  const windows = windowsBetween(request.windows, 0, windowsOf(tokens, request.windows));
-  const labels = sampledLabels(createRandom(request.seed).nextFloat, windows.ids.length);
+  const windows = windowsBetween(all, 0, windowsOf(tokens, all));
+  const labels = sampledLabels(createRandom(method.seed).nextFloat, windows.ids.length);
+  const wanted = { attention: method.backward.fisherFactors === "both", activations: visit !== undefined };
+  const factors = new Map<LayerIndex, Partial<Record<Sublayer, StoredArray>>>();
   const total = model.spec.layers.length;
-  yield { type: "stage", name: "gradient", done: 0, total };
-  for await (const gradients of gradientSweep({
-    runner,
-    model,
-    windows,
-    scratch,
-    labels,
-    heads: request.heads,
-    inputs: visit !== undefined,
-    signal,
-  })) {
-    await scratch.put(covarianceKey(gradients.index), gradients.lossCovariance);
-    if (gradients.heads) await scratch.put(headCovarianceKey(gradients.index), gradients.heads.lossCovariance);
-    await visit?.(gradients);
-    request.collectGarbage();
-    yield { type: "stage", name: "gradient", done: total - gradients.index, total };
-  }
+  report({ type: "stage", name: "gradient", done: 0, total });
+  await secondMoments({ runner, model, windows, scratch, labels, signal }, wanted, async (moments) => {
+    const { index, mlp, attention } = moments;
+    factors.set(index, {
+      ...(mlp && { mlp: await scratch.put(mlp.fisherFactor) }),
+      ...(attention && { attention: await scratch.put(attention.fisherFactor) }),
+    });
+    await visit?.(moments);
+    run.collectGarbage();
+    report({ type: "stage", name: "gradient", done: total - index, total });
+  });
   await runner.release();
+  return factors;
 }

@@ -1,62 +1,79 @@
 // All neurons of the dense model ranked at once: one sweep scores those of each layer, and standardised scores compare layers.
-import { standardized } from "../allocation/standardized.ts";
-import type { StageEvent } from "../events/common.ts";
+import { projectionOf } from "../forward/graphs/decoder-layer.ts";
+import { embedOrSpill } from "../forward/run/embed.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
-import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import { layers, type StreamedLayer } from "../forward/run/layer-stream.ts";
-import type { Scratch } from "../forward/run/scratch.ts";
-import { embedOrSpill } from "../forward/run/spilled-states.ts";
-import type { Criterion, Removal } from "../importance/criterion.ts";
-import type { Gemm } from "../linalg/gemm.ts";
+import { LayerRunner } from "../forward/run/layer-runner.ts";
+import type { Removal } from "../importance/criterion.ts";
 import { nthRandom } from "../linalg/random.ts";
-import type { Model } from "../model/model.ts";
-import type { TokenWindows } from "../model/spec/token-windows.ts";
-import { projectionStatistics } from "../prune/projection-statistics.ts";
-import { mlpMatrices } from "../prune/sublayer.ts";
-import { readSensed } from "./sensed.ts";
-
-export interface RankRequest {
-  readonly runner: LayerRunner;
-  readonly gemm: Gemm;
-  readonly model: Model;
-  readonly windows: TokenWindows;
-  readonly scratch: Scratch;
-  /** One-shot; what it needs of a backward sweep waits in the scratch space. */
-  readonly criterion: Criterion;
-  readonly seed: number;
-  readonly signal?: AbortSignal | undefined;
-}
+import { type DecoderLayer, readLayer } from "../model/read-layer.ts";
+import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
+import type { RunContext } from "../run-context.ts";
+import type { WeightSensitivities } from "./first-order.ts";
+import type { DenseRequest } from "./fisher-factors.ts";
 
 const NOTHING: Removal = { order: new Int32Array(), costs: new Float64Array() };
 
-/** The neurons of every layer in the order of their removal, all but the last, with costs that compare between layers. */
-export async function* rankAllLayers(request: RankRequest): AsyncGenerator<StageEvent, Removal[]> {
-  const { runner, model, windows, scratch, signal } = request;
-  const states = await embedOrSpill(model, windows, scratch, "ranked states");
+/**
+ * The neurons of every layer in the order of their removal, all but the last, with costs that compare between layers. The
+ * criterion is a one-shot one.
+ */
+export async function rankAllLayers(
+  run: RunContext,
+  request: DenseRequest,
+  sensitivities: WeightSensitivities,
+): Promise<Removal[]> {
+  const { model, windows } = request;
+  const runner = new LayerRunner(run.backend, model.spec);
+  const states = await embedOrSpill(model, windows, run.scratch);
   const removals: Removal[] = [];
-  for await (const streamed of layers(model, signal)) {
-    const { index, layer, weights } = streamed;
-    yield { type: "stage", name: "neuron-importance", done: index, total: model.spec.layers.length };
-    await runner.attention(layer, weights, states);
-    removals.push(layer.intermediateSize === 0 ? NOTHING : await rankLayer(request, streamed, states));
-    await runner.mlp(layer, weights, states);
+  for (const index of layerIndices(model.spec)) {
+    run.signal?.throwIfAborted();
+    run.report({ type: "stage", name: "neuron-importance", done: index, total: model.spec.layers.length });
+    const layer = await readLayer(model, index);
+    await runner.sublayer("attention", layer, states);
+    const isAbsent = layer.sizes.intermediateSize === 0;
+    removals.push(isAbsent ? NOTHING : await rankLayer(run, runner, request, { index, layer, states, sensitivities }));
+    await runner.sublayer("mlp", layer, states);
   }
+  await runner.release();
   return removals;
 }
 
+interface LayerToRank {
+  readonly index: LayerIndex;
+  readonly layer: DecoderLayer;
+  /** Before the MLP. */
+  readonly states: HiddenStates;
+  readonly sensitivities: WeightSensitivities;
+}
+
 async function rankLayer(
-  { runner, gemm, model, windows, scratch, criterion, seed }: RankRequest,
-  { index, layer, weights }: StreamedLayer,
-  states: HiddenStates,
+  { gemm }: RunContext,
+  runner: LayerRunner,
+  { method }: DenseRequest,
+  { index, layer, states, sensitivities }: LayerToRank,
 ): Promise<Removal> {
-  const job = { states, target: undefined, scaled: false, tokenCount: windows.ids.length, choosesRidge: false };
-  const { moments } = await projectionStatistics(runner, "mlp", layer, weights, job);
-  const statistics = {
-    ...moments,
-    ...(await readSensed(scratch, index, "mlp", criterion)),
-  };
-  const context = { gemm, random: nthRandom(seed, index).nextFloat };
-  const mlp = mlpMatrices(model.spec, weights);
-  const { order, costs } = await criterion.rank(mlp, statistics, layer.intermediateSize, context);
+  const wanted = { tokenScale: false, target: undefined, holdsOut: false, keepsInputs: false };
+  const { statistics } = await runner.projectionStatistics("mlp", layer, states, wanted);
+  const weightSensitivity = await sensitivities.get(index)?.mlp?.read();
+  const context = { gemm, random: nthRandom(method.seed, index).nextFloat };
+  const { order, costs } = await method.criterion.rank(
+    projectionOf("mlp", layer),
+    { ...statistics, weightSensitivity },
+    layer.sizes.intermediateSize,
+    context,
+  );
   return { order: order.slice(0, -1), costs: standardized(costs).slice(0, -1) };
+}
+
+/**
+ * (score − mean) / standard deviation, over the neurons of one layer.
+ *
+ * @see An et al. 2023 (FLAP), arXiv:2312.11983, section "adaptive structure search"
+ */
+export function standardized(scores: Float64Array): Float64Array {
+  const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
+  const squares = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0);
+  const deviation = Math.sqrt(squares / Math.max(scores.length - 1, 1));
+  return scores.map((score) => (deviation > 0 ? (score - mean) / deviation : 0));
 }

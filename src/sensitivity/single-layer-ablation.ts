@@ -1,55 +1,103 @@
-// What one changed layer does to the prediction: forks of the hidden states leave the unchanged stream, one at each layer, and
-// all of them travel on through the unchanged layers in the same sweep.
-import { type Tensor, tensor } from "../compute/tensor.ts";
-import { compareHeads } from "../forward/run/head.ts";
-import { embed, type HiddenBatch, joined } from "../forward/run/hidden-states.ts";
-import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import { layers, type StreamedLayer } from "../forward/run/layer-stream.ts";
-import type { Model } from "../model/model.ts";
-import type { LayerWeights } from "../model/read-layer.ts";
-import type { DecoderSpec, LayerSpec } from "../model/spec/decoder-spec.ts";
-import { countParameters } from "../model/spec/parameters.ts";
-import type { TokenWindows } from "../model/spec/token-windows.ts";
+// Single-layer ablation: what one changed layer alone does to the prediction. Copies of the hidden states leave the unchanged
+// stream, one at each layer, and all of them travel on through the unchanged layers in the same sweep.
 
-/** A layer with other sizes or weights. */
-export interface ChangedLayer {
-  readonly layer: LayerSpec;
-  readonly weights: LayerWeights;
+import { embed } from "../forward/run/embed.ts";
+import { compareHeads } from "../forward/run/head.ts";
+import type { ResidentStates } from "../forward/run/hidden-states.ts";
+import { LayerRunner } from "../forward/run/layer-runner.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { Model } from "../model/model.ts";
+import { type DecoderLayer, readLayer } from "../model/read-layer.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
+import { countParameters } from "../model/spec/parameters.ts";
+import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
+import type { RunContext } from "../run-context.ts";
+import type { DenseRequest } from "./fisher-factors.ts";
+
+/** The layer as it is ablated; undefined where there is nothing to ablate. */
+export type Ablation = (index: LayerIndex, layer: DecoderLayer) => Promise<DecoderLayer | undefined>;
+
+/** The layer without a part, or without both. */
+export const withoutPart =
+  (sizes: Partial<LayerSizes>): Ablation =>
+  async (_, { sizes: own, weights }) => ({ sizes: { ...own, ...sizes }, weights });
+
+const withoutLayer = withoutPart({ intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 });
+
+const ROUGH_TOKENS = 256;
+const CLOSE_TOKENS = 1024;
+
+/** Layers that are looked at closely, as a share of all and at least. */
+const CLOSE_SHARE = 1 / 4;
+const LEAST_CLOSE = 8;
+
+/**
+ * The KL divergence without each layer, nats per token. Only the cheapest are measured on enough text to be told apart; the
+ * others count as no cheaper than any of these.
+ *
+ * @param close how many are
+ */
+export async function ablateLayers(
+  run: RunContext,
+  request: DenseRequest,
+  close: number = Math.max(LEAST_CLOSE, Math.ceil(CLOSE_SHARE * request.model.spec.layers.length)),
+): Promise<number[]> {
+  const rough = await measureAblations(run, request, ROUGH_TOKENS, withoutLayer);
+  const order = [...rough.keys()].sort((a, b) => rough[a]! - rough[b]!);
+  const candidates = new Set(order.slice(0, close));
+  const costs = await measureAblations(run, request, CLOSE_TOKENS, async (index, layer) =>
+    candidates.has(index) ? withoutLayer(index, layer) : undefined,
+  );
+  const most = Math.max(...costs);
+  return costs.map((cost, index) => (candidates.has(index) ? cost : Math.max(rough[index]!, most)));
 }
 
 /**
- * KL divergence of the predictions, nats per token, when layer i alone is what `change` makes of it.
- *
- * @returns one figure for each layer; 0 where there is no change
+ * KL divergence when one layer alone is ablated, per layer, nats per token; 0 where it is not. On windows that a refit has not
+ * seen, as far as there are any, since a refit flatters itself on its own.
  */
-export async function* forkDivergences(
-  runner: LayerRunner,
-  model: Model,
-  windows: TokenWindows,
-  change: (layer: StreamedLayer) => Promise<ChangedLayer | undefined>,
-  signal?: AbortSignal,
-): AsyncGenerator<number, number[]> {
-  const states = await embed(model, windows);
-  const forks: (HiddenBatch[] | undefined)[] = [];
-  for await (const streamed of layers(model, signal)) {
-    const { index, layer, weights } = streamed;
-    yield index;
-    for (const fork of forks) if (fork) await runner.forward(layer, weights, fork);
-    const changed = await change(streamed);
-    const fork = changed && copied(states);
-    if (fork) await runner.forward(changed.layer, changed.weights, fork);
-    await runner.forward(layer, weights, states);
-    forks.push(fork);
+export async function measureAblations(
+  { backend, report, signal }: RunContext,
+  { model, windows }: DenseRequest,
+  tokens: number,
+  ablate: Ablation,
+): Promise<number[]> {
+  const runner = new LayerRunner(backend, model.spec);
+  const last = windowsBetween(windows, windows.count - windowsOf(tokens, windows), windows.count);
+  const states = await embed(model, last);
+  const ablated: (ResidentStates | undefined)[] = [];
+  for (const index of layerIndices(model.spec)) {
+    signal?.throwIfAborted();
+    report({ type: "stage", name: "ablation", done: index, total: model.spec.layers.length });
+    const layer = await readLayer(model, index);
+    for (const other of ablated) if (other) await runner.layer(layer, other);
+    const changed = await ablate(index, layer);
+    const copy = changed && states.copy();
+    if (copy) await runner.layer(changed, copy);
+    await runner.layer(layer, states);
+    ablated.push(copy);
   }
   signal?.throwIfAborted();
+  const divergences = await divergencesFrom(runner, model, last, states, ablated);
+  await runner.release();
+  return divergences;
+}
+
+/** Mean divergence of the predictions from hidden states after the last layer to those from the dense ones. */
+async function divergencesFrom(
+  { programs }: LayerRunner,
+  model: Model,
+  windows: TokenWindows,
+  states: ResidentStates,
+  ablated: readonly (ResidentStates | undefined)[],
+): Promise<number[]> {
   const stride = headStride(model.spec);
-  const judged = (batches: readonly HiddenBatch[]): Float32Array =>
-    everyNth(joined(batches), model.spec.hiddenSize, stride);
+  const judged = ({ all }: ResidentStates): Float32Array => everyNth(all, model.spec.hiddenSize, stride);
   const dense = { model, hidden: judged(states) };
-  const changed = forks.filter((fork) => fork !== undefined).map(judged);
-  const ids = everyNth(windows.ids, 1, stride);
-  const compared = (await compareHeads(runner.programs, model, changed, dense, ids)).values();
-  return forks.map((fork) => (fork === undefined ? 0 : mean(compared.next().value!.divergence)));
+  const changed = ablated.filter((copy) => copy !== undefined).map(judged);
+  const compared = (await compareHeads(programs, model, changed, dense, everyNth(windows.ids, 1, stride))).values();
+  return ablated.map((copy) => (copy === undefined ? 0 : mean(compared.next().value!.divergence)));
 }
 
 const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -58,8 +106,8 @@ const mean = (values: Float64Array): number => values.reduce((sum, value) => sum
 const MOST_STRIDE = 4;
 
 /**
- * Every how many-th token is judged: with a large vocabulary the head, which each fork needs twice, would take longer than the
- * layers, half of which each fork goes through on average.
+ * Every how many-th token is judged: with a large vocabulary the head, which each copy needs twice, would take longer than the
+ * layers, half of which each copy goes through on average.
  */
 function headStride(spec: DecoderSpec): number {
   const head = 2 * spec.vocabSize * spec.hiddenSize;
@@ -77,16 +125,4 @@ function everyNth<Rows extends Float32Array | Int32Array>(rows: Rows, width: num
     taken.set(rows.subarray(row * width, (row + 1) * width), i * width);
   }
   return taken;
-}
-
-/** The batches in one new array, as `embed` makes them. */
-function copied(states: readonly HiddenBatch[]): HiddenBatch[] {
-  const all = joined(states).slice();
-  let start = 0;
-  return states.map((state) => {
-    const data = all.subarray(start, start + state.hidden.data.length);
-    start += data.length;
-    const hidden: Tensor<Float32Array> = tensor(data, state.hidden.shape);
-    return { ...state, hidden };
-  });
 }

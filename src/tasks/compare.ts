@@ -3,15 +3,16 @@
 import { CompError } from "../errors.ts";
 import type { StageEvent } from "../events/common.ts";
 import type { CellFailure, CellResult, ComparedCell, CompareEvent, Comparison, JudgedText } from "../events/compare.ts";
-import type { EvalEvent, EvalResult } from "../events/eval.ts";
-import type { PruneEvent, PruneResult } from "../events/prune.ts";
-import { presets } from "../method/presets.ts";
+import type { EvalResult } from "../events/model.ts";
+import type { PruneResult } from "../events/prune.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import type { EvalOptions } from "../options/eval.ts";
-import type { CalibrationText, PresetName } from "../options/prune.ts";
+import { type PresetName, presets } from "../options/presets.ts";
+import type { CalibrationText } from "../options/prune.ts";
+import { joinDocuments } from "../texts/documents.ts";
 import { VERSION } from "../version.ts";
 
-export interface CompareRequest {
+export interface ComparisonRequest {
   readonly options: CompareOptions;
   readonly calibration: readonly CalibrationText[];
   /** What the models are judged on. */
@@ -21,35 +22,53 @@ export interface CompareRequest {
 
 /** What the comparison needs of the machine that it runs on. */
 export interface CompareHost {
-  /** Prunes the dense model, so that the memory it takes does not add to that of other cells. @returns the pruned model's path */
-  prune(cell: ComparedCell): AsyncGenerator<PruneEvent, string>;
+  /** Prunes the dense model, so that the memory it takes does not add to that of other cells. */
+  prune(cell: ComparedCell, report: (event: StageEvent) => void): Promise<PrunedCell>;
   /** Compares the model at a path with the dense one. */
-  judge(path: string, text: CalibrationText, options: EvalOptions): AsyncIterable<EvalEvent>;
+  judge(
+    path: string,
+    text: CalibrationText,
+    options: EvalOptions,
+    report: (event: StageEvent) => void,
+  ): Promise<EvalResult>;
   /** The model at a path is not needed any more. */
   discard(path: string): Promise<void>;
   recall(key: string): Promise<string | undefined>;
   /** Keeps a text under a key, whole or not at all. */
   record(key: string, text: string): Promise<void>;
+  /** Shows what is known so far; called after each cell. */
+  publish(comparison: Comparison): Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** All cells in order of sparsity; the last event has the whole comparison. A cell that fails is recorded by what it said. */
-export async function* comparePresets(request: CompareRequest, host: CompareHost): AsyncGenerator<CompareEvent> {
+export interface PrunedCell {
+  readonly path: string;
+  readonly result: PruneResult;
+}
+
+/** All cells in order of sparsity. A cell that fails is recorded by what it said. */
+export async function comparePresets(
+  request: ComparisonRequest,
+  host: CompareHost,
+  report: (event: CompareEvent) => void,
+): Promise<Comparison> {
   const cells = cellsOf(request.options);
   const results: (CellResult | CellFailure)[] = [];
   for (const [index, cell] of cells.entries()) {
     host.signal?.throwIfAborted();
-    yield { type: "cell", number: index + 1, total: cells.length, ...cell };
+    report({ type: "cell", number: index + 1, total: cells.length, ...cell });
     const key = await cellKey(request, cell);
     const known = await host.recall(key);
-    const result = known === undefined ? yield* runCell(request, host, cell) : (JSON.parse(known) as CellResult);
+    const result = known === undefined ? await runCell(request, host, cell, report) : (JSON.parse(known) as CellResult);
     // a failure shows at once and may have passed by the next time: an out-of-reach sparsity costs nothing to ask for again
     if (known === undefined && !("failure" in result))
       await host.record(key, `${JSON.stringify(result, undefined, 2)}\n`);
     results.push(result);
-    yield { type: "result", comparison: comparisonOf(request, results), reused: known !== undefined };
+    const comparison = comparisonOf(request, results);
+    await host.publish(comparison);
+    report({ type: "result", comparison, reused: known !== undefined });
   }
-  yield { type: "done", comparison: comparisonOf(request, results) };
+  return comparisonOf(request, results);
 }
 
 /** @throws {CompError} "option" for a name that no preset has */
@@ -68,7 +87,7 @@ const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
     .flatMap((fraction) => parsePresets(list).map((preset) => ({ preset, sparsity: fraction })));
 
 const comparisonOf = (
-  { options, calibration, dense }: CompareRequest,
+  { options, calibration, dense }: ComparisonRequest,
   cells: readonly (CellResult | CellFailure)[],
 ): Comparison => ({
   comp: VERSION,
@@ -78,21 +97,24 @@ const comparisonOf = (
   cells: [...cells],
 });
 
-async function* runCell(
-  request: CompareRequest,
+async function runCell(
+  request: ComparisonRequest,
   host: CompareHost,
   cell: ComparedCell,
-): AsyncGenerator<StageEvent, CellResult | CellFailure> {
-  let pruned: { path: string; result: PruneResult };
+  report: (event: StageEvent) => void,
+): Promise<CellResult | CellFailure> {
+  let pruned: PrunedCell;
   try {
-    pruned = yield* pruneCell(host, cell);
+    pruned = await host.prune(cell, report);
   } catch (error) {
     if (host.signal?.aborted || !(error instanceof CompError)) throw error;
     return { ...cell, failure: error.message };
   }
+  const { context, windows, bos, threads } = request.options;
   const texts: JudgedText[] = [];
   try {
-    for (const text of request.texts) texts.push(yield* judgeCell(host, pruned.path, text, request.options));
+    for (const text of request.texts)
+      texts.push(withoutModel(await host.judge(pruned.path, text, { context, windows, bos, threads }, report)));
   } finally {
     await host.discard(pruned.path);
   }
@@ -101,42 +123,13 @@ async function* runCell(
   return { ...cell, reached, ...sizes, seconds, peakBytes, texts };
 }
 
-async function* pruneCell(
-  host: CompareHost,
-  cell: ComparedCell,
-): AsyncGenerator<StageEvent, { path: string; result: PruneResult }> {
-  const events = host.prune(cell);
-  let result: PruneResult | undefined;
-  for (;;) {
-    const step = await events.next();
-    if (step.done && result !== undefined) return { path: step.value, result };
-    if (step.done) throw new Error(`pruning by ${cell.preset} ended without a result`);
-    if (step.value.type === "stage") yield step.value;
-    if (step.value.type === "done") result = step.value.result;
-  }
-}
-
-async function* judgeCell(
-  host: CompareHost,
-  path: string,
-  text: CalibrationText,
-  { context, windows, bos, threads }: CompareOptions,
-): AsyncGenerator<StageEvent, JudgedText> {
-  let result: JudgedText | undefined;
-  for await (const event of host.judge(path, text, { context, windows, bos, threads })) {
-    if (event.type === "stage") yield event;
-    else result = withoutModel(event.result);
-  }
-  return result!;
-}
-
 const withoutModel = ({ model: _, ...judged }: EvalResult): JudgedText => judged;
 
 /** A name for everything that a cell's figures depend on, the number of threads left out. */
-async function cellKey({ options, calibration, texts, dense }: CompareRequest, cell: ComparedCell): Promise<string> {
+async function cellKey({ options, calibration, texts, dense }: ComparisonRequest, cell: ComparedCell): Promise<string> {
   const { presets: _, sparsity: __, threads: ___, ...settings } = options;
   const hashes = (list: readonly CalibrationText[]): Promise<string[]> =>
-    Promise.all(list.map(({ name, text }) => sha256(`${name}\n${text}`)));
+    Promise.all(list.map((text) => sha256(`${text.name}\n${joinDocuments(text)}`)));
   const inputs = [await hashes(calibration), await hashes(texts)];
   const all = JSON.stringify([VERSION, dense.fingerprint, cell, Object.entries(settings).sort(), inputs]);
   return `${cell.preset}-${cell.sparsity}-${(await sha256(all)).slice(0, 12)}`;

@@ -1,67 +1,72 @@
 // Size against quality: one look at the dense model, then a sweep without output for each size.
-import { cutFigures, whyOutOfReach } from "../allocation/plan.ts";
+import type { Findings } from "../allocation/decide.ts";
+import { whyOutOfReach } from "../allocation/layer-count.ts";
+import { cutFigures } from "../allocation/plan.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { StageEvent } from "../events/common.ts";
-import type { CurveEvent, CurvePoint } from "../events/curve.ts";
-import type { SplitEvent } from "../events/prune.ts";
-import type { SweepHost } from "../host.ts";
-import { type CriterionName, criteria } from "../importance/index.ts";
-import type { Sweep } from "../method/sweep.ts";
+import { Judge } from "../evaluate/judge.ts";
+import type { Curve, CurveEvent, CurvePoint } from "../events/prune.ts";
+import { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { PruneOptions } from "../options/prune.ts";
-import { chooseSplit } from "../search/layer-split.ts";
-import { tryOut } from "../search/trial.ts";
-import { type Evidence, gatherEvidence } from "../sensitivity/evidence.ts";
+import type { Sweep } from "../prune/sweep.ts";
+import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
+import { decideSplit } from "../search/layer-split.ts";
+import { tryDecision } from "../search/trial.ts";
+import { measureDense } from "../sensitivity/measure-dense.ts";
 import { VERSION } from "../version.ts";
-import { type Job, prepareJob, startSweep } from "./prepare.ts";
+import { checkScratch } from "./check-space.ts";
+import { calibrate, type Job, prepareJob } from "./prepare.ts";
 
 /**
- * Traces the curve of a checkpoint; the last event has all of it. A size out of reach is a point that says why.
+ * Traces the curve of a checkpoint. A size out of reach is a point that says why.
  *
  * @param given whose own sparsity counts for nothing
  */
-export async function* traceCurve(
+export async function traceCurve(
   source: Checkpoint,
   given: PruneOptions,
   sparsities: readonly number[],
   host: SweepHost,
-): AsyncGenerator<CurveEvent> {
+  report: (event: CurveEvent) => void,
+): Promise<Curve> {
   const sizes = [...new Set(sparsities)].sort((a, b) => a - b);
-  const criterion = criteria[given.criterion as CriterionName];
-  const job = await prepareJob(source, { ...given, sparsity: sizes[0]! }, host, criterion);
-  for (const message of job.warnings) yield { type: "warning", message };
-  const sweep = yield* startSweep(job, host);
+  const job = await prepareJob(source, { ...given, sparsity: sizes[0]! }, host);
+  for (const message of job.warnings) report({ type: "warning", message });
+  const { model, method } = job;
+  await checkScratch(job, host);
+  const run = startRun(host, report);
+  const runner = new LayerRunner(run.backend, model.spec);
   try {
-    const { spec } = job.model;
-    const reachable = sizes.filter((sparsity) => whyOutOfReach(spec, { ...job.options, sparsity }) === undefined);
-    const evidence = yield* gatherEvidence(sweep, reachable);
+    const { summary, windows, heldOut } = await calibrate(run, job, host);
+    const reachable = sizes.filter((sparsity) => whyOutOfReach(model.spec, method, sparsity) === undefined);
+    const { findings, sensitivities } = await measureDense(run, { model, method, windows }, reachable);
+    const sweep: Sweep = { model, method, runner, windows, judge: new Judge(heldOut), sensitivities };
     const points: CurvePoint[] = [];
     for (const sparsity of sizes) {
-      points.push(yield* tracePoint(sweep, job, evidence, sparsity));
-      yield { type: "point", point: points.at(-1)! };
+      points.push(await tracePoint(run, sweep, job, findings, sparsity));
+      report({ type: "point", point: points.at(-1)! });
     }
     const { parameters, decoderParameters, bytes } = job.plan;
     const dense = { parameters: parameters.before, decoderParameters: decoderParameters.before, bytes: bytes.before };
     const { calibration: _, sparsity: __, ...options } = job.options;
-    const calibration = sweep.calibration.summary;
-    yield { type: "done", curve: { comp: VERSION, model: source.name, dense, options, calibration, points } };
+    return { comp: VERSION, model: source.name, dense, options, calibration: summary, points };
   } finally {
-    await sweep.scratch.clear();
-    await sweep.runner.release();
+    await run.scratch.clear();
+    await runner.release();
   }
 }
 
-async function* tracePoint(
+async function tracePoint(
+  run: RunContext,
   sweep: Sweep,
-  { model, form }: Job,
-  evidence: Evidence,
+  { model, method, format }: Job,
+  findings: Findings,
   sparsity: number,
-): AsyncGenerator<StageEvent | SplitEvent, CurvePoint> {
-  const options = { ...sweep.options, sparsity };
-  const failure = whyOutOfReach(model.spec, options);
+): Promise<CurvePoint> {
+  const failure = whyOutOfReach(model.spec, method, sparsity);
   if (failure !== undefined) return { sparsity, failure };
-  const decision = yield* chooseSplit(sweep, evidence, sparsity);
-  const quality = yield* tryOut(sweep, decision);
-  const { parameters, decoderParameters, bytes, sparsity: reached } = cutFigures(model, decision.spec, form);
+  const { decision } = await decideSplit(run, sweep, findings, sparsity);
+  const quality = await tryDecision(run, sweep, decision);
+  const { parameters, decoderParameters, bytes, sparsity: reached } = cutFigures(model, decision, format);
   const sizes = { parameters: parameters.after, decoderParameters: decoderParameters.after, bytes: bytes.after };
   return { sparsity, reached, ...sizes, quality };
 }

@@ -2,11 +2,14 @@
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
 import { type Evaluation, evaluateModel } from "../evaluate/compare-models.ts";
-import type { EvalEvent, EvalResult } from "../events/eval.ts";
+import type { StageEvent } from "../events/common.ts";
+import type { EvalResult } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { EvalOptions } from "../options/eval.ts";
 import type { CalibrationText } from "../options/prune.ts";
+import { joinDocuments } from "../texts/documents.ts";
+import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const HIDDEN_BYTES = 64 * 2 ** 20;
@@ -31,7 +34,10 @@ export interface EvaluationRequest {
  *
  * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
  */
-export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<EvalEvent> {
+export async function evaluateText(
+  request: EvaluationRequest,
+  report: (event: StageEvent) => void,
+): Promise<EvalResult> {
   const { backend, model, text, dense, denseHidden, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
   if (dense !== undefined) checkVocabulary(model, dense);
   const start = performance.now();
@@ -39,7 +45,7 @@ export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<
   const evaluations: Evaluation[] = [];
   const groupSize = Math.max(1, Math.floor(hiddenBytes / (4 * model.spec.hiddenSize * windows.length)));
   for (let done = 0; done < windows.count; done += groupSize) {
-    yield { type: "stage", name: "evaluate", done, total: windows.count };
+    report({ type: "stage", name: "evaluate", done, total: windows.count });
     const group = slice(windows, done, Math.min(groupSize, windows.count - done));
     const number = evaluations.length;
     evaluations.push(
@@ -50,9 +56,9 @@ export async function* evaluateText(request: EvaluationRequest): AsyncGenerator<
       }),
     );
   }
-  yield { type: "stage", name: "evaluate", done: windows.count, total: windows.count };
+  report({ type: "stage", name: "evaluate", done: windows.count, total: windows.count });
   const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
-  yield { type: "done", result: { ...extent, ...merge(evaluations), seconds: (performance.now() - start) / 1000 } };
+  return { ...extent, ...merge(evaluations), seconds: (performance.now() - start) / 1000 };
 }
 
 function checkVocabulary(model: Model, dense: Model): void {
@@ -66,14 +72,16 @@ function checkVocabulary(model: Model, dense: Model): void {
 /**
  * Windows of `context` tokens from the start of the text, without overlap; BOS, when asked for, comes on top.
  *
- * @throws {CompError} "calibration" when there is not one, "option" when there is no BOS
+ * @throws {CompError} "calibration" when there is not one, a row holds no text or a token has no embedding, "option" when
+ * there is no BOS
  */
 export function cutWindows({
+  model,
   tokenizer,
   text,
   options,
-}: Pick<EvaluationRequest, "tokenizer" | "text" | "options">): TokenWindows {
-  const ids = tokenizer.encode(text.text);
+}: Pick<EvaluationRequest, "model" | "tokenizer" | "text" | "options">): TokenWindows {
+  const ids = tokenizer.encode(joinDocuments(text));
   const whole = Math.floor(ids.length / options.context);
   if (whole === 0)
     throw new CompError("calibration", `${text.name} has ${ids.length} tokens, a window needs ${options.context}`, {
@@ -86,7 +94,9 @@ export function cutWindows({
     ...prefix,
     ...ids.slice(i * options.context, (i + 1) * options.context),
   ]);
-  return { ids: Int32Array.from(rows.flat()), count, length };
+  const windows = { ids: Int32Array.from(rows.flat()), count, length };
+  checkEmbedded(windows.ids, model.spec.vocabSize, tokenizer, text.name);
+  return windows;
 }
 
 function requireBos({ bosTokenId }: Tokenizer): number {

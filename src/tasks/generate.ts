@@ -1,12 +1,12 @@
 // Continues a prompt: text in, tokens with their text out as they are decided.
-
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
-import type { GeneratedToken } from "../events/generate.ts";
+import type { GeneratedToken } from "../events/model.ts";
 import { generateTokens } from "../forward/decode/generate.ts";
 import { createRandom } from "../linalg/random.ts";
 import type { Model } from "../model/model.ts";
 import type { GenerateOptions } from "../options/generate.ts";
+import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 export interface GenerationRequest {
@@ -22,16 +22,21 @@ export interface GenerationRequest {
 /**
  * Generates until `maxTokens`, a token that ends the text, or the model's longest context.
  *
- * @throws {CompError} "option" when the prompt fills the context, or is empty and the tokenizer has nothing to begin with
+ * @throws {CompError} "option" when the prompt fills the context, or is empty and the tokenizer has nothing to begin with;
+ * "calibration" when a token of it has no embedding
  */
-export async function* generateText(request: GenerationRequest): AsyncGenerator<GeneratedToken> {
+export async function generateText(
+  request: GenerationRequest,
+  onToken: (token: GeneratedToken) => void,
+): Promise<void> {
   const { backend, model, tokenizer, options, budgetBytes, signal } = request;
   const prompt = encodePrompt(tokenizer, options.prompt);
+  checkEmbedded(prompt, model.spec.vocabSize, tokenizer, "the prompt");
   const room = model.spec.maxPositionEmbeddings - prompt.length;
   if (room < 1)
     throw new CompError("option", `the prompt has ${prompt.length} tokens, the model takes ${prompt.length + room}`);
   const random = createRandom(options.seed);
-  const tokens = generateTokens(backend, model, {
+  const sampling = {
     prompt,
     maxTokens: Math.min(options.maxTokens, room),
     temperature: options.temperature,
@@ -39,9 +44,9 @@ export async function* generateText(request: GenerationRequest): AsyncGenerator<
     random: () => random.nextFloat(),
     budgetBytes,
     signal,
-  });
+  };
   const decode = createIncrementalDecoder(tokenizer, prompt);
-  for await (const id of tokens) yield { id, text: decode(id) };
+  await generateTokens(backend, model, sampling, (id) => onToken({ id, text: decode(id) }));
 }
 
 function encodePrompt(tokenizer: Tokenizer, text: string): number[] {

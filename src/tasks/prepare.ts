@@ -1,126 +1,126 @@
-// From a checkpoint and options to a sweep that can start: everything that can be refused is refused here, before hours of work.
-import { cutsHeads } from "../allocation/heads.ts";
-import { anyLayers, equalSpec, mostReachable, planLayers, planPrune } from "../allocation/plan.ts";
-import { prepareCalibration } from "../calibration/prepare.ts";
+// What comes before any arithmetic: the model opened, everything that is asked of it settled, the plan made, and whatever would
+// make the run fail later refused, as far as headers tell.
+
+import { ROUNDING } from "../allocation/equal-widths.ts";
+import { anyLayers, mostReachable, planLayers, whyOutOfReach } from "../allocation/layer-count.ts";
+import { type CutPlan, planPrune } from "../allocation/plan.ts";
+import { equalSpec } from "../allocation/sizes.ts";
+import { type Calibration, prepareCalibration } from "../calibration/prepare.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import { backendGemm } from "../compute/gemm.ts";
 import { CompError } from "../errors.ts";
-import type { PreparationEvent } from "../events/common.ts";
 import type { PrunePlan } from "../events/prune.ts";
 import { residentBytes } from "../forward/decode/resident-weights.ts";
-import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { SweepHost } from "../host.ts";
-import type { Criterion } from "../importance/criterion.ts";
-import { criteria } from "../importance/index.ts";
-import {
-  checkForm,
-  codeNeeded,
-  layersOption,
-  type OutputForm,
-  omissionOf,
-  outputForm,
-  widthsOption,
-} from "../method/output-format.ts";
-import { type Sweep, searchesSplit } from "../method/sweep.ts";
-import { withDownBias } from "../model/config/mlp-bias.ts";
+import type { Method } from "../method/method.ts";
+import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
+import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
+import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
-import { isGated, type PruneOptions } from "../options/prune.ts";
-import { headCostsOf } from "../prune/attention.ts";
-import { openTokenizer } from "../tokenizer/tokenizer.ts";
-import { expectedCost } from "./expected-memory.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { layerIndices } from "../model/spec/layer-index.ts";
+import type { PruneOptions, SettledOptions } from "../options/prune.ts";
+import type { RunContext, SweepHost } from "../run-context.ts";
+import { checkGgufTokenizer } from "../tokenizer/gguf/to-gguf.ts";
+import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
+import { copyingBytes, expectedPeakBytes } from "./expected-memory.ts";
 
 export interface Job {
   readonly model: Model;
-  readonly form: OutputForm;
-  /** As the form can carry them. */
-  readonly options: PruneOptions;
-  readonly criterion: Criterion;
+  readonly format: OutputFormat;
+  readonly method: Method;
+  /** The sparsity that is asked for; under a limit of quality the most that can be reached. */
+  readonly sparsity: number;
+  /** The options that the method was made of, for the record. */
+  readonly options: SettledOptions;
   readonly plan: PrunePlan;
+  /** Whether nothing is to go: what is written is then the source's model. */
+  readonly copies: boolean;
   readonly warnings: readonly string[];
 }
 
 /**
  * Opens a model and settles what is asked of it.
  *
+ * @param own a criterion of one's own, instead of the one that the options name
  * @throws {CompError} for everything that would make the run fail later, as far as headers tell
  */
 export async function prepareJob(
   source: Checkpoint,
   given: PruneOptions,
   host: Pick<SweepHost, "outputFormat" | "residentBudgetBytes">,
-  criterion: Criterion,
+  own?: OwnCriterion,
 ): Promise<Job> {
-  checkAllocation(given, criterion);
   const model = await openModel(source);
-  const form = outputForm(model, given, host.outputFormat);
-  const carried = { layers: layersOption(model.spec, given, form), ...widthsOption(model.spec, given, form) };
-  const options = withinReach(model, withPossibleRecovery({ ...given, ...carried }, model));
-  if (cutsHeads(options)) headCostsOf(criterion);
-  const writes = residentBytes(model) <= host.residentBudgetBytes;
-  const work = { spec: model.spec, criterion, options, writes };
-  const plan = { ...planPrune(model, options, form), searchesSplit: searchesSplit(work), ...expectedCost(work) };
-  const warnings = await checkOutput(model, options, form);
-  if (options.recovery !== given.recovery)
-    warnings.push(`a ${plan.family} of equal widths has no place for a bias; --recovery ${given.recovery} is left out`);
-  return { model, form, options, criterion, plan, warnings };
+  const format = outputFormat(given, host.outputFormat);
+  const resolved = resolveMethod(given, model.spec, format, own);
+  const { goal } = resolved.method;
+  const sparsity = goal.kind === "quality" ? mostWithin(model.spec, resolved.method, goal.most) : goal.sparsity;
+  const method = goal.kind === "quality" ? { ...resolved.method, goal: { ...goal, most: sparsity } } : resolved.method;
+  const cut = planPrune(model, method, sparsity, format);
+  const copies = sparsity === 0 && cut.parameters.after === cut.parameters.before;
+  if (sparsity === 0 && goal.kind === "quality" && !copies)
+    throw new CompError("option", "--sparsity 0 leaves a limit of quality nothing to try", {
+      hint: "leave the limit out, or raise --sparsity",
+    });
+  const plan = copies ? copyPlan(model.spec, cut) : { ...cut, expectedPeakBytes: memoryFor(model, method, host) };
+  const lacking = await checkOutput(model, method, sparsity, format, copies);
+  const told = [...tokenizerWarnings(source), ...lacking];
+  const warnings = copies ? told : [...told, ...resolved.warnings];
+  return { model, format, method, sparsity, options: { ...resolved.options, sparsity }, plan, copies, warnings };
 }
 
-/** Cuts the calibration text into windows; the sweep's runner and scratch space are the caller's to release. */
-export async function* startSweep(
-  { model, options, criterion }: Job,
-  host: SweepHost,
-): AsyncGenerator<PreparationEvent, Sweep> {
-  const { backend, bundledText, residentBudgetBytes: budgetBytes, collectGarbage, signal } = host;
-  const shared = { backend, model, options, bundledText, budgetBytes, collectGarbage, signal };
-  const calibration = yield* prepareCalibration({ ...shared, openTokenizer: () => openTokenizer(model.checkpoint) });
-  yield { type: "calibration", ...calibration.summary };
-  const { maxPositionEmbeddings } = model.spec;
-  if (options.context > maxPositionEmbeddings) {
-    const message = `windows of ${options.context} tokens are longer than the ${maxPositionEmbeddings} that the model was made for`;
-    yield { type: "warning", message };
-  }
-  return {
-    runner: new LayerRunner(backend, model.spec),
-    model,
-    calibration,
-    options,
-    criterion,
-    choosesRidge: true,
-    host,
-    gemm: backendGemm(backend),
-    scratch: host.createScratch(),
-  };
+/** The most that trials may reach. @throws {CompError} "budget" when that is nothing */
+function mostWithin(spec: DecoderSpec, method: Method, most: number): number {
+  if (most === 0) return 0;
+  const reachable = mostReachable(spec, method, most);
+  if (reachable > ROUNDING) return reachable;
+  throw new CompError("budget", whyOutOfReach(spec, method, most)!, { hint: "remove layers, or lower --multiple-of" });
 }
 
-/** Under a limit of quality the sparsity is the most that is tried, as far as it can be reached. */
-const withinReach = ({ spec }: Model, options: PruneOptions): PruneOptions =>
-  isGated(options) ? { ...options, sparsity: mostReachable(spec, options) } : options;
+const copyPlan = (spec: DecoderSpec, cut: CutPlan): PrunePlan => ({
+  ...cut,
+  searchesSplit: false,
+  widths: areAlike(spec.layers) ? "equal" : "per-layer",
+  expectedPeakBytes: copyingBytes(spec),
+});
+
+const memoryFor = (model: Model, method: Method, { residentBudgetBytes }: Pick<SweepHost, "residentBudgetBytes">) =>
+  expectedPeakBytes({ spec: model.spec, method, generates: residentBytes(model) <= residentBudgetBytes });
 
 /**
  * Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go.
  * Returns warnings of what the output lacks.
  */
-async function checkOutput(model: Model, options: PruneOptions, form: OutputForm): Promise<string[]> {
+async function checkOutput(
+  model: Model,
+  method: Method,
+  sparsity: number,
+  format: OutputFormat,
+  copies: boolean,
+): Promise<string[]> {
   const { spec } = model;
-  const cut = planLayers(spec, options);
+  const cut = planLayers(spec, method, sparsity);
   const kept = anyLayers(spec, cut);
-  const known = cut.removed === undefined ? [...spec.layers.keys()] : kept;
-  const after = equalSpec(spec, kept, options, known);
-  await checkForm(model, after, form, options.widths === "per-layer");
-  return [omissionOf(spec, form), codeNeeded(after, form)].filter((message) => message !== undefined);
+  const known = cut.removed === undefined ? layerIndices(spec) : kept;
+  const after = copies ? spec : equalSpec(spec, kept, method, sparsity, known);
+  await checkHoldable(model, after, format, method.widths === "per-layer" && !copies);
+  if (format.format === "gguf") await checkGgufTokenizer(model.checkpoint, spec.vocabSize);
+  return [omittedBy(spec, format), codeNeeded(after, format)].filter((message) => message !== undefined);
 }
 
-/** @throws {CompError} "option" when the criterion has no scores that the allocation could compare */
-function checkAllocation({ allocation }: PruneOptions, criterion: Criterion): void {
-  if (allocation !== "global" || criterion.oneShot) return;
-  const able = Object.values(criteria).filter(({ oneShot }) => oneShot);
-  throw new CompError("option", `--allocation global does not go with --criterion ${criterion.name}`, {
-    hint: `it needs neurons scored one by one: ${able.map(({ name }) => name).join(", ")}`,
-  });
-}
-
-/** No recovery instead of a bias for which the output has no place. */
-function withPossibleRecovery(options: PruneOptions, { spec }: Model): PruneOptions {
-  const hasPlace = options.recovery !== "bias" || withDownBias(spec, options.widths === "per-layer") !== undefined;
-  return hasPlace ? options : { ...options, recovery: "none" };
+/** Cuts the calibration text into windows, and says what of it one should know. */
+export async function calibrate(
+  run: RunContext,
+  { model, method }: Job,
+  { bundledText, residentBudgetBytes: budgetBytes }: SweepHost,
+): Promise<Calibration> {
+  const choice = method.calibration;
+  const open = () => openTokenizer(model.checkpoint);
+  const calibration = await prepareCalibration(run, { model, openTokenizer: open, choice, bundledText, budgetBytes });
+  run.report({ type: "calibration", ...calibration.summary });
+  const { maxPositionEmbeddings } = model.spec;
+  if (choice.context > maxPositionEmbeddings) {
+    const message = `windows of ${choice.context} tokens are longer than the ${maxPositionEmbeddings} that the model was made for`;
+    run.report({ type: "warning", message });
+  }
+  return calibration;
 }

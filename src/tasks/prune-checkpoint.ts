@@ -1,136 +1,134 @@
-// The method from beginning to end: plan, calibrate, look at the dense model, decide, then layer by layer score, cut, recover and
-// write, and at last verify. This file alone knows the order; each step lives in the folder of its phase.
-
-import { ownOverEqual } from "../allocation/other-widths.ts";
-import { cutFigures, type FigureName } from "../allocation/plan.ts";
+// The method from beginning to end: plan, calibrate, measure the dense model, decide, then layer by layer score, cut, recover
+// and write, and at last verify. This file alone knows the order; each step lives in the folder of its phase.
+import type { Decision, Findings } from "../allocation/decide.ts";
+import { ownOverEqual } from "../allocation/predicted.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
-import { CompError } from "../errors.ts";
+import { Judge } from "../evaluate/judge.ts";
 import { verifyOutput } from "../evaluate/verify-output.ts";
-import type { PruneEvent, PruneResult, SplitTrial, Trial } from "../events/prune.ts";
-import type { Host } from "../host.ts";
-import type { Criterion } from "../importance/criterion.ts";
-import { type CriterionName, criteria } from "../importance/index.ts";
-import type { Sweep } from "../method/sweep.ts";
-import { isGated, type PruneOptions } from "../options/prune.ts";
-import { pruneLayers } from "../prune/sweep.ts";
-import { chooseSplit } from "../search/layer-split.ts";
+import type { CalibrationSummary } from "../events/common.ts";
+import type { MeasuredResult, PruneEvent, PruneResult } from "../events/prune.ts";
+import { LayerRunner } from "../forward/run/layer-runner.ts";
+import type { OwnCriterion } from "../method/resolve-method.ts";
+import type { PruneOptions } from "../options/prune.ts";
+import { pruneLayers, type Sweep } from "../prune/sweep.ts";
+import { type Host, type RunContext, startRun } from "../run-context.ts";
+import { decideSplit } from "../search/layer-split.ts";
 import { decideWithin } from "../search/quality-limit.ts";
-import { type Decision, gatherEvidence } from "../sensitivity/evidence.ts";
-import { openTokenizer } from "../tokenizer/tokenizer.ts";
-import { type Job, prepareJob, startSweep } from "./prepare.ts";
-import { createPrunedOutput, type PrunedOutput } from "./pruned-output.ts";
+import { measureDense } from "../sensitivity/measure-dense.ts";
+import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
+import { checkScratch, checkSpace } from "./check-space.ts";
+import { copyCheckpoint } from "./copy-checkpoint.ts";
+import { calibrate, type Job, prepareJob } from "./prepare.ts";
+import { createPrunedOutput, writtenFacts } from "./pruned-output.ts";
 
 /**
- * Prunes a checkpoint; events tell the progress, the last one carries the result. A dry run ends after the plan.
+ * Prunes a checkpoint into the host's output.
  *
- * @param criterion one of one's own, instead of the one that the options name
+ * @param own a criterion of one's own, instead of the one that the options name
+ * @returns undefined after a dry run, which ends with the plan
+ * @throws {CompError} whose message says what went wrong
  */
-export async function* pruneCheckpoint(
+export async function pruneCheckpoint(
   source: Checkpoint,
   given: PruneOptions,
   host: Host,
-  criterion: Criterion = criteria[given.criterion as CriterionName],
-): AsyncGenerator<PruneEvent> {
+  report: (event: PruneEvent) => void,
+  own?: OwnCriterion,
+): Promise<PruneResult | undefined> {
   const start = host.now();
-  const job = await prepareJob(source, given, host, criterion);
-  await checkSpace(job.plan.bytes.after, host);
-  yield { type: "plan", ...job.plan };
-  for (const message of job.warnings) yield { type: "warning", message };
-  if (given.dryRun) return;
+  const job = await prepareJob(source, given, host, own);
+  await checkSpace(job, host);
+  report({ type: "plan", ...job.plan });
+  for (const message of job.warnings) report({ type: "warning", message });
+  if (given.dryRun) return undefined;
+  if (job.copies) return copyCheckpoint(job, host, report);
 
-  const sweep = yield* startSweep(job, host);
+  await checkScratch(job, host);
+  const { model, method } = job;
+  const run = startRun(host, report);
+  const runner = new LayerRunner(run.backend, model.spec);
   let output: Output | undefined;
   try {
-    const { decision, ...tried } = yield* makeDecision(sweep);
+    const { summary, windows, heldOut } = await calibrate(run, job, host);
+    const { findings, sensitivities } = await measureDense(run, { model, method, windows }, [job.sparsity]);
+    const sweep: Sweep = { model, method, runner, windows, judge: new Judge(heldOut), sensitivities };
+    const { decision, ...tried } = await chooseCut(run, sweep, findings);
     output = await host.createOutput();
-    const { figures, report } = yield* writePruned(sweep, job, decision, output);
-    const { calibration: _, ...recorded } = job.options;
-    const result: PruneResult = {
-      ...figures,
-      model: source.name,
-      fingerprint: await source.fingerprint(),
-      family: job.plan.family,
-      output: output.name,
-      options: recorded,
-      calibration: sweep.calibration.summary,
-      ...(decision.equalCostRatio !== undefined && { equalCostRatio: decision.equalCostRatio }),
-      ...tried,
-      seconds: host.now() - start,
-      peakBytes: host.peakBytes(),
-    };
-    await report(result);
+    const { addReport, ...figures } = await writePruned(run, sweep, job, { decision, output, calibration: summary });
+    const result: MeasuredResult = { ...figures, ...tried, seconds: host.now() - start, peakBytes: host.peakBytes() };
+    await addReport(result);
     host.signal?.throwIfAborted();
     await output.commit();
-    yield { type: "done", result };
+    return result;
   } finally {
     await output?.discard();
-    await sweep.scratch.clear();
-    await sweep.runner.release();
+    await run.scratch.clear();
+    await runner.release();
   }
 }
 
-interface Chosen extends Pick<PruneResult, "trials" | "splits"> {
+interface ChosenCut extends Pick<PruneResult, "trials" | "splits"> {
   readonly decision: Decision;
 }
 
-/** What goes, after a look at the dense model, and what was tried to find it. */
-async function* makeDecision(sweep: Sweep): AsyncGenerator<PruneEvent, Chosen> {
-  const { options } = sweep;
-  const evidence = yield* gatherEvidence(sweep, [options.sparsity]);
-  const search = isGated(options) ? decideWithin(sweep, evidence) : chooseSplit(sweep, evidence, options.sparsity);
-  const [trials, splits]: [Trial[], SplitTrial[]] = [[], []];
-  for (;;) {
-    const step = await search.next();
-    if (step.done)
-      return { decision: step.value, ...(trials.length > 0 && { trials }), ...(splits.length > 0 && { splits }) };
-    if (step.value.type === "trial") trials.push(step.value.trial);
-    if (step.value.type === "split") splits.push(step.value.split);
-    yield step.value;
-  }
+/** What goes, and what was tried to find it. */
+async function chooseCut(run: RunContext, sweep: Sweep, findings: Findings): Promise<ChosenCut> {
+  const { goal } = sweep.method;
+  const { decision, splits, trials } =
+    goal.kind === "quality"
+      ? await decideWithin(run, sweep, findings, goal)
+      : { trials: [], ...(await decideSplit(run, sweep, findings, goal.sparsity)) };
+  return { decision, ...(trials.length > 0 && { trials }), ...(splits.length > 0 && { splits }) };
 }
 
-type WrittenFigures = Pick<PruneResult, FigureName | "files" | "layersRemoved" | "layers" | "quality" | "ownCostRatio">;
+interface Writing {
+  readonly decision: Decision;
+  readonly output: Output;
+  readonly calibration: CalibrationSummary;
+}
 
-/** Prunes by a decision into an output, and reads it back; what the report tells is added by `report`. */
-async function* writePruned(
+type Written = Omit<MeasuredResult, "trials" | "splits" | "seconds" | "peakBytes"> & {
+  /** Writes the report of the run, which is complete only at its end. */
+  addReport(result: PruneResult): Promise<void>;
+};
+
+/** Prunes by a decision into an output, and reads it back. */
+async function writePruned(
+  run: RunContext,
   sweep: Sweep,
-  { form }: Job,
-  decision: Decision,
-  output: Output,
-): AsyncGenerator<PruneEvent, { figures: WrittenFigures; report: PrunedOutput["report"] }> {
-  const { model, options, calibration, host } = sweep;
-  const { keptLayers, spec } = decision;
-  const decisions = { options, calibration: calibration.summary, keptLayers };
-  const writer = await createPrunedOutput({ output, model, spec, form, ...decisions });
-  const { results, costs, quality } = yield* pruneLayers(sweep, decision, (i, weights) =>
-    writer.writeLayer(i, weights),
-  );
-  yield { type: "stage", name: "write", done: 0, total: 1 };
+  { format, options: { calibration: _, ...options } }: Job,
+  { decision, output, calibration }: Writing,
+): Promise<Written> {
+  const { model, judge } = sweep;
+  const { keptLayers, spec, equalCostRatio } = decision;
+  const request = { output, model, spec, format, options, calibration, keptLayers };
+  const writer = await createPrunedOutput(request);
+  const pruned = await pruneLayers(run, sweep, decision, (position, weights) => writer.writeLayer(position, weights));
+  run.report({ type: "stage", name: "write", done: 0, total: 1 });
   const files = await writer.finish();
-  yield { type: "stage", name: "verify", done: 0, total: 1 };
-  const tokenizer = await openTokenizer(model.checkpoint);
-  const expected = { windows: calibration.heldOut, perplexity: quality.perplexity.after, tokenizer };
-  await verifyOutput(host.backend, output, expected, form);
-  const layersRemoved = [...model.spec.layers.keys()].filter((index) => !keptLayers.includes(index));
-  const knowsOthers = options.allocation === "even" && sweep.criterion.needsLossCovariance;
-  const ownCostRatio = knowsOthers ? ownOverEqual(model.spec, decision, costs, options) : undefined;
-  const figures = {
-    ...cutFigures(model, spec, form),
-    files,
-    layersRemoved,
-    layers: results,
-    quality,
+  run.report({ type: "stage", name: "verify", done: 0, total: 1 });
+  const tokenizer = await openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
+  const expected = { windows: judge.windows, perplexity: pruned.quality.perplexity.after, tokenizer };
+  await verifyOutput(run.backend, output, expected, format);
+  const ownCostRatio = predictedOwn(sweep, decision, pruned.costs);
+  return {
+    ...(await writtenFacts(request, files)),
+    calibration,
+    layers: pruned.results,
+    quality: pruned.quality,
+    ...(equalCostRatio !== undefined && { equalCostRatio }),
     ...(ownCostRatio !== undefined && { ownCostRatio }),
+    addReport: (result) => writer.report(result),
   };
-  return { figures, report: (result) => writer.report(result) };
 }
 
-async function checkSpace(needed: number, host: Host): Promise<void> {
-  const free = await host.freeBytes();
-  if (free === undefined || free > needed) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
-  throw new CompError("output", `the result takes ${gigabytes(needed)}, the disk has ${gigabytes(free)} left`, {
-    hint: "free some space, or choose another disk with --output",
-  });
-}
+/** What each layer's own widths would cost beside equal ones, where the costs of the neurons are known in the loss. */
+const predictedOwn = (
+  { model, method }: Sweep,
+  decision: Decision,
+  costs: readonly Float64Array[],
+): number | undefined =>
+  method.allocation.kind === "even" && method.criterion.needsFisherFactor === true
+    ? ownOverEqual(model.spec, decision, costs, method)
+    : undefined;

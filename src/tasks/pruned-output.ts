@@ -1,20 +1,23 @@
 // What a run writes: a Hugging Face folder with all that belongs to it, or one GGUF file that has it in its header.
+import { cutFigures, type FigureName } from "../allocation/plan.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { PruneResult } from "../events/prune.ts";
-import type { OutputForm } from "../method/output-format.ts";
+import type { OutputFormat } from "../method/output-format.ts";
 import type { Model } from "../model/model.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { ModelWriter } from "../model/write/model-writer.ts";
+import { checkOwnCode } from "../model/write/own-code.ts";
 import { prunedConfig } from "../model/write/pruned-config.ts";
-import { parseByteSize } from "../options/byte-size.ts";
-import { type Decisions, ggufRecord } from "../report/gguf-record.ts";
-import { writeCompanions, writeReport } from "../report/write-report.ts";
+import { tensorTypes } from "../model/write/tensor-types.ts";
+import { parseByteSize } from "../options/prune.ts";
+import { type Decisions, ggufRecord, writeCompanions, writeReport } from "../report/write-report.ts";
 
 /** A pruned model on its way into an output, which stays the caller's to commit or discard. */
 export interface PrunedOutput {
-  /** Writes all tensors of layer `index` of the new model. */
-  writeLayer(index: number, weights: LayerWeights): Promise<void>;
+  /** Writes all tensors of the layer at a position of the new model. */
+  writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void>;
   /** Writes everything else that makes it a model. Returns the names of all files. */
   finish(): Promise<string[]>;
   /** Adds what can only be told at the end. */
@@ -26,21 +29,46 @@ export interface OutputRequest extends Decisions {
   readonly model: Model;
   /** The pruned model. */
   readonly spec: DecoderSpec;
-  readonly form: OutputForm;
+  readonly format: OutputFormat;
+}
+
+/** What is told of a model that was written, whatever it was written for. */
+export type WrittenFacts = Pick<
+  PruneResult,
+  "model" | "fingerprint" | "family" | "output" | "files" | "options" | "layersRemoved" | FigureName
+>;
+
+/** @param files the names of all files */
+export async function writtenFacts(
+  { output, model, spec, format, options, keptLayers }: OutputRequest,
+  files: readonly string[],
+): Promise<WrittenFacts> {
+  return {
+    model: model.checkpoint.name,
+    fingerprint: await model.checkpoint.fingerprint(),
+    family: model.spec.family,
+    output: output.name,
+    files,
+    options,
+    layersRemoved: layerIndices(model.spec).filter((index) => !keptLayers.includes(index)),
+    ...cutFigures(model, { spec, keptLayers }, format),
+  };
 }
 
 /** Starts to write. @throws {CompError} "architecture" or "checkpoint" as `ModelWriter.createGguf`. */
 export function createPrunedOutput(request: OutputRequest): Promise<PrunedOutput> {
-  return request.form.format === "gguf" ? ggufFile(request, request.form) : folder(request, request.form);
+  return request.format.format === "gguf" ? ggufFile(request, request.format) : folder(request, request.format);
 }
 
 async function folder(
   { output, model, spec, options, keptLayers }: OutputRequest,
-  { dtype }: OutputForm & { format: "safetensors" },
+  { dtype }: OutputFormat & { format: "safetensors" },
 ): Promise<PrunedOutput> {
-  const writer = await ModelWriter.create(output, spec, dtype, parseByteSize(options.maxShardSize));
+  checkOwnCode(model, spec, false);
+  const types = tensorTypes(model, keptLayers, dtype);
+  const writer = await ModelWriter.create(output, spec, types, parseByteSize(options.maxShardSize));
   return {
-    writeLayer: (index, weights) => writer.writeLayer(index, weights),
+    writeLayer: (position, weights) => writer.writeLayer(position, weights),
     finish: async () => {
       await writer.copyGlobals(model);
       await writer.finish();
@@ -48,7 +76,7 @@ async function folder(
         keptLayers,
         layers: spec.layers,
         bias: spec.bias,
-        dtype,
+        dtype: types.most,
       });
       return [...writer.files, ...(await writeCompanions(output, model.checkpoint, config))];
     },
@@ -58,12 +86,13 @@ async function folder(
 
 async function ggufFile(
   { output, model, spec, ...decisions }: OutputRequest,
-  { dtype }: OutputForm & { format: "gguf" },
+  { dtype }: OutputFormat & { format: "gguf" },
 ): Promise<PrunedOutput> {
+  const types = tensorTypes(model, decisions.keptLayers, dtype);
   const record = await ggufRecord(model.checkpoint, decisions);
-  const writer = await ModelWriter.createGguf(output, model, spec, dtype, record);
+  const writer = await ModelWriter.createGguf(output, model, spec, types, record);
   return {
-    writeLayer: (index, weights) => writer.writeLayer(index, weights),
+    writeLayer: (position, weights) => writer.writeLayer(position, weights),
     finish: async () => {
       await writer.copyGlobals(model);
       await writer.finish();

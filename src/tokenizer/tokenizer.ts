@@ -1,11 +1,12 @@
-// Text ↔ token ids: tokenizer.json run by @huggingface/tokenizers, whichever kind of checkpoint it comes from.
-// The GGUF vocabulary becomes the same two JSON objects in from-gguf/; this file knows nothing of it.
+// Text ↔ token ids: what tokenizer.json describes, whichever kind of checkpoint it comes from.
+// A GGUF vocabulary has become the same two JSON objects (gguf/from-gguf.ts) before it gets here.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
-import { withExactByteLevelRegex } from "./byte-level-regex.ts";
-import { LibraryTokenizer } from "./library.ts";
-import { cuttingSafely } from "./split-long-text.ts";
-import { isPieceList, type ModelJson, type TokenizerJson, type TokenizerSource } from "./tokenizer-json.ts";
+import { createEncoder } from "./encode/encoder.ts";
+import { ggufWarnings } from "./gguf/vocabulary.ts";
+import { createDecoder } from "./library.ts";
+import { addsBos } from "./post-processor.ts";
+import { isPieceList, type TokenizerJson, type TokenizerSource } from "./tokenizer-json.ts";
 import { readTokenizerSource } from "./tokenizer-source.ts";
 
 export interface Tokenizer {
@@ -13,6 +14,8 @@ export interface Tokenizer {
   encode(text: string): number[];
   /** Text of token ids; special tokens and ids outside the vocabulary are left out. */
   decode(ids: readonly number[]): string;
+  /** A token as the vocabulary has it; undefined for an id that no token has. */
+  token(id: number): string | undefined;
   readonly bosTokenId: number | undefined;
   /** Every id that ends a generated text, as the tokenizer and generation_config.json name them. */
   readonly eosTokenIds: readonly number[];
@@ -25,55 +28,48 @@ export interface Tokenizer {
 /**
  * The tokenizer of a checkpoint: tokenizer.json of a folder, or the vocabulary in a GGUF header.
  *
- * @throws {CompError} "checkpoint" when there is none, or one that the library cannot read
+ * @throws {CompError} "checkpoint" when there is none, or one whose ids would not be exactly those of huggingface/tokenizers
  */
-export async function openTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> {
-  const source = await readTokenizerSource(checkpoint);
-  const library = createLibraryTokenizer(source, checkpoint.name);
+export const openTokenizer = async (checkpoint: Checkpoint): Promise<Tokenizer> =>
+  createTokenizer(await readTokenizerSource(checkpoint), checkpoint.name);
+
+/** What of a checkpoint's tokenizer is a guess, known without making it. */
+export const tokenizerWarnings = (checkpoint: Checkpoint): readonly string[] =>
+  checkpoint.format === "gguf" ? ggufWarnings(checkpoint) : [];
+
+/** @param name the checkpoint's, for messages @throws {CompError} "checkpoint" as `openTokenizer` */
+export function createTokenizer(source: TokenizerSource, name: string): Tokenizer {
   const { bosTokenId, eosTokenIds } = source.specialTokens;
+  const refuse = (cause: unknown): CompError => unusable(name, cause);
+  const { encode, decode, token } = attempt(
+    () => ({ encode: createEncoder(source.json), ...createDecoder(source.json, source.config) }),
+    refuse,
+  );
   return {
-    encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
-    decode: (ids) => decode(library, ids, source.config),
+    encode: (text) => attempt(() => encode(text), refuse),
+    decode,
+    token,
     bosTokenId,
     eosTokenIds,
-    addsBos: bosTokenId !== undefined && prependsBos(library, bosTokenId, source.config),
+    addsBos: addsBos(source),
     vocabSize: vocabSizeOf(source.json),
   };
 }
 
-function createLibraryTokenizer({ json, config }: TokenizerSource, name: string): LibraryTokenizer {
+function attempt<T>(action: () => T, refuse: (cause: unknown) => CompError): T {
   try {
-    const library = new LibraryTokenizer(withExactByteLevelRegex(json), config);
-    if (isPlainBpe(json.model)) library.pre_tokenizer = cuttingSafely(library.pre_tokenizer, json.model.vocab);
-    return library;
+    return action();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CompError("checkpoint", `${name}: the tokenizer cannot be used: ${reason}`, {
-      hint: "load the model with transformers' AutoTokenizer and save it again with save_pretrained.",
-      cause,
-    });
+    throw refuse(cause);
   }
 }
 
-/** BPE whose pieces are the text itself: none is marked as the beginning or the end of a word. */
-function isPlainBpe(model: ModelJson): boolean {
-  return model.type === "BPE" && !model.end_of_word_suffix && !model.continuing_subword_prefix;
-}
-
-function decode(library: LibraryTokenizer, ids: readonly number[], config: Record<string, unknown>): string {
-  const known = ids.filter((id) => library.id_to_token(id) !== undefined);
-  if (known.length === 0) return "";
-  const cleanUp = config.clean_up_tokenization_spaces === true;
-  return library.decode(known, { skip_special_tokens: true, clean_up_tokenization_spaces: cleanUp });
-}
-
-/** transformers rebuilds the template when add_bos_token is given, so the flag outranks tokenizer.json. */
-function prependsBos(library: LibraryTokenizer, bosTokenId: number, config: Record<string, unknown>): boolean {
-  const flag = config.add_bos_token;
-  if (typeof flag === "boolean") return flag;
-  const plain = library.encode("a", { add_special_tokens: false }).ids;
-  const asModelSees = library.encode("a").ids;
-  return asModelSees.length > plain.length && asModelSees[0] === bosTokenId;
+function unusable(name: string, cause: unknown): CompError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new CompError("checkpoint", `${name}: the tokenizer cannot be used: ${reason}`, {
+    hint: "wrong token ids would spoil everything that follows; take a model whose tokenizer.json is supported.",
+    cause,
+  });
 }
 
 function vocabSizeOf(json: TokenizerJson): number {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { headSteps, stepsOf } from "../../src/allocation/curves.ts";
-import { parseConfig } from "../../src/model/config/parse-config.ts";
-import { readJsonFixture } from "../helpers/fixtures.ts";
+import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
+import { layersAt, tinySpec } from "../helpers/specs.ts";
 
 // hidden size 32, 80 neurons, four query heads and two key-value heads of 8 elements
-const spec = parseConfig(readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json"));
+const spec = tinySpec("llama");
 const layer = spec.layers[0]!;
+const [first] = layersAt(0) as [LayerIndex];
 const ones = (count: number): Float64Array => new Float64Array(count).fill(1);
 
 describe("an attention", () => {
@@ -30,12 +31,12 @@ describe("an attention", () => {
 
   test("brings the rows and columns of its heads, at last keys, values and the norm before it", () => {
     const costs = { neurons: ones(0), restOfMlp: undefined, heads: Float64Array.of(3, 7) };
-    const [, attention] = stepsOf(spec, 0, costs, { neurons: 16, of: "all" });
+    const [, attention] = stepsOf(spec, first, costs, { neurons: 16, of: "all" });
     expect(attention!.map(({ cost, parameters }) => [cost, parameters])).toEqual([
       [3, 2 * 2 * 8 * 32],
       [7, 2 * 2 * 8 * 32 + 2 * 2 * 8 * 32 + 32],
     ]);
-    const matrices = stepsOf(spec, 0, costs, { neurons: 16, of: "decoder" })[1]!;
+    const matrices = stepsOf(spec, first, costs, { neurons: 16, of: "decoder" })[1]!;
     expect(matrices[1]!.parameters).toBe(4 * 2 * 8 * 32);
   });
 });
@@ -43,7 +44,7 @@ describe("an attention", () => {
 describe("an MLP", () => {
   test("goes in steps that leave multiples, and at last as a whole", () => {
     const costs = { neurons: ones(60), restOfMlp: 40, heads: ones(0) };
-    const [mlp] = stepsOf(spec, 0, costs, { neurons: 32, of: "decoder" });
+    const [mlp] = stepsOf(spec, first, costs, { neurons: 32, of: "decoder" });
     expect(mlp).toEqual([
       { sizes: { intermediateSize: 64 }, cost: 16, parameters: 3 * 32 * 16 },
       { sizes: { intermediateSize: 32 }, cost: 32, parameters: 3 * 32 * 32 },
@@ -54,7 +55,7 @@ describe("an MLP", () => {
   test("keeps its last neurons where it has to stay", () => {
     const [mlp] = stepsOf(
       spec,
-      0,
+      first,
       { neurons: ones(60), restOfMlp: undefined, heads: ones(0) },
       { neurons: 32, of: "all" },
     );

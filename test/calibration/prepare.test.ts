@@ -1,18 +1,17 @@
-import { describe, expect, test } from "vitest";
-import { type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
-import { pruneOptions } from "../../src/method/presets.ts";
-import { openModel } from "../../src/model/model.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import { type Calibration, type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
-import { collectGarbage } from "../../src/node/collect-garbage.ts";
-import { openPath } from "../../src/node/open-path.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
-import { tinyPath } from "../helpers/fixtures.ts";
+import { methodOf } from "../helpers/method.ts";
+import { openTiny, testRun } from "../helpers/run.ts";
 
-const model = await openModel(await openPath(tinyPath("llama")));
+const { model, close } = await openTiny("llama");
+afterAll(close);
+
 const tokenizer: Tokenizer = {
   encode: (text) => [...text].map((character) => character.charCodeAt(0) % 90),
   decode: () => "",
+  token: () => undefined,
   bosTokenId: 95,
   eosTokenIds: [94],
   addsBos: true,
@@ -20,17 +19,14 @@ const tokenizer: Tokenizer = {
 };
 const alphabet = "abcdefghijklmnopqrstuvwxyz".repeat(40);
 
-async function prepare(options: object, change: Partial<CalibrationRequest> = {}) {
-  const parsed = pruneOptions({ samples: 6, context: 10, ...options });
+function prepare(options: object, change: Partial<CalibrationRequest> = {}): Promise<Calibration> {
+  const { calibration: choice } = methodOf({ samples: 6, context: 10, ...options }, model.spec);
   const bundledText = async () => ({ name: "bundled", text: alphabet });
-  const budgetBytes = 2 ** 30;
-  const shared = { backend: nodeBackend(1), model, options: parsed, bundledText, budgetBytes, collectGarbage };
-  const base = { ...shared, openTokenizer: async () => tokenizer };
-  const steps = prepareCalibration({ ...base, ...change });
-  for (;;) {
-    const step = await steps.next();
-    if (step.done) return step.value;
-  }
+  const openTokenizer = async () => tokenizer;
+  return prepareCalibration(testRun(), {
+    ...{ model, openTokenizer, choice, bundledText, budgetBytes: 2 ** 30 },
+    ...change,
+  });
 }
 
 const given = { calibration: [{ name: "a.txt", text: alphabet }] };

@@ -1,31 +1,25 @@
-import { expect, test } from "vitest";
-import { generateSamples } from "../../src/calibration/self-generated.ts";
+import { afterAll, expect, test } from "vitest";
+import { generateSamples, type SelfGeneration } from "../../src/calibration/self-generated.ts";
 import { nthRandom } from "../../src/linalg/random.ts";
-import { openModel } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
-import { collectGarbage } from "../../src/node/collect-garbage.ts";
-import { openPath } from "../../src/node/open-path.ts";
-import { tinyPath } from "../helpers/fixtures.ts";
+import type { RunContext } from "../../src/run-context.ts";
+import { openTiny, testRun } from "../helpers/run.ts";
 
-const backend = nodeBackend(1);
-const model = await openModel(await openPath(tinyPath("llama")));
-const request = { count: 5, length: 12, firstToken: 1, seed: 0, budgetBytes: 2 ** 30, collectGarbage };
+const { model, close } = await openTiny("llama");
+afterAll(close);
 
-async function samplesOf(change: Partial<typeof request> & { signal?: AbortSignal } = {}) {
-  const progress: number[] = [];
-  const samples = generateSamples(backend, model, { ...request, ...change });
-  for (;;) {
-    const step = await samples.next();
-    if (step.done) return { samples: step.value, progress };
-    progress.push(step.value);
-  }
+const request: SelfGeneration = { count: 5, length: 12, firstToken: 1, seed: 0, budgetBytes: 2 ** 30 };
+
+async function samplesOf(change: Partial<SelfGeneration> = {}, over: Partial<RunContext> = {}) {
+  const run = testRun(over);
+  return { samples: await generateSamples(run, model, { ...request, ...change }), events: run.events };
 }
 
 test("gives so many samples of so many known tokens, telling how many are done", async () => {
-  const { samples, progress } = await samplesOf();
+  const { samples, events } = await samplesOf();
   expect(samples.map(({ length }) => length)).toEqual([12, 12, 12, 12, 12]);
   expect(samples.flat().every((id) => Number.isInteger(id) && id >= 0 && id < 96)).toBe(true);
-  expect(progress).toEqual(Array.from({ length: 12 }, (_, i) => 5 * (i + 1)));
+  const stage = { type: "stage", name: "generate", total: 60 };
+  expect(events).toEqual(Array.from({ length: 12 }, (_, i) => ({ ...stage, done: 5 * (i + 1) })));
 });
 
 test("the same seed gives the same text, whether the weights stay in memory or not", async () => {
@@ -44,17 +38,12 @@ test("a neighbouring seed shares no sample", async () => {
 
 test("gives back memory whenever the cache of a layer has grown, 64 tokens at a time", async () => {
   let times = 0;
-  const { samples } = await samplesOf({
-    length: 130,
-    collectGarbage: () => {
-      times++;
-    },
-  });
+  const { samples } = await samplesOf({ length: 130 }, { collectGarbage: () => void times++ });
   expect(samples.map(({ length }) => length)).toEqual([130, 130, 130, 130, 130]);
   expect(times).toBe(2 * model.spec.layers.length);
 });
 
-test("stops at the signal", () => expect(samplesOf({ signal: AbortSignal.abort() })).rejects.toThrow(/abort/i));
+test("stops at the signal", () => expect(samplesOf({}, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i));
 
 test("numbers of neighbouring seeds have nothing in common", () => {
   const of = (seed: number): number[] => Array.from({ length: 50 }, (_, n) => nthRandom(seed, n).nextUint32());

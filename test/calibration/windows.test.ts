@@ -1,7 +1,9 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { sampleWindows, splitWindows } from "../../src/calibration/windows.ts";
+import { describe, expect, test } from "vitest";
+import { interleaveWindows, sampleWindows, splitWindows, windowCount } from "../../src/calibration/windows.ts";
+import { parseConfig } from "../../src/model/config/parse-config.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
+import { readJsonFixture } from "../helpers/fixtures.ts";
 
 /** Token ids that say where they stand: `from`, `from` + 1, … */
 const count = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);
@@ -68,4 +70,36 @@ test("held-out windows are the ones that development has not", () => {
   expect([...rows(development), ...rows(heldOut)]).toEqual(rows(windows));
   expect(heldOut.count).toBe(3);
   expect(() => splitWindows(windows, 10)).toThrow("cannot hold out 10 of 10");
+});
+
+test("two sets are interleaved, the fewer spread evenly among the others", () => {
+  const set = (from: number, windows: number): TokenWindows => ({
+    ids: Int32Array.from(count(from, 2 * windows)),
+    count: windows,
+    length: 2,
+  });
+  const firstOf = (many: number, few: number): number[] =>
+    rows(interleaveWindows(set(0, many), set(100, few))).map(([id]) => id!);
+  expect(firstOf(4, 2)).toEqual([0, 2, 100, 4, 6, 102]);
+  expect(firstOf(2, 2)).toEqual([0, 100, 2, 102]);
+  expect(firstOf(3, 0)).toEqual([0, 2, 4]);
+});
+
+describe("the number of windows", () => {
+  const config = readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json");
+  const windows = (width: number, { samples, context = 256 }: { samples?: number; context?: number } = {}): number =>
+    windowCount(parseConfig({ ...config, intermediate_size: width }), { samples, context });
+
+  test("grows with the width, between 16,384 and 65,536 tokens", () => {
+    expect([64, 512, 1536, 2048, 11008].map((width) => windows(width))).toEqual([64, 64, 144, 192, 256]);
+  });
+
+  test("is smaller for longer windows", () => {
+    expect(windows(1536, { context: 512 })).toBe(72);
+    expect(windows(1536, { context: 1000 })).toBe(37);
+  });
+
+  test("is what is asked for", () => {
+    expect(windows(1536, { samples: 7, context: 512 })).toBe(7);
+  });
 });

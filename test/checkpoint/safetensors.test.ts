@@ -162,7 +162,7 @@ describe("damage", () => {
     new DataView(bytes.buffer).setBigUint64(0, 2n ** 60n, true);
     const error = await compError(openFolder(memoryFolder({ "model.safetensors": bytes }, sources)));
     expect(error.message).toContain("claims to have 1152921504606846976 bytes");
-    expect(sources[0]!.bytesRead).toBe(8);
+    expect(sources[0]!.bytesRead).toBeLessThan(100);
   });
 
   const real = Uint8Array.from(readFileSync(`${tinyPath("llama")}/model.safetensors`));

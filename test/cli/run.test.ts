@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Library } from "../../src/cli/command.ts";
-import { defaultOutput } from "../../src/cli/prune.ts";
+import { besideModel } from "../../src/cli/paths.ts";
 import { runCommandLine } from "../../src/cli/run.ts";
 import { CompError } from "../../src/errors.ts";
-import type { EvalResult } from "../../src/events/eval.ts";
+import type { EvalResult, Inspection } from "../../src/events/model.ts";
 import type { PruneEvent } from "../../src/events/prune.ts";
+import * as library from "../../src/index.ts";
 import { renderComparison } from "../../src/report/comparison.ts";
-import type { Inspection } from "../../src/tasks/inspect.ts";
 import { captureScreen } from "../helpers/captured-screen.ts";
 import { comparison } from "../helpers/comparison.ts";
 import { curve } from "../helpers/curve.ts";
@@ -38,7 +38,7 @@ const inspection: Inspection = {
   parameters: { embeddings: 8192, attention: 36_864, mlp: 110_592, norms: 448, head: 0, total: 156_096 },
   bytes: 312_192,
   dtypes: { F16: 29 },
-  tokenizer: { vocabSize: 128, addsBos: true, bosTokenId: 1, eosTokenIds: [2] },
+  tokenizer: { vocabSize: 128, withoutEmbedding: 0, addsBos: true, bosTokenId: 1, eosTokenIds: [2] },
 };
 
 const evaluation: EvalResult = {
@@ -54,35 +54,38 @@ const evaluation: EvalResult = {
   seconds: 3,
 };
 
-type Call = { name: string; arguments: unknown[] };
+type Call = { name: string; request: unknown };
 
 function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents): Library {
   return {
-    async *prune(...args) {
-      calls.push({ name: "prune", arguments: args });
+    ...library,
+    async *prune(request) {
+      calls.push({ name: "prune", request });
       yield* events;
     },
-    async *compare(job) {
-      calls.push({ name: "compare", arguments: [job] });
+    async *compare(request) {
+      calls.push({ name: "compare", request });
       yield { type: "cell", number: 1, total: 1, preset: "flap", sparsity: 0.2 };
       yield { type: "done", comparison };
     },
-    async *curve(...args) {
-      calls.push({ name: "curve", arguments: args });
+    async *curve(request) {
+      calls.push({ name: "curve", request });
       yield { type: "calibration", ...curve.calibration };
       for (const point of curve.points) yield { type: "point", point };
       yield { type: "done", curve };
     },
-    async inspect() {
+    async inspect(request) {
+      calls.push({ name: "inspect", request });
       return inspection;
     },
-    async *evaluate(...args) {
-      calls.push({ name: "evaluate", arguments: args });
+    async *evaluate(request) {
+      calls.push({ name: "evaluate", request });
       yield { type: "done", result: evaluation };
     },
-    async *generate() {
-      yield { id: 7, text: " there" };
-      yield { id: 8, text: " was" };
+    async *generate({ prompt = "" }) {
+      yield { type: "token", id: 7, text: " there" };
+      yield { type: "token", id: 8, text: " was" };
+      yield { type: "done", result: { prompt, text: " there was", tokens: [7, 8] } };
     },
   };
 }
@@ -125,7 +128,7 @@ describe("help", () => {
   test("every command explains its flags, two ways", async () => {
     for (const command of ["prune", "curve", "compare", "inspect", "eval", "generate"]) {
       const { out } = await run(["help", command]);
-      expect(out).toContain("--threads");
+      expect(out).toContain("--json");
       expect((await run([command, "model", "--help"])).out).toBe(out);
     }
   });
@@ -144,14 +147,23 @@ describe("refusals", () => {
       "comp: there is no command dance\n  the commands are prune, curve, compare, inspect, eval, generate\n",
     ],
     [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
-    [["prune", "m", "--sparsity", "1.5"], 2, "comp: --sparsity must be between 0 and 0.95, got 1.5\n"],
+    [["prune", "m", "--sparsity", "-1"], 2, "comp: --sparsity must be between 0 and 0.95, got -1\n"],
+    [
+      ["curve", "m", "--sparsity", "20,30%"],
+      2,
+      "comp: --sparsity must be numbers between 0 and 0.95, such as 0.1,0.2 or 10%,20%, got 20,30%\n  for 20 percent write 20% or 0.2\n",
+    ],
     [["eval", "m"], 2, "comp: --text is missing\n"],
     [["prune", "m", "--calibration", join(folder, "no.txt")], 1, `comp: there is no text file ${folder}/no.txt\n`],
-    [["prune", "m", "--calibration", folder], 1, `comp: ${folder} is not a text file\n`],
+    [
+      ["prune", "m", "--calibration", folder],
+      1,
+      `comp: ${folder} is a folder, not a text file\n  give the files in it, one by one\n`,
+    ],
     [
       ["eval", "m", "--text", join(folder, "latin1.txt")],
       1,
-      `comp: ${folder}/latin1.txt cannot be read as UTF-8 text\n`,
+      `comp: ${folder}/latin1.txt cannot be read as UTF-8 text: line 1 is not UTF-8\n  if it is text, convert it, such as by iconv -f WINDOWS-1252 -t UTF-8\n`,
     ],
   ])("%j", async (argv, code, err) => expect(await run(argv)).toMatchObject({ code, err, out: "" }));
 
@@ -188,19 +200,22 @@ describe("prune", () => {
   test("hands texts, options and output to the library", async () => {
     const argv = ["prune", "models/tiny", "--calibration", notes, "--sparsity", "0.3", "--overwrite"];
     const [call] = (await run(argv)).calls;
-    expect(call!.arguments.slice(0, 3)).toMatchObject([
-      "models/tiny",
-      { path: join(process.cwd(), "models/tiny-pruned"), overwrite: true },
-      { sparsity: 0.3, calibration: [{ name: "notes.txt", text: "Some text." }], preset: "best" },
-    ]);
-    expect(call!.arguments[2]).not.toHaveProperty("json");
+    expect(call!.request).toMatchObject({
+      model: "models/tiny",
+      output: join(process.cwd(), "models/tiny-pruned"),
+      overwrite: true,
+      sparsity: 0.3,
+      calibration: [{ name: "notes.txt", text: "Some text." }],
+      preset: "best",
+    });
+    expect(call!.request).not.toHaveProperty("json");
   });
 
   test.each([
     ["/m/tiny", "/m/tiny-pruned"],
     ["/m/tiny/", "/m/tiny-pruned"],
     ["/m/tiny.gguf", "/m/tiny-pruned"],
-  ])("the default output of %s is %s", (model, output) => expect(defaultOutput(model)).toBe(output));
+  ])("the default output of %s is %s", (model, output) => expect(besideModel(model, "pruned")).toBe(output));
 
   test("prints plan, table and figures on stdout, warnings alone on stderr", async () => {
     const { code, out, err } = await run(["prune", "m"]);
@@ -235,19 +250,22 @@ describe("eval", () => {
     const { out, calls } = await run(["eval", "m", "--text", notes, "--dense", "d", "--json", "--windows", "0"]);
     expect(JSON.parse(out)).toEqual(evaluation);
     expect(out.trim()).not.toContain("\n");
-    expect(calls[0]!.arguments.slice(0, 4)).toEqual([
-      "m",
-      { name: "notes.txt", text: "Some text." },
-      "d",
-      { context: 512, windows: 0, bos: false },
-    ]);
+    expect(calls[0]!.request).toEqual({
+      model: "m",
+      text: { name: "notes.txt", text: "Some text." },
+      dense: "d",
+      context: 512,
+      windows: 0,
+      bos: false,
+      signal: expect.any(AbortSignal),
+    });
   });
 });
 
 describe("limits of quality", () => {
   const collapsed = { before: 20, after: 5120 };
   const events = pruneEvents.flatMap((event): PruneEvent[] => {
-    if (event.type !== "done") return [event];
+    if (event.type !== "done" || event.result.quality === undefined) return [event];
     const { quality } = event.result;
     const trial = { sparsity: 0.3, parameters: 100, quality, isWithin: false };
     const result = { ...event.result, quality: { ...quality, perplexity: collapsed } };
@@ -271,7 +289,7 @@ describe("limits of quality", () => {
   ])("%s more perplexity is a share", async (text, share) => {
     const calls: Call[] = [];
     await run(["prune", "m", `--max-perplexity-increase=${text}`], { library: fakeLibrary(calls) });
-    expect(calls[0]!.arguments[2]).toMatchObject({ maxPerplexityIncrease: share });
+    expect(calls[0]!.request).toMatchObject({ maxPerplexityIncrease: share });
   });
 
   test.each(["15", "many", "-1", "0%"])("%s is no share", async (text) => {
@@ -289,10 +307,7 @@ describe("curve", () => {
     const { out } = await run(["curve", "m", "--sparsity", "0.2,0.6,0.9", "--samples", "8"], {
       library: fakeLibrary(calls),
     });
-    expect(calls[0]!.arguments.slice(0, 2)).toMatchObject([
-      "m",
-      { sparsity: [0.2, 0.6, 0.9], samples: 8, as: "folder" },
-    ]);
+    expect(calls[0]!.request).toMatchObject({ model: "m", sparsity: [0.2, 0.6, 0.9], samples: 8, as: "folder" });
     expect(out).toMatchInlineSnapshot(`
       "  calibration   128 windows × 256 = 32,768 tokens of notes.txt, chats.jsonl; 32 windows written by the model itself
 
@@ -331,11 +346,11 @@ describe("compare", () => {
     expect(code).toBe(0);
     expect(out).toBe(renderComparison(comparison));
     const text = { name: "notes.txt", text: "Some text." };
-    expect(calls[0]!.arguments[0]).toMatchObject({
+    expect(calls[0]!.request).toMatchObject({
       model: "m",
       output: join(process.cwd(), "m-compare"),
-      options: { presets: "flap,best", sparsity: [0.1, 0.2], context: 512, windows: 16 },
-      calibration: [{ ...text, path: notes }],
+      ...{ presets: "flap,best", sparsity: [0.1, 0.2], context: 512, windows: 16 },
+      calibration: [text],
       texts: [text],
       keep: false,
     });
@@ -347,7 +362,6 @@ describe("compare", () => {
   });
 
   test.each([
-    [["--text", notes, "--presets", "flip"], "comp: there is no preset flip\n  the presets are best, osscar"],
     [["--presets", "flap"], "comp: --text is missing\n"],
     [["--text", notes, "--sparsity", "0.1,x"], "comp: --sparsity must be numbers between 0 and 0.95, such as 0.1,0.2"],
   ])("%j is refused", async (flags, message) => {
@@ -364,6 +378,10 @@ test("generate prints prompt and continuation as one text", async () => {
 });
 
 describe("inspect", () => {
+  test("needs no arithmetic, and takes no threads", async () => {
+    expect((await run(["inspect", "m", "--threads", "2"])).err).toContain("there is no flag --threads");
+  });
+
   test("prints shapes, parameters by part, tokenizer and what can be pruned", async () => {
     expect((await run(["inspect", "m"])).out).toMatchSnapshot();
   });

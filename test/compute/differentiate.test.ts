@@ -3,7 +3,7 @@ import { differentiate } from "../../src/compute/differentiate.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
 import { add, mul, sum } from "../../src/compute/operations/index.ts";
 import { tensor } from "../../src/compute/tensor.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 
 async function run(graph: Graph, output: Value, inputs: Record<string, number[]>): Promise<number[]> {
   graph.output("result", output);

@@ -3,7 +3,7 @@ import { backendGemm } from "../../src/compute/gemm.ts";
 import { type Matrix, matrix } from "../../src/linalg/gemm.ts";
 import { createRandom } from "../../src/linalg/random.ts";
 import { referenceGemm } from "../../src/linalg/reference-gemm.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 
 const gemm = backendGemm(nodeBackend(1));
 const random = createRandom(1);

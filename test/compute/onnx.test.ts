@@ -5,7 +5,7 @@ import { Graph } from "../../src/compute/graph.ts";
 import { toOnnx } from "../../src/compute/onnx.ts";
 import { add, mul, sum } from "../../src/compute/operations/index.ts";
 import { tensor } from "../../src/compute/tensor.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 
 function sample(): Graph {
   const graph = new Graph();

@@ -1,16 +1,8 @@
 import { expect, test } from "vitest";
 import { Graph } from "../../src/compute/graph.ts";
-import {
-  addGram,
-  addProduct,
-  addTotal,
-  emptyGram,
-  emptySum,
-  sumsBefore,
-  wholeGram,
-} from "../../src/compute/running-sums.ts";
-import { tensor } from "../../src/compute/tensor.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { RunningSums } from "../../src/compute/running-sums.ts";
+import { type Tensor, tensor } from "../../src/compute/tensor.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 
 const values = (rows: number, cols: number, seed: number) =>
   tensor(
@@ -18,42 +10,71 @@ const values = (rows: number, cols: number, seed: number) =>
     [rows, cols],
   );
 
-test.each([0, 3, 511, 513, 1200])(
-  "a Gram matrix of %i columns grows from run to run, whole again in the end",
-  async (size) => {
-    const [rows, other] = [5, 2];
-    const graph = new Graph();
-    const z = graph.input("z", [rows, size]);
-    const e = graph.input("e", [rows, other]);
-    addGram(graph, "gram", z);
-    if (size > 0) {
-      addTotal(graph, "total", z);
-      addProduct(graph, "drift", e, z);
-    } else addTotal(graph, "total", e);
-    const sums = {
-      ...emptyGram("gram", size),
-      ...emptySum("total", 1, size || other),
-      ...emptySum("drift", other, size),
-    };
-    const program = await nodeBackend(1).compile(graph);
-    const runs = [1, 2].map((seed) => ({ z: values(rows, size, seed), e: values(rows, other, 10 * seed) }));
-    for (const run of runs) await program.run({ ...run, ...sumsBefore(sums) }, sums);
-    await program.release();
-    const tokens = runs.flatMap((run) => Array.from({ length: rows }, (_, t) => ({ run, t })));
-    const at = (x: { data: Float32Array; shape: readonly number[] }, t: number, j: number) =>
-      x.data[t * x.shape[1]! + j]!;
-    const expected = (a: "z" | "e", i: number, j: number) =>
-      tokens.reduce((sum, { run, t }) => sum + at(run[a], t, i) * at(run.z, t, j), 0);
-    const gram = wholeGram(sums, "gram", size);
-    expect(gram.shape).toEqual([size, size]);
-    for (let i = 0; i < size; i += 7)
-      for (let j = 0; j < size; j += 5) expect(gram.data[i * size + j]).toBeCloseTo(expected("z", i, j), 4);
-    for (let j = 0; j < size; j += 5) {
-      expect(sums.total!.data[j]).toBeCloseTo(
-        tokens.reduce((sum, { run, t }) => sum + at(run.z, t, j), 0),
+const [ROWS, OTHER] = [5, 2];
+
+/** A Gram matrix of z, and where z is not empty its total, the product e zᵀ and the sum of z itself. */
+function emptySums(size: number) {
+  const all = new RunningSums();
+  const rest = size > 0 && {
+    total: all.sum([1, size]),
+    product: all.sum([OTHER, size]),
+    itself: all.sum([ROWS, size]),
+  };
+  return { all, gram: all.gram(size), rest };
+}
+
+function graphOf(size: number, { gram, rest }: ReturnType<typeof emptySums>): Graph {
+  const graph = new Graph();
+  const z = graph.input("z", [ROWS, size]);
+  const e = graph.input("e", [ROWS, OTHER]);
+  gram.add(z);
+  if (!rest) graph.output("e again", e);
+  else {
+    rest.total.addRows(z);
+    rest.product.addProduct(e, z);
+    rest.itself.add(z);
+  }
+  return graph;
+}
+
+test.each([0, 3, 511, 513, 1200])("sums over %i columns grow from run to run", async (size) => {
+  const sums = emptySums(size);
+  const program = await nodeBackend(1).compile(graphOf(size, sums));
+  const runs = [1, 2].map((seed) => ({ z: values(ROWS, size, seed), e: values(ROWS, OTHER, 10 * seed) }));
+  for (const run of runs) await program.run({ ...run, ...sums.all.inputs }, sums.all.outputs);
+  await program.release();
+  const rows = runs.flatMap((run) => Array.from({ length: ROWS }, (_, row) => ({ ...run, row })));
+  const at = ({ data, shape }: Tensor, row: number, column: number) => data[row * shape[1]! + column]!;
+  const sumOf = (term: (place: (typeof rows)[number]) => number) => rows.reduce((sum, place) => sum + term(place), 0);
+  const gram = sums.gram.whole();
+  expect(gram.shape).toEqual([size, size]);
+  for (let i = 0; i < size; i += 7)
+    for (let j = 0; j < size; j += 5)
+      expect(at(gram, i, j)).toBeCloseTo(
+        sumOf(({ z, row }) => at(z, row, i) * at(z, row, j)),
         4,
       );
-      for (let i = 0; i < other; i++) expect(sums.drift!.data[i * size + j]).toBeCloseTo(expected("e", i, j), 4);
-    }
-  },
-);
+  if (!sums.rest) return;
+  const { total, product, itself } = sums.rest;
+  for (let j = 0; j < size; j += 5) {
+    expect(at(total.tensor, 0, j)).toBeCloseTo(
+      sumOf(({ z, row }) => at(z, row, j)),
+      4,
+    );
+    for (let i = 0; i < OTHER; i++)
+      expect(at(product.tensor, i, j)).toBeCloseTo(
+        sumOf(({ z, e, row }) => at(e, row, i) * at(z, row, j)),
+        4,
+      );
+    expect(at(itself.tensor, 1, j)).toBeCloseTo(at(runs[0]!.z, 1, j) + at(runs[1]!.z, 1, j), 5);
+  }
+});
+
+test("a program serves other sums that were made in the same order", async () => {
+  const [first, second] = [emptySums(3), emptySums(3)];
+  const program = await nodeBackend(1).compile(graphOf(3, first));
+  const run = { z: values(ROWS, 3, 1), e: values(ROWS, OTHER, 2) };
+  for (const { all } of [first, second, second]) await program.run({ ...run, ...all.inputs }, all.outputs);
+  await program.release();
+  expect(second.gram.whole().data).toEqual(first.gram.whole().data.map((value) => 2 * value));
+});

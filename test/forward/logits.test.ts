@@ -1,16 +1,14 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { Graph } from "../../src/compute/graph.ts";
-import { linear } from "../../src/compute/operations/index.ts";
 import { CachedDecoder } from "../../src/forward/decode/cached-decoder.ts";
 import { ResidentWeights } from "../../src/forward/decode/resident-weights.ts";
-import { norm } from "../../src/forward/graphs/decoder-layer.ts";
+import { tileLogits } from "../../src/forward/graphs/head.ts";
+import { embed } from "../../src/forward/run/embed.ts";
 import { runHead } from "../../src/forward/run/head.ts";
-import { headTiles, readFinalNorm } from "../../src/forward/run/head-tiles.ts";
-import { embed } from "../../src/forward/run/hidden-states.ts";
-import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
-import { runLayers } from "../../src/forward/run/layer-stream.ts";
+import { readFinalNorm, readTile, tileRanges } from "../../src/forward/run/head-tiles.ts";
+import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { expectedLogits, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
 
@@ -42,13 +40,12 @@ async function streamedLogits(model: Model, ids: number[][]): Promise<Float32Arr
   const runner = new LayerRunner(backend, model.spec);
   const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: ids.length, length: ids[0]!.length });
   await runLayers(runner, model, states);
-  const { hidden } = states[0]!;
-  const { value: tile } = await headTiles(model).next();
+  const { hidden } = states.batches[0]!;
+  const { weight: head } = await readTile(model, tileRanges(model.spec)[0]!);
   const graph = new Graph();
-  const x = norm(model.spec, graph.input("x", hidden.shape), graph.input("norm", [model.spec.hiddenSize]));
-  graph.output("logits", linear(x, graph.input("head", tile!.weight.shape)));
+  graph.output("logits", tileLogits(graph, model.spec, hidden.shape[0]!, head.shape[0]!));
   const program = await backend.compile(graph);
-  const { logits } = await program.run({ x: hidden, norm: await readFinalNorm(model), head: tile!.weight });
+  const { logits } = await program.run({ hidden, finalNorm: await readFinalNorm(model), head });
   return logits!.data as Float32Array;
 }
 
@@ -86,11 +83,7 @@ test("the tiled head finds log-sum-exp, target and best token of the logits", as
   const states = await embed(model, { ids: Int32Array.from(ids.flat()), count: 2, length: shape[1]! });
   await runLayers(runner, model, states);
   const targets = Int32Array.from(ids.flat());
-  const { logSumExp, targetLogit, top } = await runHead(
-    runner.programs,
-    { model, hidden: states[0]!.hidden.data },
-    targets,
-  );
+  const { logSumExp, targetLogit, top } = await runHead(runner.programs, { model, hidden: states.all }, targets);
   const row = logits.slice(0, 96);
   expect(logSumExp[0]).toBeCloseTo(Math.log(row.reduce((total, x) => total + Math.exp(x), 0)), 3);
   expect(targetLogit[0]).toBeCloseTo(row[targets[0]!]!, 3);

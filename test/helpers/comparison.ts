@@ -21,7 +21,7 @@ export const comparison: Comparison = {
   comp: "0.1.0",
   model: "/models/tiny",
   fingerprint: "ab12",
-  options: parseOptions<CompareOptions>(CompareOptions, { presets: "flap,random,llm-pruner" }),
+  options: parseOptions(CompareOptions, { presets: "flap,random,llm-pruner" }),
   calibration: ["mix.txt"],
   dense: { parameters: 134_515_008, decoderParameters: 106_203_456, bytes: 269_030_016 },
   cells: [

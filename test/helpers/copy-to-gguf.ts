@@ -3,8 +3,10 @@ import type { WritableDtype } from "../../src/checkpoint/dtype.ts";
 import type { Model } from "../../src/model/model.ts";
 import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
+import { type LayerPosition, layerIndices, layerPositions } from "../../src/model/spec/layer-index.ts";
 import { layerTensors } from "../../src/model/spec/tensor-names.ts";
 import { ModelWriter } from "../../src/model/write/model-writer.ts";
+import { tensorTypes } from "../../src/model/write/tensor-types.ts";
 import { stageFile } from "../../src/node/output-folder.ts";
 
 /** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them. */
@@ -15,18 +17,21 @@ export async function copyToGguf(
   spec: DecoderSpec = source.spec,
 ): Promise<void> {
   const output = await stageFile(path, { overwrite: false });
-  const writer = await ModelWriter.createGguf(output, source, spec, dtype);
-  for (const index of spec.layers.keys())
-    await writer.writeLayer(index, cut(await readLayer(source, index), spec, index));
+  const writer = await ModelWriter.createGguf(output, source, spec, tensorTypes(source, [], dtype));
+  const indices = layerIndices(source.spec);
+  for (const position of layerPositions(spec)) {
+    const { weights } = await readLayer(source, indices[position]!);
+    await writer.writeLayer(position, cut(weights, spec, position));
+  }
   await writer.copyGlobals(source);
   await writer.finish();
   await output.commit();
 }
 
 /** The leading part of each tensor, as large as `spec` has it. */
-function cut(weights: LayerWeights, spec: DecoderSpec, index: number): LayerWeights {
+function cut(weights: LayerWeights, spec: DecoderSpec, position: LayerPosition): LayerWeights {
   return Object.fromEntries(
-    layerTensors(spec, index).map(({ role, shape }) => {
+    layerTensors(spec, position).map(({ role, shape }) => {
       const { data, shape: full } = weights[role]!;
       const [rows, columns] = [shape[0]!, shape[1] ?? 1];
       const from = full[1] ?? 1;

@@ -1,11 +1,10 @@
 // One plausible curve as data, for everything that renders it.
-
 import type { Quality } from "../../src/events/common.ts";
-import type { Curve } from "../../src/events/curve.ts";
-import { pruneOptions } from "../../src/method/presets.ts";
+import type { Curve } from "../../src/events/prune.ts";
+import { settled } from "./method.ts";
 import { pruneResult } from "./prune-result.ts";
 
-const { sparsity: _, calibration: __, ...options } = pruneOptions({});
+const { sparsity: _, calibration: __, ...options } = settled({});
 
 const quality: Quality = {
   on: "held-out calibration windows",

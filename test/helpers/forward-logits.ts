@@ -1,17 +1,33 @@
 // Logits of our own forward pass.
-import { CachedDecoder } from "../../src/forward/decode/cached-decoder.ts";
-import { ResidentWeights } from "../../src/forward/decode/resident-weights.ts";
+import { Graph } from "../../src/compute/graph.ts";
+import { tileLogits } from "../../src/forward/graphs/head.ts";
+import { embed } from "../../src/forward/run/embed.ts";
+import { readFinalNorm, readTile, tileRanges } from "../../src/forward/run/head-tiles.ts";
+import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import type { Model } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 
-/** Logits after each token, [tokens][vocabSize]. */
+/** Logits after each token of a window, [tokens][vocabSize]. */
 export async function forwardLogits(model: Model, tokens: readonly number[]): Promise<Float32Array[]> {
-  const decoder = new CachedDecoder(nodeBackend(1), new ResidentWeights(model, 2 ** 31), 1);
-  try {
-    const logits: Float32Array[] = [];
-    for (const id of tokens) logits.push(await decoder.step(Int32Array.of(id), 1));
-    return logits;
-  } finally {
-    await decoder.release();
+  const backend = nodeBackend(1);
+  const runner = new LayerRunner(backend, model.spec);
+  const states = await embed(model, { ids: Int32Array.from(tokens), count: 1, length: tokens.length });
+  await runLayers(runner, model, states);
+  await runner.release();
+  const { hidden } = states.batches[0]!;
+  const finalNorm = await readFinalNorm(model);
+  const logits = tokens.map(() => new Float32Array(model.spec.vocabSize));
+  for (const range of tileRanges(model.spec)) {
+    const { weight: head, start } = await readTile(model, range);
+    const graph = new Graph();
+    graph.output("logits", tileLogits(graph, model.spec, tokens.length, head.shape[0]!));
+    const program = await backend.compile(graph);
+    const { data } = (await program.run({ hidden, finalNorm, head })).logits!;
+    await program.release();
+    const size = head.shape[0]!;
+    logits.forEach((row, token) => {
+      row.set((data as Float32Array).subarray(token * size, (token + 1) * size), start);
+    });
   }
+  return logits;
 }

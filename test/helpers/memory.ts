@@ -39,7 +39,11 @@ export function memoryFolder(
 ): SourceFolder {
   return {
     name,
-    list: async () => Object.keys(files).sort(),
+    list: async (subfolder) => entries(files, subfolder).filter((name) => !name.includes("/")),
+    subfolders: async (subfolder) => {
+      const nested = entries(files, subfolder).filter((name) => name.includes("/"));
+      return [...new Set(nested.map((name) => name.slice(0, name.indexOf("/"))))];
+    },
     open: async (file) => {
       const content = files[file]!;
       const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -49,6 +53,13 @@ export function memoryFolder(
     },
   };
 }
+
+/** Paths from a folder on, sorted. */
+const entries = (files: object, subfolder?: string): string[] => {
+  const start = subfolder === undefined ? "" : `${subfolder}/`;
+  const below = Object.keys(files).filter((file) => file.startsWith(start));
+  return below.map((file) => file.slice(start.length)).sort();
+};
 
 /** An output that keeps what is written; `files` is there to be read at any time. */
 export interface MemoryOutput extends Output {

@@ -1,16 +1,16 @@
 // Pruning the demo model through the library, small enough for a test.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
+import type { MeasuredResult, PruneEvent } from "../../src/events/prune.ts";
 import { type PruneRequest, prune } from "../../src/node/prune.ts";
 import type { CalibrationText } from "../../src/options/prune.ts";
 import { DEMO_MODEL, ROOT } from "./built.ts";
 
 /** English prose that lies in the repository. */
-export const prose: CalibrationText = {
+export const prose = {
   name: "prose.txt",
   text: readFileSync(join(ROOT, "data/calibration-mix.txt"), "utf8").slice(0, 40_000),
-};
+} satisfies CalibrationText;
 
 /** Windows of prose, few and short. */
 export const SMALL: Omit<PruneRequest, "model" | "output" | "criterion" | "sparsity"> = {
@@ -28,9 +28,10 @@ export async function eventsOf(request: Partial<PruneRequest> & { output: string
   return events;
 }
 
-/** The result of a run, which must end with it. */
-export async function pruneDemo(request: Partial<PruneRequest> & { output: string }): Promise<PruneResult> {
+/** The result of a run, which must end with it and have removed something. */
+export async function pruneDemo(request: Partial<PruneRequest> & { output: string }): Promise<MeasuredResult> {
   const last = (await eventsOf(request)).at(-1)!;
   if (last.type !== "done") throw new Error(`the run ended with ${last.type}`);
+  if (last.result.quality === undefined) throw new Error("nothing was measured");
   return last.result;
 }

@@ -1,9 +1,9 @@
 // One plausible pruning run as data, for everything that renders it.
 import type { CalibrationSummary } from "../../src/events/common.ts";
-import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
-import { pruneOptions } from "../../src/method/presets.ts";
+import type { MeasuredResult, PruneEvent } from "../../src/events/prune.ts";
+import { settled } from "./method.ts";
 
-const { calibration: _, ...options } = pruneOptions({ sparsity: 0.2 });
+const { calibration: _, ...options } = settled({ sparsity: 0.2 });
 
 export const calibration: CalibrationSummary = {
   source: "file",
@@ -14,7 +14,7 @@ export const calibration: CalibrationSummary = {
   tokens: 32768,
 };
 
-export const pruneResult: PruneResult = {
+export const pruneResult: MeasuredResult = {
   model: "/models/tiny/",
   fingerprint: "ab12",
   family: "llama",
@@ -76,7 +76,6 @@ export const pruneEvents: readonly PruneEvent[] = [
     widths: "equal",
     sparsity: pruneResult.sparsity,
     expectedPeakBytes: 900e6,
-    expectedSeconds: 140,
   },
   { type: "calibration", ...calibration },
   { type: "stage", name: "prune", done: 0, total: 1 },

@@ -2,31 +2,28 @@
 import { describe, expect, test } from "vitest";
 import { refittedCosts } from "../../src/importance/block-costs.ts";
 import { removeHeads } from "../../src/importance/heads.ts";
-import { criteria } from "../../src/importance/index.ts";
+import { type CriterionName, criteria } from "../../src/importance/index.ts";
 import { complement } from "../../src/linalg/gather.ts";
 import { invertSpd } from "../../src/linalg/invert.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
-import type { Criterion } from "../../src/options/prune.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
-import { type Layer, makeLayer, squaredError, widen } from "../recover/layer.ts";
+import { type Layer, makeLayer, outputEnergyOf, squaredError, widen } from "../recover/layer.ts";
 
 /** Six query heads of three elements, two for each of three key-value heads. */
 const SHAPE = { numAttentionHeads: 6, numKeyValueHeads: 3, headDim: 3 };
 const layer = makeLayer(18, 8, 200);
-const output = { downProj: layer.downProj, hiddenSize: layer.hiddenSize, intermediateSize: layer.size };
 const context = { gemm, random: () => 0.5 };
-const costsOf = (criterion: Criterion, over: object = {}) =>
-  criteria[criterion].blockCosts!(output, { ...layer, ...over }, SHAPE.headDim, context);
+const costsOf = (criterion: CriterionName, over: object = {}) =>
+  criteria[criterion].blockCosts!(layer, { ...layer, ...over }, SHAPE.headDim, context);
 
 const elementsOf = (heads: readonly number[]): Int32Array =>
   Int32Array.from(heads.flatMap((head) => [0, 1, 2].map((i) => head * 3 + i)));
 
 /** ‖ZWᵀ − Z_K Ŵᵀ‖² without some heads, after the best refit of the others. */
-async function errorWithout({ gram, mean, tokenCount, downProj, hiddenSize, size }: Layer, heads: readonly number[]) {
-  const kept = complement(elementsOf(heads), size);
-  const input = { gram, mean, tokenCount, downProj, hiddenSize, kept, ridge: 1e-9 };
-  const refitted = await leastSquares.recover(input, { gemm });
-  return squaredError(layer, widen(layer, kept, refitted.downProj));
+async function errorWithout(layer: Layer, heads: readonly number[]): Promise<number> {
+  const kept = complement(elementsOf(heads), layer.inputSize);
+  const { weight } = await leastSquares.recover(layer, layer, kept, { gemm, ridge: 1e-9 });
+  return squaredError(layer, widen(layer, kept, weight));
 }
 
 describe("the cost of a head", () => {
@@ -53,20 +50,19 @@ describe("the cost of a head", () => {
 
   test("of all of them is the whole output, in any order", async () => {
     const { costs } = await removeHeads(await costsOf("obs"), SHAPE, { kvGroups: 0, heads: 2 });
-    const whole = squaredError(layer, new Float64Array(layer.size * layer.hiddenSize));
-    expect(costs.reduce((a, b) => a + b) / whole).toBeCloseTo(1, 2);
+    expect(costs.reduce((a, b) => a + b) / outputEnergyOf(layer)).toBeCloseTo(1, 2);
   });
 
   test("in the metric of the loss is that of the outputs seen through its square root", async () => {
     // S = diag(4, 0, …): only the first output counts, its square four times; damping lets the others in a little
-    const lossCovariance = new Float32Array(64);
-    lossCovariance[0] = 4;
-    const first = { ...output, downProj: layer.downProj.slice(0, layer.size), hiddenSize: 1 };
+    const fisherFactor = new Float32Array(64);
+    fisherFactor[0] = 4;
+    const first = { weight: layer.weight.slice(0, layer.inputSize), inputSize: layer.inputSize, outputSize: 1 };
     const own = await criteria.obs.blockCosts!(first, layer, 3, context);
     const block = { start: 6, end: 9 };
     const plain = await (await costsOf("obs")).cost(block);
     const expected = 4 * (await own.cost(block)) + 0.02 * 0.5 * plain;
-    expect((await (await costsOf("loss", { lossCovariance })).cost(block)) / expected).toBeCloseTo(1, 4);
+    expect((await (await costsOf("loss", { fisherFactor })).cost(block)) / expected).toBeCloseTo(1, 4);
   });
 });
 
@@ -106,11 +102,11 @@ describe("the heads that stay", () => {
   test("with mask tuning a head has one scale: its cost is the growth of the tuned error", async () => {
     // Q of heads: inner products of what each head writes
     const written = Array.from({ length: 6 }, (_, head) =>
-      Array.from({ length: layer.tokenCount * layer.hiddenSize }, (_, at) => {
-        const [token, out] = [Math.floor(at / layer.hiddenSize), at % layer.hiddenSize];
+      Array.from({ length: layer.tokenCount * layer.outputSize }, (_, at) => {
+        const [token, out] = [Math.floor(at / layer.outputSize), at % layer.outputSize];
         return [0, 1, 2].reduce((sum, i) => {
           const element = 3 * head + i;
-          return sum + layer.z[token * layer.size + element]! * layer.downProj[out * layer.size + element]!;
+          return sum + layer.z[token * layer.inputSize + element]! * layer.weight[out * layer.inputSize + element]!;
         }, 0);
       }),
     );
@@ -122,17 +118,6 @@ describe("the heads that stay", () => {
     const costs = await costsOf("condition");
     for (const head of [0, 2, 5])
       expect((await costs.cost({ start: 3 * head, end: 3 * head + 3 })) * system[7 * head]!).toBeCloseTo(1, 2);
-  });
-
-  test.each(["wanda", "magnitude", "random"] as const)("%s pools the scores of the head's elements", async (name) => {
-    const empty = new Float32Array(0);
-    const mlp = { ...output, gateProj: empty, upProj: empty };
-    const { order, costs: scores } = await criteria[name].rank(mlp, layer, layer.size, context);
-    const costs = await costsOf(name);
-    for (const head of [0, 4]) {
-      const pooled = [0, 1, 2].map((i) => scores[order.indexOf(3 * head + i)]!).reduce((a, b) => a + b);
-      expect(await costs.cost({ start: 3 * head, end: 3 * head + 3 })).toBeCloseTo(pooled, 6);
-    }
   });
 });
 

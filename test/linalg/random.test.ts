@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRandom, randomFromState } from "../../src/linalg/random.ts";
+import { createRandom, nthRandom, randomFromState } from "../../src/linalg/random.ts";
 
 test("xoshiro128** gives the numbers of its authors' C code from the state 1, 2, 3, 4", () => {
   const random = randomFromState(Uint32Array.of(1, 2, 3, 4));
@@ -23,4 +23,19 @@ test("whole numbers below a limit fall evenly", () => {
   const seen = [0, 0, 0, 0, 0];
   for (let i = 0; i < 5000; i++) seen[random.nextInt(5)]! += 1;
   for (const times of seen) expect(times).toBeGreaterThan(850);
+});
+
+test("generators of one seed share none of their numbers with those of the next", () => {
+  const first = (seed: number, n: number): number => nthRandom(seed, n).nextUint32();
+  const of = (seed: number): number[] => Array.from({ length: 50 }, (_, n) => first(seed, n));
+  expect(first(3, 7)).toBe(first(3, 7));
+  expect(new Set([...of(3), ...of(4)]).size).toBe(100);
+});
+
+test("numbers lie in [0, 1)", () => {
+  const random = createRandom(5);
+  for (let i = 0; i < 1000; i++) {
+    const value = random.nextFloat();
+    expect(value >= 0 && value < 1 && Number.isInteger(value * 2 ** 32)).toBe(true);
+  }
 });

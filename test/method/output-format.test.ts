@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { codeNeeded, layersOption, omissionOf, outputForm, weightBytes } from "../../src/method/output-format.ts";
+import {
+  codeNeeded,
+  holdableLayers,
+  holdableWidths,
+  omittedBy,
+  outputFormat,
+  weightBytes,
+} from "../../src/method/output-format.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
+import { layerIndices } from "../../src/model/spec/layer-index.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
@@ -15,19 +23,15 @@ const file = { format: "gguf", dtype: "F16" } as const;
 const folder = { format: "safetensors", dtype: "F16" } as const;
 
 describe("the element type", () => {
-  test("is the source's unless another is asked for", () => {
-    expect(outputForm(llama, { dtype: "auto" }, "gguf")).toEqual({ format: "gguf", dtype: "F32" });
-    expect(outputForm(llama, { dtype: "bf16" }, "safetensors")).toEqual({ format: "safetensors", dtype: "BF16" });
-  });
-
-  test("is F16 where the source is quantized", () => {
-    const tensors = new Map([...llama.tensors].map(([name, info]) => [name, { ...info, dtype: "Q4_K" as const }]));
-    expect(outputForm({ ...llama, tensors }, { dtype: "auto" }, "gguf").dtype).toBe("F16");
+  test("is each tensor's own unless one is asked for", () => {
+    expect(outputFormat({ dtype: "auto" }, "gguf")).toEqual({ format: "gguf", dtype: "own" });
+    expect(outputFormat({ dtype: "auto" }, "safetensors")).toEqual({ format: "safetensors", dtype: "own" });
+    expect(outputFormat({ dtype: "bf16" }, "safetensors")).toEqual({ format: "safetensors", dtype: "BF16" });
   });
 
   test("can be Q8_0 in a GGUF file only", () => {
-    expect(outputForm(llama, { dtype: "q8_0" }, "gguf").dtype).toBe("Q8_0");
-    expect(() => outputForm(llama, { dtype: "q8_0" }, "safetensors")).toThrow("--dtype q8_0 is for GGUF files");
+    expect(outputFormat({ dtype: "q8_0" }, "gguf").dtype).toBe("Q8_0");
+    expect(() => outputFormat({ dtype: "q8_0" }, "safetensors")).toThrow("--dtype q8_0 is for GGUF files");
   });
 });
 
@@ -35,20 +39,43 @@ test("in GGUF the vectors take four bytes an element, in a folder all take the s
   const elements = [...llama.tensors.values()].map(({ shape }) => [shape.length, shape.reduce((a, b) => a * b, 1)]);
   const count = (rank: number): number =>
     elements.filter(([length]) => length === rank).reduce((sum, [, size]) => sum + size!, 0);
-  expect(weightBytes(llama.spec, folder)).toBe(2 * (count(2) + count(1)));
-  expect(weightBytes(llama.spec, file)).toBe(2 * count(2) + 4 * count(1));
+  const whole = { spec: llama.spec, keptLayers: layerIndices(llama.spec) };
+  expect(weightBytes(llama, whole, folder)).toBe(2 * (count(2) + count(1)));
+  expect(weightBytes(llama, whole, file)).toBe(2 * count(2) + 4 * count(1));
 });
 
 describe("which layers go", () => {
   test("is free, but for a Gemma 3 in GGUF, which keeps all by default", () => {
-    expect(layersOption(llama.spec, { layers: "auto" }, file)).toBe("auto");
-    expect(layersOption(gemma3.spec, { layers: "auto" }, folder)).toBe("auto");
-    expect(layersOption(gemma3.spec, { layers: "auto" }, file)).toBe(0);
-    expect(layersOption(gemma3.spec, { layers: [0, 6] }, file)).toEqual([0, 6]);
+    expect(holdableLayers(llama.spec, "auto", file)).toBe("auto");
+    expect(holdableLayers(gemma3.spec, "auto", folder)).toBe("auto");
+    expect(holdableLayers(gemma3.spec, "auto", file)).toBe(0);
+    expect(holdableLayers(gemma3.spec, 0, file)).toBe(0);
+    expect(holdableLayers(gemma3.spec, [0, 6], file)).toEqual([0, 6]);
   });
 
-  test("cannot be left to calibration there", () => {
-    expect(() => layersOption(gemma3.spec, { layers: 2 }, file)).toThrow("--layers 2 leaves the choice open");
+  test.each([2, "half", "only"] as const)("cannot be left to calibration there: %s", (layers) => {
+    expect(() => holdableLayers(gemma3.spec, layers, file)).toThrow(
+      `--layers ${layers} leaves the choice open; in GGUF gemma3_text needs a regular order`,
+    );
+  });
+});
+
+describe("widths that are left open", () => {
+  const open = { widths: "auto", allocation: "even" } as const;
+  const equal = { widths: "equal", allocation: "even" };
+  const own = { widths: "per-layer", allocation: "loss" };
+
+  test("are per layer in a GGUF file that stock llama.cpp loads, else equal", async () => {
+    const [qwen2, mistral] = [await tiny("qwen2"), await tiny("mistral")];
+    for (const { spec } of [llama, qwen2, mistral]) expect(holdableWidths(spec, open, file)).toEqual(own);
+    expect(holdableWidths(gemma3.spec, open, file)).toEqual(equal);
+    for (const { spec } of [llama, gemma3]) expect(holdableWidths(spec, open, folder)).toEqual(equal);
+  });
+
+  test("are as they were asked for otherwise", () => {
+    const asked = { widths: "per-layer", allocation: "global" } as const;
+    expect(holdableWidths(gemma3.spec, asked, file)).toEqual(asked);
+    expect(holdableWidths(llama.spec, { widths: "equal", allocation: "even" }, file)).toEqual(equal);
   });
 });
 
@@ -56,9 +83,9 @@ describe("what a GGUF file leaves out", () => {
   test("is the attention window, but for a Gemma 3", async () => {
     const { spec } = await tiny("mistral");
     expect(spec.layers[0]!.slidingWindow).toBeLessThan(spec.maxPositionEmbeddings);
-    expect(omissionOf(spec, file)).toContain("llama.cpp runs a mistral without its attention window");
-    expect(omissionOf(spec, folder)).toBeUndefined();
-    expect([llama, gemma3].map((model) => omissionOf(model.spec, file))).toEqual([undefined, undefined]);
+    expect(omittedBy(spec, file)).toContain("llama.cpp runs a mistral without its attention window");
+    expect(omittedBy(spec, folder)).toBeUndefined();
+    expect([llama, gemma3].map((model) => omittedBy(model.spec, file))).toEqual([undefined, undefined]);
   });
 });
 

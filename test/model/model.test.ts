@@ -3,6 +3,7 @@ import type { CompError } from "../../src/errors.ts";
 import { parseConfig } from "../../src/model/config/parse-config.ts";
 import { openModel } from "../../src/model/model.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
+import { layerIndices } from "../../src/model/spec/layer-index.ts";
 import { modelTensors } from "../../src/model/spec/tensor-names.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "./memory-checkpoint.ts";
@@ -36,8 +37,9 @@ describe("a model from a folder", () => {
   test("gives each layer's weights by role, with their shapes", async () => {
     const checkpoint = await openPath(new URL("../fixtures/tiny/llama", import.meta.url).pathname);
     const model = await openModel(checkpoint);
-    const layer = await readLayer(model, 1);
-    expect(Object.keys(layer)).toEqual([
+    const { weights, sizes } = await readLayer(model, layerIndices(model.spec)[1]!);
+    expect(sizes).toBe(model.spec.layers[1]);
+    expect(Object.keys(weights)).toEqual([
       "attentionNorm",
       "qProj",
       "kProj",
@@ -48,8 +50,8 @@ describe("a model from a folder", () => {
       "upProj",
       "downProj",
     ]);
-    expect(layer.downProj!.shape).toEqual([32, 80]);
-    expect(layer.downProj!.data).toEqual(await checkpoint.read("model.layers.1.mlp.down_proj.weight"));
+    expect(weights.downProj!.shape).toEqual([32, 80]);
+    expect(weights.downProj!.data).toEqual(await checkpoint.read("model.layers.1.mlp.down_proj.weight"));
     expect(await model.readRows("model.embed_tokens.weight", 5, 7)).toEqual(
       (await checkpoint.read("model.embed_tokens.weight")).slice(5 * 32, 7 * 32),
     );
@@ -66,9 +68,9 @@ describe("a model from a folder", () => {
     expect(await model.read("model.norm.weight")).toEqual(tensors["model.norm.weight"]!.data);
   });
 
-  test("may bring rotary buffers, and a head that its tied embedding replaces", async () => {
+  test("may bring rotary buffers", async () => {
     const tied = { ...config, tie_word_embeddings: true };
-    const extra = { "lm_head.weight": [10, 8], "model.layers.0.self_attn.rotary_emb.inv_freq": [2] };
+    const extra = { "model.layers.0.self_attn.rotary_emb.inv_freq": [2] };
     const model = await openModel(memoryCheckpoint(countingTensors({ ...shapes(tied), ...extra }), { config: tied }));
     expect(model.tensors.has("lm_head.weight")).toBe(false);
   });
@@ -83,11 +85,14 @@ describe("a model from a folder", () => {
     tensors["model.layers.1.mlp.up_proj.weight"]!.data[8 * 3 + 5] = Number.NaN;
     tensors["model.layers.0.input_layernorm.weight"]!.data[2] = Number.POSITIVE_INFINITY;
     const model = await openModel(memoryCheckpoint(tensors, { config }));
-    await expect(readLayer(model, 1)).rejects.toMatchObject({
+    const [first, second] = layerIndices(model.spec);
+    await expect(readLayer(model, second!)).rejects.toMatchObject({
       kind: "numeric",
       message: "model.layers.1.mlp.up_proj.weight holds NaN at [3, 5]",
     });
-    await expect(readLayer(model, 0)).rejects.toThrow("model.layers.0.input_layernorm.weight holds Infinity at [2]");
+    await expect(readLayer(model, first!)).rejects.toThrow(
+      "model.layers.0.input_layernorm.weight holds Infinity at [2]",
+    );
     await expect(model.readRows("model.layers.1.mlp.up_proj.weight", 2, 4)).rejects.toThrow("at [3, 5]");
   });
 });
@@ -120,7 +125,7 @@ describe("refused is a folder", () => {
       message: 'folder lacks tensor "model.layers.1.mlp.up_proj.weight"',
     });
     const { "lm_head.weight": __, ...headless } = countingTensors(shapes());
-    expect((await refusal(headless)).message).toContain("config.json says that embeddings are not tied");
+    expect((await refusal(headless)).message).toContain("config.json does not say that it is tied to the embedding");
   });
 
   test("with more layers than config.json says", async () => {

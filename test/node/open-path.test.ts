@@ -1,9 +1,8 @@
 import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openFile } from "../../src/node/file-source.ts";
-import { folderSource } from "../../src/node/folder-source.ts";
-import { openPath } from "../../src/node/open-path.ts";
+import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { folderSource, openFile, openPath, withPaths } from "../../src/node/open-path.ts";
 import { compError } from "../helpers/errors.ts";
 import { fixturePath, tinyPath } from "../helpers/fixtures.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
@@ -80,4 +79,14 @@ test("a folder's files have plain names", async () => {
   writeFileSync(join(folder, "a"), "");
   expect(await folderSource(folder).list()).toEqual(["a", "b"]);
   await expect(folderSource(folder).open("../b")).rejects.toThrow(RangeError);
+});
+
+test("what is opened for a while is closed after it, whatever came of it", async () => {
+  const opened: Checkpoint[] = [];
+  const failing = withPaths(async (open) => {
+    opened.push(await open(tinyPath("llama")), await open(fixturePath("sample.gguf")));
+    throw new RangeError("x");
+  });
+  await expect(failing).rejects.toThrow(RangeError);
+  for (const checkpoint of opened) expect((await compError(checkpoint.fingerprint())).message).toContain("file closed");
 });

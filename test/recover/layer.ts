@@ -1,52 +1,66 @@
-// A small layer with correlated neurons: activations Z, their Gram matrix, and a down_proj.
+// A small projection with correlated inputs: activations Z, what is summed over them, and the weights W.
+import type { OutputProjection, ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { gramOf, multiply, randomMatrix, transpose } from "../linalg/random-matrix.ts";
 
-export interface Layer {
-  readonly z: Float64Array; // [tokens, size]
-  readonly gram: Float32Array;
-  readonly mean: Float32Array;
-  readonly downProj: Float32Array; // [hiddenSize, size]
-  readonly tokenCount: number;
-  readonly hiddenSize: number;
-  readonly size: number;
+/** A projection and its statistics in one, and the activations [tokenCount, inputSize] behind them. */
+export interface Layer extends OutputProjection, ProjectionStatistics {
+  readonly z: Float64Array;
 }
 
-/** Neurons mixed from a few common sources and noise of their own, so that some can stand in for others. */
-export function makeLayer(size = 20, hiddenSize = 8, tokenCount = 200, seed = 1): Layer {
-  const sources = Math.ceil(size / 3);
+/** Inputs mixed from a few common sources and noise of their own, so that some can stand in for others. */
+export function makeLayer(inputSize = 20, outputSize = 8, tokenCount = 200, seed = 1): Layer {
+  const sources = Math.ceil(inputSize / 3);
   const common = multiply(
     randomMatrix(tokenCount, sources, seed),
-    randomMatrix(sources, size, seed + 1),
+    randomMatrix(sources, inputSize, seed + 1),
     tokenCount,
     sources,
   );
-  const noise = randomMatrix(tokenCount, size, seed + 2);
-  const z = Float64Array.from(common, (value, i) => Math.fround(value + 0.3 * noise[i]!));
-  const mean = Float32Array.from({ length: size }, (_, j) => {
-    let sum = 0;
-    for (let t = 0; t < tokenCount; t++) sum += z[t * size + j]!;
-    return sum / tokenCount;
-  });
-  const downProj = Float32Array.from(randomMatrix(hiddenSize, size, seed + 3));
-  return { z, gram: Float32Array.from(gramOf(z, tokenCount)), mean, downProj, tokenCount, hiddenSize, size };
+  const noise = randomMatrix(tokenCount, inputSize, seed + 2);
+  const z = common.map((value, i) => Math.fround(value + 0.3 * noise[i]!));
+  return layerOf(randomMatrix(outputSize, inputSize, seed + 3), z, inputSize);
 }
 
-/** ‖ZWᵀ − Z V − 1bᵀ‖² for V [size, hiddenSize], from the activations themselves. */
+/** A projection of given weights [outputSize, inputSize] and activations [tokenCount, inputSize]. */
+export function layerOf(weight: ArrayLike<number>, activations: ArrayLike<number>, inputSize: number): Layer {
+  const z = Float64Array.from(activations);
+  const tokenCount = z.length / inputSize;
+  const mean = multiply(new Float64Array(tokenCount).fill(1 / tokenCount), z, 1, tokenCount);
+  return {
+    z,
+    gram: Float32Array.from(gramOf(z, tokenCount)),
+    mean: Float32Array.from(mean),
+    weight: Float32Array.from(weight),
+    tokenCount,
+    outputSize: weight.length / inputSize,
+    inputSize,
+  };
+}
+
+/** All inputs of a projection. */
+export const allOf = ({ inputSize }: OutputProjection): Int32Array =>
+  Int32Array.from({ length: inputSize }, (_, j) => j);
+
+/** ‖ZWᵀ − Z V − 1bᵀ‖² for V [inputSize, outputSize], from the activations themselves. */
 export function squaredError(
-  { z, downProj, tokenCount, hiddenSize, size }: Layer,
+  { z, weight, tokenCount, outputSize, inputSize }: Layer,
   newWeights: Float64Array,
   bias?: Float32Array,
 ): number {
-  const dense = multiply(z, transpose(downProj, hiddenSize), tokenCount, size);
-  const pruned = multiply(z, newWeights, tokenCount, size);
-  return dense.reduce((sum, value, i) => sum + (value - pruned[i]! - (bias?.[i % hiddenSize] ?? 0)) ** 2, 0);
+  const dense = multiply(z, transpose(weight, outputSize), tokenCount, inputSize);
+  const pruned = multiply(z, newWeights, tokenCount, inputSize);
+  return dense.reduce((sum, value, i) => sum + (value - pruned[i]! - (bias?.[i % outputSize] ?? 0)) ** 2, 0);
 }
 
-/** The pruned down_proj put back to full width with zero columns, transposed: [size, hiddenSize]. */
-export function widen({ hiddenSize, size }: Layer, kept: Int32Array, downProj: ArrayLike<number>): Float64Array {
-  const wide = new Float64Array(size * hiddenSize);
+/** ‖ZWᵀ‖². */
+export const outputEnergyOf = (layer: Layer): number =>
+  squaredError(layer, new Float64Array(layer.inputSize * layer.outputSize));
+
+/** Pruned weights put back to full width with zero columns, transposed: [inputSize, outputSize]. */
+export function widen({ outputSize, inputSize }: Layer, kept: Int32Array, weight: ArrayLike<number>): Float64Array {
+  const wide = new Float64Array(inputSize * outputSize);
   kept.forEach((j, i) => {
-    for (let o = 0; o < hiddenSize; o++) wide[j * hiddenSize + o] = downProj[o * kept.length + i]!;
+    for (let o = 0; o < outputSize; o++) wide[j * outputSize + o] = weight[o * kept.length + i]!;
   });
   return wide;
 }

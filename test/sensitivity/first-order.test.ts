@@ -1,10 +1,7 @@
-import { expect, test } from "vitest";
-import { openModel } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
-import { openPath } from "../../src/node/open-path.ts";
-import { scratchFolder } from "../../src/node/scratch-folder.ts";
-import { headSensitivityKey, senseWeights, sensitivityKey } from "../../src/sensitivity/first-order.ts";
-import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
+import { describe, expect, test } from "vitest";
+import { measureWeightSensitivities } from "../../src/sensitivity/first-order.ts";
+import { methodOf } from "../helpers/method.ts";
+import { openTiny, testRun, tinyWindows } from "../helpers/run.ts";
 
 /** Σ |w · ∂L/∂w| of the first three neurons of each layer by torch.autograd; test/fixtures/make-sensitivities.py prints them. */
 const EXPECTED: Record<string, number[][]> = {
@@ -44,27 +41,33 @@ const EXPECTED_OF_HEADS: Record<string, number[][]> = {
   ],
 };
 
-test.each(Object.keys(EXPECTED))(
-  "the sensitivity of %s's neurons and heads is that of torch.autograd",
-  async (family) => {
-    const { ids } = expectedLogits(family);
-    const checkpoint = await openPath(tinyPath(family));
-    const model = await openModel(checkpoint);
-    const backend = nodeBackend(1);
-    const scratch = scratchFolder();
-    const windows = { ids: Int32Array.from(ids.flat()), count: ids.length, length: ids[0]!.length };
-    for await (const event of senseWeights({ backend, model, windows, scratch, heads: true }))
-      expect(event.name).toBe("gradient");
-    for (const [index, expected] of EXPECTED[family]!.entries()) {
-      const found = await scratch.take(sensitivityKey(index));
-      expected.forEach((value, neuron) => {
-        expect(found[neuron]! / value).toBeCloseTo(1, 4);
+describe.each(Object.keys(EXPECTED))("%s", (family) => {
+  test("the sensitivity of neurons and heads is that of torch.autograd", async () => {
+    const { model, close } = await openTiny(family);
+    const run = testRun();
+    const method = methodOf({ preset: "llm-pruner" }, model.spec);
+    const found = await measureWeightSensitivities(run, { model, windows: tinyWindows(family), method });
+    for (const [index, { mlp, attention }] of found) {
+      const ofNeurons = await mlp!.read();
+      EXPECTED[family]![index]!.forEach((value, neuron) => {
+        expect(ofNeurons[neuron]! / value).toBeCloseTo(1, 4);
       });
-      const ofHeads = await scratch.take(headSensitivityKey(index));
+      const ofHeads = await attention!.read();
       EXPECTED_OF_HEADS[family]![index]!.forEach((value, i) => {
         expect(ofHeads.at([0, 1, -1][i]!)! / value).toBeCloseTo(1, 4);
       });
     }
-    await Promise.all([scratch.clear(), checkpoint.close()]);
-  },
-);
+    expect([...found.keys()].sort()).toEqual([0, 1, 2]);
+    await Promise.all([run.scratch.clear(), close()]);
+  });
+});
+
+test("attentions are left out where only neurons go; progress counts layers, from the last", async () => {
+  const { model, close } = await openTiny("llama");
+  const run = testRun();
+  const method = methodOf({ preset: "llm-pruner", prune: "mlp" }, model.spec);
+  const found = await measureWeightSensitivities(run, { model, windows: tinyWindows("llama"), method });
+  expect([...found.values()].map(({ attention }) => attention)).toEqual([undefined, undefined, undefined]);
+  expect(run.events).toEqual([0, 1, 2, 3].map((done) => ({ type: "stage", name: "gradient", done, total: 3 })));
+  await Promise.all([run.scratch.clear(), close()]);
+});

@@ -1,55 +1,46 @@
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, test } from "vitest";
-import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
-import { openModel } from "../../src/model/model.ts";
-import { openPath } from "../../src/node/open-path.ts";
-import { type PruneRequest, prune } from "../../src/node/prune.ts";
-import { DEMO_MODEL, ROOT } from "../helpers/built.ts";
+import { afterAll, expect, test } from "vitest";
+import { sampledLabels } from "../../src/forward/backward/labels.ts";
+import { type LayerMoments, secondMoments } from "../../src/forward/backward/second-moments.ts";
+import { createRandom } from "../../src/linalg/random.ts";
+import { windowsBetween } from "../../src/model/spec/token-windows.ts";
+import { measureFisherFactors, sweepMoments } from "../../src/sensitivity/fisher-factors.ts";
+import { methodOf } from "../helpers/method.ts";
+import { openTiny, someWindows, testRun } from "../helpers/run.ts";
 
-const text = readFileSync(join(ROOT, "data/calibration-mix.txt"), "utf8");
+const run = testRun();
+const tiny = await openTiny("llama");
+const { model, runner } = tiny;
+afterAll(() => Promise.all([run.scratch.clear(), tiny.close()]));
 
-async function run(request: Partial<PruneRequest>): Promise<PruneResult> {
-  const output = join(mkdtempSync(join(tmpdir(), "comp-loss-")), "out");
-  const events: PruneEvent[] = [];
-  const options = { calibration: [{ name: "mix", text }], samples: 24, context: 128, multipleOf: 1 };
-  for await (const event of prune({ model: DEMO_MODEL, output, ...options, ...request })) events.push(event);
-  const last = events.at(-1)!;
-  if (last.type !== "done") throw new Error("no result");
-  return last.result;
-}
+const methodWith = (options: object) => methodOf({ seed: 7, ...options }, model.spec);
 
-let perLayer: Promise<PruneResult> | undefined;
-/** One run for both tests. */
-function runPerLayer(): Promise<PruneResult> {
-  perLayer ??= run({ criterion: "loss", widths: "per-layer" });
-  return perLayer;
-}
-
-test("widths per layer lose less than equal widths, at the same number of parameters", async () => {
-  const equal = await run({ criterion: "obs", recovery: "least-squares" });
-  const own = await runPerLayer();
-  expect(new Set(own.layers.map(({ keptNeurons }) => keptNeurons)).size).toBeGreaterThan(1);
-  expect(Math.abs(own.parameters.after / equal.parameters.after - 1)).toBeLessThan(0.02);
-  expect(own.quality.klDivergence).toBeLessThan(equal.quality.klDivergence);
+test("the factors are second moments of gradients at labels drawn by the seed, on the first windows that hold the tokens", async () => {
+  const windows = someWindows(6, 24);
+  const visited: number[] = [];
+  const told = testRun({ scratch: run.scratch });
+  const factors = await sweepMoments(told, { model, windows, method: methodWith({}) }, 100, async ({ index, mlp }) => {
+    visited.push(index);
+    expect(mlp!.activations!.tokenCount).toBe(96);
+  });
+  expect(visited).toEqual([2, 1, 0]);
+  expect(told.events).toEqual([0, 1, 2, 3].map((done) => ({ type: "stage", name: "gradient", done, total: 3 })));
+  const found: LayerMoments[] = [];
+  const labels = sampledLabels(createRandom(7).nextFloat, 96);
+  const direct = { runner, model, windows: windowsBetween(windows, 0, 4), scratch: run.scratch, labels };
+  await secondMoments(direct, { attention: true, activations: false }, async (moments) => void found.push(moments));
+  for (const { index, mlp, attention } of found) {
+    const stored = factors.get(index)!;
+    expect(await stored.mlp!.read()).toEqual(mlp!.fisherFactor);
+    expect(await stored.attention!.read()).toEqual(attention!.fisherFactor);
+  }
 });
 
-test("a folder with widths per layer says that it needs code, opens, and becomes a plain one when pruned to equal widths", async () => {
-  const own = await runPerLayer();
-  const folder = own.output!;
-  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-  expect(config.auto_map).toEqual({ AutoModelForCausalLM: "modeling_comp.CompForCausalLM" });
-  expect(existsSync(join(folder, "modeling_comp.py"))).toBe(true);
-  const checkpoint = await openPath(folder);
-  const { spec } = await openModel(checkpoint);
-  await checkpoint.close();
-  expect(spec.layers.map(({ intermediateSize }) => intermediateSize)).toEqual(
-    own.layers.map(({ keptNeurons }) => keptNeurons),
-  );
-  const again = await run({ model: folder, criterion: "obs", recovery: "least-squares", sparsity: 0.3 });
-  const plain = JSON.parse(readFileSync(join(again.output!, "config.json"), "utf8"));
-  expect(plain.auto_map).toBeUndefined();
-  expect(plain.intermediate_sizes).toBeUndefined();
-  expect(plain.architectures).toEqual(["LlamaForCausalLM"]);
+test("those of attentions are left out where only neurons ask for them", async () => {
+  const windows = someWindows(2, 24);
+  const factors = await measureFisherFactors(run, {
+    model,
+    windows,
+    method: methodWith({ recovery: "least-squares" }),
+  });
+  expect([...factors.values()].map((of) => Object.keys(of))).toEqual([["mlp"], ["mlp"], ["mlp"]]);
 });

@@ -4,14 +4,14 @@ import { CompError } from "../../src/errors.ts";
 import type { CompareEvent, Comparison } from "../../src/events/compare.ts";
 import { CompareOptions } from "../../src/options/compare.ts";
 import { parseOptions } from "../../src/options/schema.ts";
-import { type CompareHost, type CompareRequest, comparePresets, parsePresets } from "../../src/tasks/compare.ts";
+import { type CompareHost, type ComparisonRequest, comparePresets, parsePresets } from "../../src/tasks/compare.ts";
 import { cell } from "../helpers/comparison.ts";
 import { pruneResult } from "../helpers/prune-result.ts";
 
 const text = { name: "notes.txt", text: "Some text." };
 
-const requestOf = (options: object, over: object = {}): CompareRequest => ({
-  options: parseOptions<CompareOptions>(CompareOptions, options),
+const requestOf = (options: object, over: object = {}): ComparisonRequest => ({
+  options: parseOptions(CompareOptions, options),
   calibration: [text],
   texts: [text],
   dense: { model: "m", fingerprint: "ab12", dense: { parameters: 3, decoderParameters: 2, bytes: 6 } },
@@ -21,31 +21,33 @@ const requestOf = (options: object, over: object = {}): CompareRequest => ({
 /** A host that keeps records, and a log of what it was asked to do. */
 function fakeHost(records = new Map<string, string>(), failing: string[] = []) {
   const log: string[] = [];
+  const published: number[] = [];
   const host: CompareHost = {
-    async *prune({ preset, sparsity }) {
+    async prune({ preset, sparsity }, report) {
       log.push(`prune ${preset} ${sparsity}`);
-      yield { type: "stage", name: "prune", done: 0, total: 1 };
+      report({ type: "stage", name: "prune", done: 0, total: 1 });
       if (failing.includes(preset)) throw new CompError("budget", "out of reach");
-      yield { type: "done", result: pruneResult };
-      return `${preset}-${sparsity}`;
+      return { path: `${preset}-${sparsity}`, result: pruneResult };
     },
-    async *judge(path, { name }) {
+    async judge(path, { name }) {
       log.push(`judge ${path} on ${name}`);
-      yield { type: "done", result: { ...cell.texts[0]!, model: path } };
+      return { ...cell.texts[0]!, model: path };
     },
+    publish: async ({ cells }) => void published.push(cells.length),
     discard: async (path) => void log.push(`discard ${path}`),
     recall: async (key) => records.get(key),
     record: async (key, record) => void records.set(key, record),
   };
-  return { host, log, records };
+  return { host, log, records, published };
 }
 
-async function run(request: CompareRequest, host: CompareHost): Promise<{ events: CompareEvent[]; last: Comparison }> {
+async function run(
+  request: ComparisonRequest,
+  host: CompareHost,
+): Promise<{ events: CompareEvent[]; last: Comparison }> {
   const events: CompareEvent[] = [];
-  for await (const event of comparePresets(request, host)) events.push(event);
-  const last = events.at(-1)!;
-  if (last.type !== "done") throw new Error(last.type);
-  return { events, last: last.comparison };
+  const last = await comparePresets(request, host, (event) => events.push(event));
+  return { events, last };
 }
 
 test("cells go by sparsity, then by preset; each model is judged on every text and then discarded", async () => {
@@ -96,6 +98,13 @@ test.each<[string, object, object]>([
   expect(again.log[0]).toBe("prune flap 0.2");
 });
 
+test("what is known is published after each cell, with its stages told before", async () => {
+  const { host, published } = fakeHost();
+  const { events } = await run(requestOf({ presets: "flap,best" }), host);
+  expect(published).toEqual([1, 2]);
+  expect(events.map(({ type }) => type)).toEqual(["cell", "stage", "result", "cell", "stage", "result"]);
+});
+
 test("another number of threads does not", async () => {
   const { host, records } = fakeHost();
   await run(requestOf({ presets: "flap" }), host);
@@ -117,8 +126,7 @@ test("a fault that is not the cell's ends the run, and the model is discarded", 
   const { host, log } = fakeHost();
   const broken: CompareHost = {
     ...host,
-    // biome-ignore lint/correctness/useYield: it fails before the first event
-    async *judge() {
+    async judge() {
       throw new TypeError("x");
     },
   };
@@ -129,4 +137,7 @@ test("a fault that is not the cell's ends the run, and the model is discarded", 
 test("presets are all, or a list without repetition", () => {
   expect(parsePresets("flap, best,flap")).toEqual(["flap", "best"]);
   expect(parsePresets("all")).toHaveLength(9);
+  expect(() => parsePresets("flap,flip")).toThrow(
+    expect.objectContaining({ kind: "option", message: "there is no preset flip" }),
+  );
 });

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { EvalEvent, EvalResult } from "../../src/events/eval.ts";
+import type { StageEvent } from "../../src/events/common.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import type { EvalOptions } from "../../src/options/eval.ts";
-import { evaluateText } from "../../src/tasks/evaluate.ts";
+import { cutWindows, evaluateText } from "../../src/tasks/evaluate.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 
@@ -16,6 +16,7 @@ const [, length, vocabSize] = own.shape as [number, number, number];
 const tokenizer: Tokenizer = {
   encode: () => own.ids.flat(),
   decode: () => "",
+  token: (id) => `<${id}>`,
   bosTokenId: undefined,
   eosTokenIds: [],
   addsBos: false,
@@ -29,13 +30,15 @@ beforeAll(async () => {
   models = { own: await open("llama"), dense: await open("llama-gelu") };
 });
 
-async function evaluate(options: Partial<EvalOptions>, extra: { dense?: Model; hiddenBytes?: number } = {}) {
-  const events: EvalEvent[] = [];
+async function evaluate(
+  options: Partial<EvalOptions>,
+  extra: { model?: Model; dense?: Model; hiddenBytes?: number } = {},
+) {
+  const stages: StageEvent[] = [];
   const all: EvalOptions = { context: length, windows: 0, bos: false, ...options };
   const request = { backend: nodeBackend(1), model: models.own, tokenizer, text, options: all, ...extra };
-  for await (const event of evaluateText(request)) events.push(event);
-  const last = events.at(-1)!;
-  return { events, result: (last.type === "done" ? last.result : undefined) as EvalResult };
+  const result = await evaluateText(request, (event) => stages.push(event));
+  return { stages, result };
 }
 
 /** Log-probabilities [vocabSize] of one position, in plain f64. */
@@ -78,8 +81,8 @@ describe("figures", () => {
 
   test("groups of windows give the same figures as all at once", async () => {
     const whole = (await evaluate({}, { dense: models.dense })).result;
-    const { result, events } = await evaluate({}, { dense: models.dense, hiddenBytes: 1 });
-    expect(events.map((event) => event.type === "stage" && event.done)).toEqual([0, 1, 2, false]);
+    const { result, stages } = await evaluate({}, { dense: models.dense, hiddenBytes: 1 });
+    expect(stages.map(({ done }) => done)).toEqual([0, 1, 2]);
     expect({ ...result, seconds: 0 }).toEqual({
       ...whole,
       perplexity: expect.closeTo(whole.perplexity, 4),
@@ -103,8 +106,39 @@ describe("refusals", () => {
   test("--bos with a tokenizer that has none", () =>
     expect(evaluate({ bos: true })).rejects.toThrow("this model's tokenizer has no BOS token"));
 
+  test("a token that the model has no embedding for", () => {
+    const model = { ...models.own, spec: { ...models.own.spec, vocabSize: Math.max(...own.ids.flat()) } };
+    const id = model.spec.vocabSize;
+    return expect(evaluate({}, { model })).rejects.toThrow(`text has the token "<${id}>" (id ${id}), for which`);
+  });
+
   test("a dense model of another vocabulary", () => {
     const other = { ...models.dense, spec: { ...models.dense.spec, vocabSize: 7 } };
     return expect(evaluate({}, { dense: other })).rejects.toThrow("the vocabularies differ: 96 tokens here, 7 in");
   });
+});
+
+test("the windows are of the documents, whatever holds them", () => {
+  const rows = [{ text: "one\r\ntwo" }, { messages: [{ role: "user", content: "Hi" }] }];
+  const lines = rows.map((row) => JSON.stringify(row)).join("\n");
+  const spellings = [
+    { name: "x.jsonl", text: lines },
+    { name: "x.ndjson", text: lines },
+    { name: "x.json", text: JSON.stringify(rows) },
+    { name: "x.parquet", text: ["one\ntwo", "user: Hi"] },
+    { name: "x.txt", text: "one\r\ntwo\r\n\r\nuser: Hi" },
+  ];
+  const encoded: string[] = [];
+  const encode = (text: string): number[] => {
+    encoded.push(text);
+    return own.ids.flat();
+  };
+  for (const text of spellings)
+    cutWindows({
+      model: models.own,
+      tokenizer: { ...tokenizer, encode },
+      text,
+      options: { context: length, windows: 0, bos: false },
+    });
+  expect(encoded).toEqual(spellings.map(() => "one\ntwo\n\nuser: Hi"));
 });

@@ -1,47 +1,49 @@
 import { describe, expect, test } from "vitest";
-import { criteria } from "../../src/importance/index.ts";
-import { pruneOptions } from "../../src/method/presets.ts";
-import { parseConfig } from "../../src/model/config/parse-config.ts";
-import { expectedCost } from "../../src/tasks/expected-memory.ts";
-import { readJsonFixture } from "../helpers/fixtures.ts";
+import { countParameters } from "../../src/model/spec/parameters.ts";
+import { expectedPeakBytes } from "../../src/tasks/expected-memory.ts";
+import { methodOf } from "../helpers/method.ts";
+import { tinySpec } from "../helpers/specs.ts";
 
-const spec = parseConfig(readJsonFixture<Record<string, unknown>>("tiny", "llama", "config.json"));
+const spec = tinySpec("llama");
+const BASE = 300 * 2 ** 20;
 
-const expected = (over: object, work: object = {}): ReturnType<typeof expectedCost> => {
-  const options = pruneOptions({ widths: "equal", calibration: [{ name: "a", text: "b" }], ...over });
-  const criterion = criteria[options.criterion as keyof typeof criteria];
-  return expectedCost({ spec, options, writes: true, criterion, ...work });
+const bytes = (options: object, { of = spec, generates = true } = {}): number => {
+  const given = { widths: "equal", calibration: [{ name: "a", text: "b" }], ...options };
+  return expectedPeakBytes({ spec: of, method: methodOf(given, of), generates });
 };
-const seconds = (over: object): number => expected(over).expectedSeconds;
 
-describe("what a run is expected to take", () => {
-  test.each([
-    ["more windows", { samples: 512 }],
-    ["text of the model's own", { calibration: [] }],
-  ])("is longer with %s", (_, over) => {
-    expect(seconds(over)).toBeGreaterThan(seconds({}));
+describe("the memory that a run will take", () => {
+  test("is one layer twice, states, activations, matrices of the neurons and what enters them", () => {
+    const layer = countParameters(spec).layers[0]!.total;
+    const tokens = 100 * 256;
+    const activations = 2048 * (4 * 80 + 8 * 32);
+    const expected = BASE + 4 * (2 * layer + tokens * 32 + activations + tokens * 80) + 24 * 80 ** 2;
+    expect(bytes({ preset: "osscar", samples: 100 })).toBe(expected);
   });
 
-  test.each([
-    ["without trials of splits", { layers: 0 }],
-    ["without a backward sweep and a second stream", { preset: "osscar" }],
-  ])("is shorter %s", (_, over) => {
-    expect(seconds(over)).toBeLessThan(seconds({}));
+  test("has a second stream of states where a recovery aims at the dense model", () => {
+    const plain = bytes({ preset: "osscar", samples: 100 });
+    expect(bytes({ samples: 100, ownText: 0 }) - plain).toBe(4 * 100 * 256 * 32);
   });
 
-  test("is longer with widths per layer, for which cuts are measured, than with equal ones and no trials", () => {
-    expect(seconds({ widths: "per-layer" })).toBeGreaterThan(seconds({ layers: 0 }));
+  test("has the inputs of the neurons anew, and one more Gram matrix, where text is so scarce that some is held out", () => {
+    const wide = { ...spec, layers: spec.layers.map((layer) => ({ ...layer, intermediateSize: 4096 })) };
+    const few = { samples: 4, ownText: 0 };
+    const [plain, scarce] = [bytes({ preset: "osscar", ...few }, { of: wide }), bytes(few, { of: wide })];
+    expect(scarce - plain).toBe(4 * 1024 * 32 + 4 * 4096 ** 2 - 4 * 1024 * 4096);
   });
 
-  test("is more memory where a model of many parameters writes its own text", () => {
+  test("grows with the windows until their states are spilled and their inputs computed anew", () => {
+    expect(bytes({ samples: 512 })).toBeGreaterThan(bytes({ samples: 256 }));
+    expect(bytes({ samples: 65536 })).toBe(bytes({ samples: 60000 }));
+  });
+
+  test("is all weights and the caches where a large model writes text of its own", () => {
     const large = { ...spec, vocabSize: 2e6 };
-    const bytes = (writes: boolean): number => expected({}, { spec: large, writes }).expectedPeakBytes;
-    expect(bytes(true) - bytes(false)).toBeGreaterThan(4 * 32 * 1e6);
-  });
-
-  test("is more memory with more windows, until their states are spilled", () => {
-    const bytes = (samples: number): number => expected({ samples }).expectedPeakBytes;
-    expect(bytes(512)).toBeGreaterThan(bytes(256));
-    expect(bytes(65536)).toBe(bytes(60000));
+    const caches = (windows: number): number => windows * 3 * 2 * 4 * 2 * 8 * 256;
+    const weights = 4 * countParameters(large).total;
+    expect(bytes({ samples: 64 }, { of: large })).toBe(BASE + weights + caches(32)); // half of the windows
+    expect(bytes({ samples: 64, calibration: [] }, { of: large })).toBe(BASE + weights + caches(64));
+    expect(bytes({ samples: 64 }, { of: large, generates: false })).toBe(bytes({ samples: 64 }));
   });
 });

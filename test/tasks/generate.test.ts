@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { GeneratedToken } from "../../src/events/model.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
-import { nodeBackend } from "../../src/node/backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import type { GenerateOptions } from "../../src/options/generate.ts";
 import { generateText } from "../../src/tasks/generate.ts";
@@ -20,6 +21,7 @@ const next = (() => {
 const letters: Tokenizer = {
   encode: (text) => [...text].map((letter) => letter.codePointAt(0)! - 32),
   decode: (tokens) => String.fromCodePoint(...tokens.map((id) => id + 32)),
+  token: (id) => String.fromCodePoint(id + 32),
   bosTokenId: undefined,
   eosTokenIds: [],
   addsBos: false,
@@ -33,15 +35,9 @@ beforeAll(async () => {
 
 async function generate(options: Partial<GenerateOptions>, tokenizer: Tokenizer = letters) {
   const all: GenerateOptions = { prompt: "", maxTokens: 4, temperature: 0, seed: 0, ...options };
-  const tokens = [];
-  for await (const token of generateText({
-    backend: nodeBackend(1),
-    model,
-    tokenizer,
-    options: all,
-    budgetBytes: Number.POSITIVE_INFINITY,
-  }))
-    tokens.push(token);
+  const tokens: GeneratedToken[] = [];
+  const request = { backend: nodeBackend(1), model, tokenizer, options: all, budgetBytes: Number.POSITIVE_INFINITY };
+  await generateText(request, (token) => tokens.push(token));
   return tokens;
 }
 
@@ -88,6 +84,11 @@ describe("refusals", () => {
       `the prompt has ${longest} tokens, the model takes ${longest}`,
     );
   });
+
+  test("a prompt with a token that the model has no embedding for", () =>
+    expect(generate({ prompt: String.fromCodePoint(vocabSize + 32) })).rejects.toThrow(
+      `the prompt has the token "${String.fromCodePoint(vocabSize + 32)}" (id ${vocabSize}), for which the model has no`,
+    ));
 
   test("no prompt, and a tokenizer without a token to begin with", () =>
     expect(generate({})).rejects.toThrow("no token to begin with"));

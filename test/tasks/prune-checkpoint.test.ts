@@ -1,47 +1,31 @@
-// The whole method on the demo model, through the library.
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+// The whole method through the library, into a folder.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
-import { openFolder } from "../../src/checkpoint/open-checkpoint.ts";
-import type { PruneResult } from "../../src/events/prune.ts";
-import { type Model, openModel } from "../../src/model/model.ts";
-import { folderSource } from "../../src/node/folder-source.ts";
-import { prune } from "../../src/node/prune.ts";
-import type { Criterion, Recovery } from "../../src/options/prune.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { MeasuredResult, PruneEvent, PruneResult, SplitTrial } from "../../src/events/prune.ts";
+import { nodeHost } from "../../src/node/host.ts";
+import { openPath } from "../../src/node/open-path.ts";
+import { stageFolder } from "../../src/node/output-folder.ts";
+import { type PruneRequest, prune } from "../../src/node/prune.ts";
+import { PruneOptions } from "../../src/options/prune.ts";
+import { parseOptions } from "../../src/options/schema.ts";
+import { pruneCheckpoint } from "../../src/tasks/prune-checkpoint.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 import { compError } from "../helpers/errors.ts";
-import { TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
+import { TINY_FAMILIES } from "../helpers/fixtures.ts";
 import { eventsOf, prose, pruneDemo, SMALL } from "../helpers/prune-demo.ts";
-import { temporaryFolder } from "../helpers/temporary.ts";
+import { demoCopy, shortDemo, TINY_WINDOWS, tinyWithTokenizer } from "../helpers/small-models.ts";
+import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
+import { newOutput, readConfig, withModel } from "../helpers/written.ts";
 
 /** Two of the eight layers stay, and lose more than half of their neurons: enough to show all, in little time. */
 const TWO_LAYERS = { layers: [1, 2, 3, 4, 5, 6], sparsity: 0.76 };
 
-const newOutput = (): string => join(temporaryFolder(), "out");
+/** A method that looks at the text once, and at no gradient. */
+const QUICK = { preset: "wanda-sp", prune: "mlp" } as const;
 
-async function withModel<T>(path: string, use: (model: Model) => Promise<T>): Promise<T> {
-  const checkpoint = await openFolder(folderSource(path));
-  try {
-    return await use(await openModel(checkpoint));
-  } finally {
-    await checkpoint.close();
-  }
-}
-
-const readConfig = (path: string): Record<string, unknown> =>
-  JSON.parse(readFileSync(join(path, "config.json"), "utf8")) as Record<string, unknown>;
-
-const requestIn = (folder: string) => ({ model: DEMO_MODEL, output: join(folder, "out"), ...SMALL });
-
-const weightsOf = (path: string): Buffer => readFileSync(join(path, "model.safetensors"));
-
-/** The demo model with another config.json. */
-function demoCopy(change: (config: Record<string, unknown>) => Record<string, unknown> = (config) => config): string {
-  const folder = join(temporaryFolder(), "model");
-  cpSync(DEMO_MODEL, folder, { recursive: true });
-  writeFileSync(join(folder, "config.json"), JSON.stringify(change(readConfig(DEMO_MODEL))));
-  return folder;
-}
+const shared = sharedFolder();
+const short = shortDemo(shared, 4);
 
 /** Puts f16 bits at the first element of a tensor. */
 function overwriteFirstElement(folder: string, name: string, bits: number): void {
@@ -53,14 +37,23 @@ function overwriteFirstElement(folder: string, name: string, bits: number): void
   writeFileSync(file, bytes);
 }
 
-describe("the result", () => {
-  test("has the shapes and the parameters that the plan and the result tell, and opens as a model", async () => {
-    const output = newOutput();
-    const events = await eventsOf({ output, sparsity: 0.2, layers: 0 });
+function resultOf(events: readonly PruneEvent[]): PruneResult {
+  const last = events.at(-1)!;
+  if (last.type !== "done") throw new Error(`the run ended with ${last.type}`);
+  return last.result;
+}
+
+describe("a pruned folder", () => {
+  const output = join(shared, "pruned");
+  let events: PruneEvent[];
+  let result: PruneResult;
+  beforeAll(async () => {
+    events = await eventsOf({ output, sparsity: 0.2, layers: 0 });
+    result = resultOf(events);
+  });
+
+  test("has the shapes that the plan and the result tell, and opens as a model", async () => {
     const plan = events.find((event) => event.type === "plan")!;
-    const last = events.at(-1)!;
-    if (last.type !== "done") throw new Error(last.type);
-    const { result } = last;
     expect(result.parameters).toEqual(plan.parameters);
     expect(result.sparsity.all).toBeGreaterThanOrEqual(0.2);
     expect(readConfig(output).intermediate_size).toBe(result.intermediateSize.after);
@@ -75,40 +68,19 @@ describe("the result", () => {
     expect(new Set(readdirSync(output))).toEqual(new Set([...result.files, "README.md", "pruning.json"]));
   });
 
-  test("tells the kept neurons of each layer, whose rows are in the output", async () => {
-    const output = newOutput();
-    const { layers } = await pruneDemo({ output, ...TWO_LAYERS });
-    expect(layers.map(({ index }) => index)).toEqual([0, 7]);
-    const read = (path: string, layer: number) =>
-      withModel(path, (model) => model.read(`model.layers.${layer}.mlp.up_proj.weight`));
-    for (const [position, { index, kept, keptNeurons }] of layers.entries()) {
-      expect(kept).toHaveLength(keptNeurons);
-      expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
-      const [source, pruned] = [await read(DEMO_MODEL, index), await read(output, position)];
-      const expected = kept.flatMap((neuron) => [...source.subarray(neuron * 128, (neuron + 1) * 128)]);
-      expect([...pruned]).toEqual(expected);
-    }
-  });
-
-  test("is byte for byte the same for the same seed", async () => {
-    const [first, second] = [newOutput(), newOutput()];
-    await pruneDemo({ output: first, ...TWO_LAYERS });
-    await pruneDemo({ output: second, ...TWO_LAYERS });
-    expect(weightsOf(first).equals(weightsOf(second))).toBe(true);
-  });
-
-  test("is another for another seed, which draws other windows", async () => {
-    const [first, second] = [newOutput(), newOutput()];
-    await pruneDemo({ output: first, ...TWO_LAYERS });
-    await pruneDemo({ output: second, ...TWO_LAYERS, seed: 1 });
-    expect(weightsOf(first).equals(weightsOf(second))).toBe(false);
+  test("can be pruned again", async () => {
+    const again = newOutput();
+    const { parameters, intermediateSize } = await pruneDemo({ ...QUICK, model: output, output: again, sparsity: 0.2 });
+    expect(intermediateSize.before).toBe(readConfig(output).intermediate_size);
+    await withModel(again, async ({ spec }) => expect(spec.layers[0]!.intermediateSize).toBe(intermediateSize.after));
+    expect(parameters.after).toBeLessThanOrEqual(0.8 * parameters.before);
   });
 
   test("keeps every weight bit for bit at sparsity 0", async () => {
-    const output = newOutput();
-    const { quality } = await pruneDemo({ output, sparsity: 0 });
-    await withModel(DEMO_MODEL, (source) =>
-      withModel(output, async (written) => {
+    const whole = newOutput();
+    await eventsOf({ model: short, output: whole, sparsity: 0, layers: 0 });
+    await withModel(short, (source) =>
+      withModel(whole, async (written) => {
         expect([...written.tensors.keys()].sort()).toEqual([...source.tensors.keys()].sort());
         for (const [name, { dtype }] of source.tensors) {
           expect(written.tensors.get(name)!.dtype).toBe(dtype);
@@ -117,43 +89,94 @@ describe("the result", () => {
         }
       }),
     );
-    expect(quality.klDivergence).toBeCloseTo(0, 6);
-    expect(quality.topOneAgreement).toBe(1);
-  });
-
-  test("can be pruned again", async () => {
-    const [first, second] = [newOutput(), newOutput()];
-    await pruneDemo({ output: first, sparsity: 0.2 });
-    const { parameters, intermediateSize } = await pruneDemo({ model: first, output: second, sparsity: 0.2 });
-    expect(intermediateSize.before).toBe(readConfig(first).intermediate_size);
-    await withModel(second, async ({ spec }) => expect(spec.layers[0]!.intermediateSize).toBe(intermediateSize.after));
-    expect(parameters.after).toBeLessThanOrEqual(0.8 * parameters.before);
-  });
-
-  test("with widths of its own for each layer can be pruned again; at sparsity 0 it stays as it is", async () => {
-    const [first, second, third] = [newOutput(), newOutput(), newOutput()];
-    const widths = ({ layers }: PruneResult): number[] => layers.map(({ keptNeurons }) => keptNeurons);
-    const once = await pruneDemo({ output: first, sparsity: 0.2, criterion: "loss", widths: "per-layer" });
-    expect(new Set(widths(once)).size).toBeGreaterThan(1);
-    const same = await pruneDemo({ model: first, output: second, sparsity: 0 });
-    expect(widths(same)).toEqual(widths(once));
-    expect(same.sparsity.all).toBe(0);
-    const twice = await pruneDemo({ model: first, output: third, sparsity: 0.1, layers: 0 });
-    expect(twice.sparsity.all).toBeGreaterThanOrEqual(0.1);
-    expect(twice.sparsity.all).toBeLessThan(0.15);
-    widths(twice).forEach((width, layer) => {
-      expect(width).toBeLessThanOrEqual(widths(once)[layer]!);
-    });
   });
 
   test("takes the element type and the file size that are asked for", async () => {
-    const output = newOutput();
-    const { files } = await pruneDemo({ output, sparsity: 0.2, dtype: "bf16", maxShardSize: "1MB" });
+    const sharded = newOutput();
+    const small = { dtype: "bf16", maxShardSize: "1MB" } as const;
+    const { files } = await pruneDemo({ ...QUICK, ...small, model: short, output: sharded, sparsity: 0.2 });
     expect(files.filter((file) => file.endsWith(".safetensors")).length).toBeGreaterThan(1);
-    expect(readConfig(output).dtype).toBe("bfloat16");
-    await withModel(output, async ({ tensors }) =>
+    expect(readConfig(sharded).dtype).toBe("bfloat16");
+    await withModel(sharded, async ({ tensors }) =>
       expect([...tensors.values()].every(({ dtype }) => dtype === "BF16")).toBe(true),
     );
+  });
+});
+
+describe("the same seed", () => {
+  const outputs = ["first", "second", "other"].map((name) => join(shared, name)) as [string, string, string];
+  let first: PruneResult;
+  beforeAll(async () => {
+    first = await pruneDemo({ output: outputs[0], ...TWO_LAYERS });
+    await pruneDemo({ output: outputs[1], ...TWO_LAYERS });
+    await pruneDemo({ output: outputs[2], ...TWO_LAYERS, seed: 1 });
+  });
+
+  test("gives the same bytes, another seed draws other windows and gives others", () => {
+    const [one, same, other] = outputs.map((path) => readFileSync(join(path, "model.safetensors")));
+    expect(one!.equals(same!)).toBe(true);
+    expect(one!.equals(other!)).toBe(false);
+  });
+
+  test("keeps the neurons that the result tells, whose rows are in the output", async () => {
+    expect(first.layers.map(({ index }) => index)).toEqual([0, 7]);
+    const read = (path: string, layer: number) =>
+      withModel(path, (model) => model.read(`model.layers.${layer}.mlp.up_proj.weight`));
+    for (const [position, { index, kept, keptNeurons }] of first.layers.entries()) {
+      expect(kept).toHaveLength(keptNeurons);
+      expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
+      const [source, pruned] = [await read(DEMO_MODEL, index), await read(outputs[0], position)];
+      const expected = kept.flatMap((neuron) => [...source.subarray(neuron * 128, (neuron + 1) * 128)]);
+      expect([...pruned]).toEqual(expected);
+    }
+  });
+});
+
+describe("widths of its own for each layer", () => {
+  const output = join(shared, "per-layer");
+  const widthsOf = ({ layers }: PruneResult): number[] => layers.map(({ keptNeurons }) => keptNeurons);
+  let own: MeasuredResult;
+  beforeAll(async () => {
+    const longer = { samples: 24, context: 128, multipleOf: 1 };
+    own = await pruneDemo({ output, sparsity: 0.2, criterion: "loss", widths: "per-layer", ...longer });
+  });
+
+  test("lose less than equal widths, at the same number of parameters", async () => {
+    const equal = await pruneDemo({
+      ...{ output: newOutput(), sparsity: 0.2, preset: "osscar", prune: "mlp" },
+      ...{ samples: 24, context: 128, multipleOf: 1 },
+    });
+    expect(new Set(widthsOf(own)).size).toBeGreaterThan(1);
+    expect(Math.abs(own.parameters.after / equal.parameters.after - 1)).toBeLessThan(0.02);
+    expect(own.quality.klDivergence).toBeLessThan(equal.quality.klDivergence);
+  });
+
+  test("make a folder that says that it needs code, and opens", async () => {
+    expect(readConfig(output).auto_map).toEqual({ AutoModelForCausalLM: "modeling_comp.CompForCausalLM" });
+    expect(existsSync(join(output, "modeling_comp.py"))).toBe(true);
+    await withModel(output, async ({ spec }) =>
+      expect(spec.layers.map(({ intermediateSize }) => intermediateSize)).toEqual(widthsOf(own)),
+    );
+  });
+
+  test("stay as they are at sparsity 0, and give way to narrower ones of their own", async () => {
+    const same = resultOf(await eventsOf({ ...QUICK, model: output, output: newOutput(), sparsity: 0 }));
+    expect(widthsOf(same)).toEqual(widthsOf(own));
+    expect(same.sparsity.all).toBe(0);
+    const twice = await pruneDemo({ ...QUICK, model: output, output: newOutput(), sparsity: 0.1 });
+    expect(twice.sparsity.all).toBeGreaterThanOrEqual(0.1);
+    expect(twice.sparsity.all).toBeLessThan(0.15);
+    widthsOf(twice).forEach((width, layer) => {
+      expect(width).toBeLessThanOrEqual(widthsOf(own)[layer]!);
+    });
+  });
+
+  test("become a plain folder when pruned to equal ones", async () => {
+    const plain = newOutput();
+    await pruneDemo({ ...QUICK, model: output, output: plain, sparsity: 0.4, multipleOf: 1 });
+    const config = readConfig(plain);
+    expect([config.auto_map, config.intermediate_sizes]).toEqual([undefined, undefined]);
+    expect(config.architectures).toEqual(["LlamaForCausalLM"]);
   });
 });
 
@@ -161,8 +184,8 @@ describe("layers", () => {
   test("a list removes those, and cuts the lists of config.json", async () => {
     const output = newOutput();
     const types = ["full", "sliding"].flatMap((kind) => new Array<string>(4).fill(`${kind}_attention`));
-    const model = demoCopy((config) => ({ ...config, layer_types: types, sliding_window: 512 }));
-    const { layersRemoved } = await pruneDemo({ model, output, layers: [6, 0], sparsity: 0.2 });
+    const model = demoCopy(temporaryFolder(), (config) => ({ ...config, layer_types: types, sliding_window: 512 }));
+    const { layersRemoved } = await pruneDemo({ ...QUICK, model, output, layers: [6, 0], sparsity: 0.2 });
     expect(layersRemoved).toEqual([0, 6]);
     const config = readConfig(output);
     expect(config.num_hidden_layers).toBe(6);
@@ -178,81 +201,68 @@ describe("layers", () => {
 
   test("a number removes as many, and not the first, which turns the hidden states most", async () => {
     const output = newOutput();
-    const { layersRemoved, intermediateSize } = await pruneDemo({ output, layers: 2, sparsity: 0.2 });
-    expect(layersRemoved).toHaveLength(2);
+    const { layersRemoved, intermediateSize } = await pruneDemo({ model: short, output, layers: 1, sparsity: 0.19 });
+    expect(layersRemoved).toHaveLength(1);
     expect(layersRemoved).not.toContain(0);
-    expect(intermediateSize.after).toBe(512); // two layers of eight are a fifth already
-    expect(readConfig(output).num_hidden_layers).toBe(6);
+    expect(intermediateSize.after).toBe(512); // a layer is a fifth already
+    expect(readConfig(output).num_hidden_layers).toBe(3);
   });
 
-  test("without trials none are removed at a sparsity that the neurons can reach", async () => {
-    const output = newOutput();
-    expect((await pruneDemo({ output, sparsity: 0.3, preset: "osscar" })).layersRemoved).toEqual([]);
+  test("go by trials where nothing is said of them: no worse than leaving all, and what was chosen is what is written", async () => {
+    const [free, all] = [
+      await pruneDemo({ model: short, output: newOutput(), samples: 12, sparsity: 0.4 }),
+      await pruneDemo({ model: short, output: newOutput(), samples: 12, sparsity: 0.4, layers: 0 }),
+    ];
+    expect(free.quality.klDivergence).toBeLessThan(1.02 * all.quality.klDivergence);
+    expect(free.layers).toHaveLength(4 - free.layersRemoved.length);
+    expect(free.sparsity.all).toBeGreaterThanOrEqual(0.4);
+    const pays = (one: SplitTrial, next: SplitTrial): boolean => next.klDivergence <= 0.98 * one.klDivergence;
+    const best = free.splits!.reduce((one, next) => (pays(one, next) ? next : one));
+    expect(best).toMatchObject({
+      sparsity: 0.4,
+      reached: free.sparsity.all,
+      layers: free.layers.length,
+      intermediateSize: free.layers[0]!.keptNeurons,
+    });
+    expect(all.splits).toBeUndefined();
   });
 });
 
-describe("families", () => {
-  /** A tokenizer of the printable characters: the tiny checkpoints know 96 tokens and have none. */
-  const characters = [...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)), "\n"];
-  const tokenizer = {
-    version: "1.0",
-    added_tokens: [],
-    model: { type: "BPE", vocab: Object.fromEntries(characters.map((text, id) => [text, id])), merges: [] },
-  };
-
-  test.each(TINY_FAMILIES)("%s is pruned, written and read back", async (family) => {
-    const model = join(temporaryFolder(), family);
-    cpSync(tinyPath(family), model, { recursive: true });
-    writeFileSync(join(model, "tokenizer.json"), JSON.stringify(tokenizer));
-    const output = newOutput();
-    const calibration = [{ name: "ascii.txt", text: prose.text.replace(/[^ -~]/g, "") }];
-    const result = await pruneDemo({
-      model,
-      output,
-      sparsity: 0.1,
-      calibration,
-      samples: 8,
-      context: 24,
-      multipleOf: 8,
-    });
-    expect(result.sparsity.all).toBeGreaterThanOrEqual(0.1);
-    expect(result.quality.klDivergence).toBeGreaterThan(0);
-    const before = await withModel(model, async ({ spec }) => spec);
-    await withModel(output, async ({ spec }) => {
-      const layers = before.layers.map((layer) => ({ ...layer, intermediateSize: result.intermediateSize.after }));
-      expect(spec).toEqual({ ...before, layers });
-    });
+test.each(TINY_FAMILIES)("%s is pruned, heads and neurons, written and read back", async (family) => {
+  const [model, output] = [tinyWithTokenizer(temporaryFolder(), family), newOutput()];
+  const result = await pruneDemo({ ...TINY_WINDOWS, model, output, sparsity: 0.2, layers: 0, heads: 1 });
+  expect(result.sparsity.all).toBeGreaterThanOrEqual(0.2);
+  expect(result.quality.klDivergence).toBeGreaterThan(0);
+  const before = await withModel(model, async ({ spec }) => spec);
+  await withModel(output, async ({ spec }) => {
+    const sizes = { intermediateSize: result.intermediateSize.after, numAttentionHeads: 2 };
+    expect(sizes.intermediateSize).toBeLessThan(80);
+    expect(spec).toEqual({ ...before, layers: before.layers.map((layer) => ({ ...layer, ...sizes })) });
   });
 });
 
-describe("criteria and recoveries", () => {
-  const criteria: Criterion[] = ["loss", "obs", "condition", "wanda", "fluctuation", "taylor", "magnitude", "random"];
-  const recoveries: Recovery[] = ["none", "mask", "least-squares", "bias"];
+describe("nearer to the dense model is", () => {
+  const divergence = async (request: Partial<PruneRequest>): Promise<number> =>
+    (await pruneDemo({ output: newOutput(), ...request })).quality.klDivergence;
 
-  test.each(criteria)(
-    "%s runs with every recovery, and least squares is nearer to the dense model than none",
-    async (criterion) => {
-      const divergence: Partial<Record<Recovery, number>> = {};
-      for (const recovery of recoveries) {
-        const { quality, layers } = await pruneDemo({ output: newOutput(), ...TWO_LAYERS, criterion, recovery });
-        divergence[recovery] = quality.klDivergence;
-        if (recovery !== "none")
-          for (const { errorBefore, errorAfter } of layers) expect(errorAfter).toBeLessThan(errorBefore);
-      }
-      expect(divergence["least-squares"]).toBeLessThan(divergence.none!);
-    },
-  );
+  test("least squares than no recovery", async () => {
+    const [refitted, left] = [{ recovery: "least-squares" }, { recovery: "none" }] as const;
+    const request = { ...QUICK, ...TWO_LAYERS };
+    expect(await divergence({ ...request, ...refitted })).toBeLessThan(await divergence({ ...request, ...left }));
+  });
 
-  test("a chosen criterion is nearer to the dense model than chance", async () => {
-    const divergence = async (criterion: Criterion): Promise<number> =>
-      (await pruneDemo({ output: newOutput(), sparsity: 0.3, criterion })).quality.klDivergence;
-    expect(await divergence("obs")).toBeLessThan(await divergence("random"));
+  test("a chosen criterion than chance", async () => {
+    const request = { ...QUICK, sparsity: 0.3, recovery: "least-squares" } as const;
+    expect(await divergence({ ...request, criterion: "obs" })).toBeLessThan(
+      await divergence({ ...request, criterion: "random" }),
+    );
   });
 });
 
 describe("calibration", () => {
   test("on text of the model's own when none is given", async () => {
-    const events = await eventsOf({ output: newOutput(), ...TWO_LAYERS, calibration: [], samples: 4, context: 16 });
+    const own = { calibration: [], samples: 4, context: 16 };
+    const events = await eventsOf({ ...QUICK, ...own, output: newOutput(), ...TWO_LAYERS });
     expect(events.find((event) => event.type === "calibration")).toEqual({
       type: "calibration",
       source: "self-generated",
@@ -264,6 +274,20 @@ describe("calibration", () => {
     });
     const steps = events.flatMap((event) => (event.type === "stage" && event.name === "generate" ? [event.done] : []));
     expect(steps.at(-1)).toBe((4 + 8) * 16);
+  });
+
+  test("on the bundled mix where the model does not fit into memory for that", async () => {
+    const output = newOutput();
+    const checkpoint = await openPath(DEMO_MODEL);
+    const machine = nodeHost({ outputFormat: "safetensors", place: output, threads: 1 });
+    const createOutput = () => stageFolder(output, { overwrite: false });
+    const host = { ...machine, createOutput, residentBudgetBytes: 1 };
+    const options = parseOptions(PruneOptions, { ...QUICK, ...TWO_LAYERS, samples: 4, context: 16 });
+    const result = await pruneCheckpoint(checkpoint, options, host, () => undefined);
+    await checkpoint.close();
+    const told = { source: "bundled", names: ["bundled mix"], windows: 4, ownWindows: 0 };
+    expect(result!.calibration).toMatchObject(told);
+    expect(JSON.parse(readFileSync(join(output, "pruning.json"), "utf8")).calibration).toMatchObject(told);
   });
 
   test("too little text is refused, saying how much is needed", async () => {
@@ -283,7 +307,7 @@ describe("refusals leave nothing behind", () => {
   };
 
   test("a weight that is not a number, naming its tensor", async () => {
-    const model = demoCopy();
+    const model = demoCopy(temporaryFolder());
     overwriteFirstElement(model, "model.layers.3.mlp.up_proj.weight", 0x7e00);
     const error = await refusal({ model });
     expect(error.kind).toBe("numeric");
@@ -314,15 +338,14 @@ describe("refusals leave nothing behind", () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "thesis.txt"), "dear");
     expect((await compError(eventsOf({ output: folder }))).message).toBe(`${folder} exists already`);
-    const error = await compError(eventsOf({ output: folder, ...TWO_LAYERS, overwrite: true }));
+    const error = await compError(eventsOf({ ...QUICK, output: folder, ...TWO_LAYERS, overwrite: true }));
     expect(error.message).toContain("it is no model");
     expect(readdirSync(folder)).toEqual(["thesis.txt"]);
   });
 
   test("the model's own folder, even with overwrite, and one that holds it", async () => {
     const parent = temporaryFolder();
-    const model = join(parent, "model");
-    cpSync(DEMO_MODEL, model, { recursive: true });
+    const model = demoCopy(parent);
     writeFileSync(join(parent, "config.json"), "{}");
     const refused = (output: string) => compError(eventsOf({ model, output, ...TWO_LAYERS, overwrite: true }));
     expect((await refused(model)).message).toBe(`${model} is the model that is read`);
@@ -330,33 +353,17 @@ describe("refusals leave nothing behind", () => {
     expect(readdirSync(model)).toContain("model.safetensors");
   });
 
-  test("a signal that comes while layers are being pruned", async () => {
+  test.each<[string, (event: PruneEvent) => boolean, Partial<PruneRequest>]>([
+    ["pruned", ({ type }) => type === "layer", QUICK],
+    ["chosen", (event) => event.type === "stage" && event.name === "ablation", { layers: 2 }],
+  ])("a signal that comes while layers are being %s", async (_, isTime, request) => {
     const folder = temporaryFolder();
     const controller = new AbortController();
     const run = async (): Promise<void> => {
-      for await (const event of prune({ ...requestIn(folder), signal: controller.signal })) {
-        if (event.type === "layer") controller.abort();
-      }
+      const all = { ...SMALL, ...request, model: short, output: join(folder, "out"), signal: controller.signal };
+      for await (const event of prune(all)) if (isTime(event)) controller.abort();
     };
     expect((await compError(run())).kind).toBe("aborted");
-    expect(readdirSync(folder)).toEqual([]);
-  });
-
-  test("a signal that comes while layers are being chosen", async () => {
-    const folder = temporaryFolder();
-    const controller = new AbortController();
-    const run = async (): Promise<void> => {
-      for await (const event of prune({ ...requestIn(folder), layers: 2, signal: controller.signal })) {
-        if (event.type === "stage" && event.name === "fork") controller.abort();
-      }
-    };
-    expect((await compError(run())).kind).toBe("aborted");
-    expect(readdirSync(folder)).toEqual([]);
-  });
-
-  test("a reader that stops listening", async () => {
-    const folder = temporaryFolder();
-    for await (const event of prune(requestIn(folder))) if (event.type === "layer") break;
     expect(readdirSync(folder)).toEqual([]);
   });
 });

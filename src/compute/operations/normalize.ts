@@ -1,6 +1,6 @@
 // Operations along the last axis: norms, softmax, rotary embedding, and the reductions that a loss needs.
 import { apply, type Operation, shapeMismatch, type Value } from "../graph.ts";
-import { add, exp, mul, reciprocal, scale, shift, sqrt, sub } from "./elementwise.ts";
+import { add, mul, reciprocal, scale, shift, sqrt, sub } from "./elementwise.ts";
 import { sum, sumTo } from "./shape.ts";
 
 type None = Record<never, never>;
@@ -13,13 +13,6 @@ const softmaxOperation: Operation<None> = {
   shape: ([x]) => x!,
   onnx: (emit, inputs) => emit.node("Softmax", inputs, { axis: { int: -1 } }),
   gradient: (y, upstream) => [mul(y, sub(upstream, sumLast(mul(upstream, y))))],
-};
-
-const logSoftmaxOperation: Operation<None> = {
-  name: "logSoftmax",
-  shape: ([x]) => x!,
-  onnx: (emit, inputs) => emit.node("LogSoftmax", inputs, { axis: { int: -1 } }),
-  gradient: (y, upstream) => [sub(upstream, mul(exp(y), sumLast(upstream)))],
 };
 
 const rmsNormOperation: Operation<{ epsilon: number }> = {
@@ -81,7 +74,6 @@ const pickOperation: Operation<None> = {
 
 /** Softmax over the last axis. */
 export const softmax = (x: Value): Value => apply(softmaxOperation, [x], {});
-export const logSoftmax = (x: Value): Value => apply(logSoftmaxOperation, [x], {});
 /** x / √(mean x² + ε) · weight over the last axis (Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4). */
 export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
   apply(rmsNormOperation, [x, weight], { epsilon });

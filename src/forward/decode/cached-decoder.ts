@@ -1,22 +1,23 @@
 // Decoding with a key-value cache: each step takes the next tokens of a batch of sequences and returns the logits of the last.
 import type { Backend } from "../../compute/backend.ts";
 import { Graph, type Value } from "../../compute/graph.ts";
-import { linear } from "../../compute/operations/index.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
-import type { Model } from "../../model/model.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { type LayerIndex, layerIndices } from "../../model/spec/layer-index.ts";
 import {
-  attentionHalf,
+  attentionSublayer,
   declareWeights,
+  hasSublayer,
   type LayerContext,
   type LayerValues,
-  mlpHalf,
-  norm,
+  mlpSublayer,
 } from "../graphs/decoder-layer.ts";
-import { cachedPosition } from "../graphs/position.ts";
-import { readFinalNorm } from "../run/head-tiles.ts";
-import { embed } from "../run/hidden-states.ts";
-import { ProgramCache } from "../run/programs.ts";
+import { type HeadInputs, tileLogits } from "../graphs/head.ts";
+import { cachedPosition, declarePosition } from "../graphs/position.ts";
+import { embed } from "../run/embed.ts";
+import { readFinalNorm, tileRanges } from "../run/head-tiles.ts";
+import { layerKey, ProgramCache } from "../run/programs.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
 import type { ResidentWeights } from "./resident-weights.ts";
 
@@ -52,9 +53,9 @@ export class CachedDecoder {
    */
   async step(ids: Int32Array, count: number): Promise<Float32Array> {
     const { model } = this.#weights;
-    const all = await embed(model, { ids, count: 1, length: ids.length });
-    let hidden: Tensor = all[0]!.hidden;
-    for (const index of model.spec.layers.keys()) hidden = await this.#layer(index, hidden, count);
+    const { all } = await embed(model, { ids, count: 1, length: ids.length });
+    let hidden: Tensor = tensor(all, [ids.length, model.spec.hiddenSize]);
+    for (const index of layerIndices(model.spec)) hidden = await this.#layer(index, hidden, count);
     this.#length += count;
     return this.#logits(lastRows(hidden.data as Float32Array, this.#batch, count));
   }
@@ -63,24 +64,18 @@ export class CachedDecoder {
     return this.#programs.release();
   }
 
-  async #layer(index: number, x: Tensor, length: number): Promise<Tensor> {
+  async #layer(index: LayerIndex, x: Tensor, length: number): Promise<Tensor> {
     const { spec } = this.#weights.model;
-    const layer = spec.layers[index]!;
+    const { sizes, weights } = await this.#weights.layer(index);
     const cache = this.#caches[index]!;
-    const context: LayerContext = { spec, layer, batch: this.#batch, length };
-    const weights = await this.#weights.layer(index);
-    const sizes = [layer.numAttentionHeads, layer.numKeyValueHeads, layer.intermediateSize].join(" ");
-    const program = await this.#programs.get(`layer ${length} ${cache.capacity} ${sizes}`, () =>
-      stepGraph(context, weights, cache.capacity),
+    const { capacity } = cache;
+    const context: LayerContext = { spec, sizes, batch: this.#batch, length };
+    const program = await this.#programs.get(["step", capacity, ...layerKey(context, weights)], () =>
+      stepGraph(context, weights, capacity),
     );
-    const past =
-      layer.numAttentionHeads === 0
-        ? {}
-        : {
-            ...cachedPosition(spec, layer, this.#length, length, cache.capacity),
-            keys: cache.keys,
-            values: cache.values,
-          };
+    const past = hasSublayer("attention", sizes)
+      ? { ...cachedPosition(spec, sizes, this.#length, length, capacity), keys: cache.keys, values: cache.values }
+      : {};
     const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...past });
     if (newKeys && newValues) this.#append(cache, newKeys.data as Float32Array, newValues.data as Float32Array, length);
     return hidden!;
@@ -97,12 +92,12 @@ export class CachedDecoder {
     const logits = new Float32Array(this.#batch * spec.vocabSize);
     const hidden = tensor(last, [this.#batch, spec.hiddenSize]);
     const finalNorm = await readFinalNorm(this.#weights.model);
-    for await (const { start, weight } of this.#weights.tiles()) {
-      const rows = weight.shape[0]!;
-      const program = await this.#programs.get(`head ${rows}`, () =>
-        logitsGraph(this.#weights.model, this.#batch, rows),
-      );
-      const tile = (await program.run({ hidden, finalNorm, head: weight })).logits!.data as Float32Array;
+    for (const range of tileRanges(spec)) {
+      const { start, end, weight } = await this.#weights.tile(range);
+      const rows = end - start;
+      const inputs: HeadInputs = { hidden, finalNorm, head: weight };
+      const program = await this.#programs.get(["logits", rows], () => logitsGraph(spec, this.#batch, rows));
+      const tile = (await program.run({ ...inputs })).logits!.data as Float32Array;
       for (let i = 0; i < this.#batch; i++)
         logits.set(tile.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
     }
@@ -119,14 +114,14 @@ function lastRows(hidden: Float32Array, batch: number, count: number): Float32Ar
   return last;
 }
 
-/** A layer without attention or without an MLP has only the other half. */
+/** A layer without attention or without an MLP has only the other sublayer. */
 function stepGraph(context: LayerContext, weights: LayerWeights, capacity: number): Graph {
-  const { spec, layer, batch, length } = context;
+  const { spec, sizes, batch, length } = context;
   const graph = new Graph();
   const x = graph.input("x", [batch * length, spec.hiddenSize]);
   const values = declareWeights(graph, weights);
-  const hidden = layer.numAttentionHeads === 0 ? x : addCachedAttention(graph, context, x, values, capacity);
-  graph.output("hidden", layer.intermediateSize === 0 ? hidden : mlpHalf(context, hidden, values).hidden);
+  const hidden = hasSublayer("attention", sizes) ? addCachedAttention(graph, context, x, values, capacity) : x;
+  graph.output("hidden", hasSublayer("mlp", sizes) ? mlpSublayer(context, hidden, values).hidden : hidden);
   return graph;
 }
 
@@ -138,24 +133,18 @@ function addCachedAttention(
   values: LayerValues,
   capacity: number,
 ): Value {
-  const { spec, layer, batch, length } = context;
-  const position = {
-    cos: graph.input("cos", [length, spec.headDim]),
-    sin: graph.input("sin", [length, spec.headDim]),
-    mask: graph.input("mask", [length, capacity + length]),
-  };
-  const cacheShape = [batch, layer.numKeyValueHeads, capacity, spec.headDim];
+  const { spec, sizes, batch, length } = context;
+  const position = declarePosition(graph, spec, length, capacity + length);
+  const cacheShape = [batch, sizes.numKeyValueHeads, capacity, spec.headDim];
   const past = { keys: graph.input("keys", cacheShape), values: graph.input("values", cacheShape) };
-  const attention = attentionHalf(context, x, values, position, past);
+  const attention = attentionSublayer(context, x, values, position, past);
   graph.output("newKeys", attention.keys);
   graph.output("newValues", attention.values);
   return attention.hidden;
 }
 
-function logitsGraph(model: Model, count: number, rows: number): Graph {
-  const { spec } = model;
+function logitsGraph(spec: DecoderSpec, count: number, rows: number): Graph {
   const graph = new Graph();
-  const x = norm(spec, graph.input("hidden", [count, spec.hiddenSize]), graph.input("finalNorm", [spec.hiddenSize]));
-  graph.output("logits", linear(x, graph.input("head", [rows, spec.hiddenSize])));
+  graph.output("logits", tileLogits(graph, spec, count, rows));
   return graph;
 }

@@ -5,7 +5,7 @@ import { CachedDecoder } from "./cached-decoder.ts";
 import { ResidentWeights } from "./resident-weights.ts";
 import { sampleToken } from "./sample.ts";
 
-export interface GenerateRequest {
+export interface DecodeRequest {
   /** Token ids that begin the text, at least one. */
   readonly prompt: readonly number[];
   readonly maxTokens: number;
@@ -20,12 +20,13 @@ export interface GenerateRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Yields token ids as they are decided. */
-export async function* generateTokens(
+/** Calls `onToken` with each token id as it is decided. */
+export async function generateTokens(
   backend: Backend,
   model: Model,
-  request: GenerateRequest,
-): AsyncGenerator<number> {
+  request: DecodeRequest,
+  onToken: (id: number) => void,
+): Promise<void> {
   const decoder = new CachedDecoder(backend, new ResidentWeights(model, request.budgetBytes), 1);
   try {
     let next = Int32Array.from(request.prompt);
@@ -34,7 +35,7 @@ export async function* generateTokens(
       const logits = await decoder.step(next, next.length);
       const token = sampleToken(logits, request.temperature, request.random);
       if (request.stopTokens.includes(token)) return;
-      yield token;
+      onToken(token);
       next = Int32Array.of(token);
     }
   } finally {

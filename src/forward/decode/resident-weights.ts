@@ -2,8 +2,9 @@
 // read again for each token when they do not.
 import { elementCount } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
-import { type LayerWeights, readLayer } from "../../model/read-layer.ts";
-import { type HeadTile, headTiles } from "../run/head-tiles.ts";
+import { type DecoderLayer, readLayer } from "../../model/read-layer.ts";
+import type { LayerIndex } from "../../model/spec/layer-index.ts";
+import { type HeadTile, readTile, type TileRange } from "../run/head-tiles.ts";
 
 /** Bytes of all weights as f32: what decoding holds in memory. */
 export function residentBytes(model: Model): number {
@@ -14,25 +15,24 @@ export function residentBytes(model: Model): number {
 export class ResidentWeights {
   readonly model: Model;
   readonly #keep: boolean;
-  readonly #layers = new Map<number, LayerWeights>();
-  readonly #tiles: HeadTile[] = [];
+  readonly #layers = new Map<LayerIndex, DecoderLayer>();
+  readonly #tiles = new Map<number, HeadTile>();
 
   constructor(model: Model, budgetBytes: number) {
     this.model = model;
     this.#keep = residentBytes(model) <= budgetBytes;
   }
 
-  async layer(index: number): Promise<LayerWeights> {
-    const weights = this.#layers.get(index) ?? (await readLayer(this.model, index));
-    if (this.#keep) this.#layers.set(index, weights);
-    return weights;
+  async layer(index: LayerIndex): Promise<DecoderLayer> {
+    const layer = this.#layers.get(index) ?? (await readLayer(this.model, index));
+    if (this.#keep) this.#layers.set(index, layer);
+    return layer;
   }
 
-  async *tiles(): AsyncGenerator<HeadTile> {
-    if (this.#tiles.length > 0) return yield* this.#tiles;
-    for await (const tile of headTiles(this.model)) {
-      if (this.#keep) this.#tiles.push(tile);
-      yield tile;
-    }
+  /** A tile of the head, one of `tileRanges`. */
+  async tile(range: TileRange): Promise<HeadTile> {
+    const tile = this.#tiles.get(range.start) ?? (await readTile(this.model, range));
+    if (this.#keep) this.#tiles.set(range.start, tile);
+    return tile;
   }
 }

@@ -1,4 +1,4 @@
-// One decoder layer as a graph, in two halves: attention with its residual, MLP with its residual. Everything that differs
+// One decoder layer as a graph of two sublayers: attention with its residual, MLP with its residual. Everything that differs
 // between families is read from the DecoderSpec; nothing here knows a family by name.
 import type { Graph, Value } from "../../compute/graph.ts";
 import {
@@ -18,15 +18,33 @@ import {
   swapLast,
   transpose,
 } from "../../compute/operations/index.ts";
-import type { LayerWeights } from "../../model/read-layer.ts";
+import type { OutputProjection } from "../../linalg/projection.ts";
+import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
-import type { Half, LayerRole } from "../../model/spec/tensor-names.ts";
+import { type LayerRole, type Sublayer, sublayerOf } from "../../model/spec/tensor-names.ts";
+import { declarePosition, type Position } from "./position.ts";
 
-/** What takes part in the projection that ends a half. */
-export const PROJECTION_ROLES: Readonly<Record<Half, Readonly<Record<"weight" | "bias" | "outputNorm", LayerRole>>>> = {
+/** What takes part in the projection that ends a sublayer. */
+export const PROJECTION_ROLES: Readonly<
+  Record<Sublayer, Readonly<Record<"weight" | "bias" | "outputNorm", LayerRole>>>
+> = {
   attention: { weight: "oProj", bias: "oBias", outputNorm: "attentionOutputNorm" },
   mlp: { weight: "downProj", bias: "downBias", outputNorm: "mlpOutputNorm" },
 };
+
+/** The projection that ends a sublayer: o_proj or down_proj. The layer has that sublayer. */
+export function projectionOf(name: Sublayer, { weights }: DecoderLayer): OutputProjection {
+  const { data, shape } = weights[PROJECTION_ROLES[name].weight]!;
+  return { weight: data, inputSize: shape[1]!, outputSize: shape[0]! };
+}
+
+/** Whether a layer of these sizes has the sublayer. */
+export const hasSublayer = (name: Sublayer, { numAttentionHeads, intermediateSize }: LayerSpec): boolean =>
+  (name === "attention" ? numAttentionHeads : intermediateSize) > 0;
+
+/** The weights of a layer that belong to a sublayer. */
+export const sublayerWeights = (name: Sublayer, weights: LayerWeights): LayerWeights =>
+  Object.fromEntries(Object.entries(weights).filter(([role]) => sublayerOf(role as LayerRole) === name));
 
 /** The weights of a layer as values of the graph, by role; a role that the layer does not have is absent. */
 export type LayerValues = Partial<Record<LayerRole, Value>>;
@@ -34,17 +52,9 @@ export type LayerValues = Partial<Record<LayerRole, Value>>;
 /** Sizes that a compiled layer graph is fixed to. */
 export interface LayerContext {
   readonly spec: DecoderSpec;
-  readonly layer: LayerSpec;
+  readonly sizes: LayerSpec;
   readonly batch: number; // windows
   readonly length: number; // tokens of each
-}
-
-/** What tells a token where it stands. */
-export interface Position {
-  readonly cos: Value; // [length, headDim]
-  readonly sin: Value; // [length, headDim]
-  /** Added to the scores: 0 where a query may look, very negative where not. [length, keys] */
-  readonly mask: Value;
 }
 
 /** Keys and values of earlier tokens, already rotated. */
@@ -53,30 +63,25 @@ export interface Past {
   readonly values: Value; // [batch, numKeyValueHeads, capacity, headDim]
 }
 
-export interface AttentionHalf {
-  /** Input of oProj. [tokens, numAttentionHeads · headDim] */
-  readonly heads: Value;
-  /** Output of oProj. [tokens, hiddenSize] */
+/** The values of a sublayer that others ask for. */
+export interface SublayerValues {
+  /** Input z of the projection that ends it: elements of the heads, or neurons. [tokens, inputSize] */
+  readonly inputs: Value;
+  /** Output of that projection, before a norm behind it. [tokens, hiddenSize] */
   readonly written: Value;
-  /** Residual stream after attention. [tokens, hiddenSize] */
+  /** Residual stream after the sublayer. [tokens, hiddenSize] */
   readonly hidden: Value;
+}
+
+export interface AttentionSublayer extends SublayerValues {
   readonly keys: Value; // of these tokens, rotated [batch, numKeyValueHeads, length, headDim]
   readonly values: Value; // of these tokens [batch, numKeyValueHeads, length, headDim]
 }
 
-export interface MlpHalf {
-  /** Input of downProj. [tokens, intermediateSize] */
-  readonly neurons: Value;
-  /** Output of downProj. [tokens, hiddenSize] */
-  readonly written: Value;
-  /** Residual stream after the layer. [tokens, hiddenSize] */
-  readonly hidden: Value;
-}
-
-/** Both halves, as far as the layer has them. */
+/** Both sublayers, as far as the layer has them. */
 export interface WholeLayer {
-  readonly attention: AttentionHalf | undefined;
-  readonly mlp: MlpHalf | undefined;
+  readonly attention: SublayerValues | undefined;
+  readonly mlp: SublayerValues | undefined;
   /** Residual stream after the layer. [tokens, hiddenSize] */
   readonly hidden: Value;
 }
@@ -86,19 +91,20 @@ export function declareWeights(graph: Graph, weights: LayerWeights): LayerValues
   return Object.fromEntries(Object.entries(weights).map(([role, { shape }]) => [role, graph.input(role, shape)]));
 }
 
-/** The layer from its input x on, attention first; `position` is asked for where there is an attention. */
-export function wholeLayer(
-  context: LayerContext,
-  x: Value,
-  weights: LayerValues,
-  position: () => Position,
-): WholeLayer {
-  const { numAttentionHeads, intermediateSize } = context.layer;
-  const attention = numAttentionHeads === 0 ? undefined : attentionHalf(context, x, weights, position());
+/** The layer from its input x on, attention first. */
+export function wholeLayer(context: LayerContext, x: Value, weights: LayerValues): WholeLayer {
+  const { sizes } = context;
+  const attention = hasSublayer("attention", sizes) ? sublayer("attention", context, x, weights) : undefined;
   const middle = attention?.hidden ?? x;
-  const mlp = intermediateSize === 0 ? undefined : mlpHalf(context, middle, weights);
+  const mlp = hasSublayer("mlp", sizes) ? sublayer("mlp", context, middle, weights) : undefined;
   return { attention, mlp, hidden: mlp?.hidden ?? middle };
 }
+
+/** One sublayer over windows that start at position 0; an attention declares its position in the graph of x. */
+export const sublayer = (name: Sublayer, context: LayerContext, x: Value, weights: LayerValues): SublayerValues =>
+  name === "attention"
+    ? attentionSublayer(context, x, weights, declarePosition(x.graph, context.spec, context.length))
+    : mlpSublayer(context, x, weights);
 
 /**
  * x + attention(norm(x)), tokens of all windows in the rows of x [batch · length, hiddenSize].
@@ -106,15 +112,15 @@ export function wholeLayer(
  * Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are stacked along the token axis,
  * so that keys and values are never repeated.
  */
-export function attentionHalf(
+export function attentionSublayer(
   context: LayerContext,
   x: Value,
   weights: LayerValues,
   position: Position,
   past?: Past,
-): AttentionHalf {
-  const { spec, layer, batch, length } = context;
-  const { numAttentionHeads, numKeyValueHeads } = layer;
+): AttentionSublayer {
+  const { spec, sizes, batch, length } = context;
+  const { numAttentionHeads, numKeyValueHeads } = sizes;
   const group = numAttentionHeads / numKeyValueHeads;
   const normed = norm(spec, x, weights.attentionNorm!);
   const project = (weight: Value, bias: Value | undefined, headNorm: Value | undefined, heads: number): Value => {
@@ -137,31 +143,30 @@ export function attentionHalf(
     keyCount,
   ]);
   const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
-  const heads = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
-  return { heads, ...projected("attention", spec, x, heads, weights), keys, values };
+  const inputs = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
+  return { ...projected("attention", spec, x, inputs, weights), keys, values };
 }
 
 /** h + MLP(norm(h)) with a gated MLP (Shazeer 2020, arXiv:2002.05202): down(act(gate(h)) ⊙ up(h)). */
-export function mlpHalf(context: LayerContext, h: Value, weights: LayerValues): MlpHalf {
-  const { spec } = context;
+export function mlpSublayer({ spec }: LayerContext, h: Value, weights: LayerValues): SublayerValues {
   const normed = norm(spec, h, weights.mlpNorm!);
   const gate = activate(spec, biased(linear(normed, weights.gateProj!), weights.gateBias));
-  const neurons = mul(gate, biased(linear(normed, weights.upProj!), weights.upBias));
-  return { neurons, ...projected("mlp", spec, h, neurons, weights) };
+  const inputs = mul(gate, biased(linear(normed, weights.upProj!), weights.upBias));
+  return projected("mlp", spec, h, inputs, weights);
 }
 
-/** The projection that ends a half, from its inputs [tokens, size], and the residual stream x [tokens, hiddenSize] with it. */
+/** The end of a sublayer, from the inputs of its projection [tokens, inputSize] and the residual stream x [tokens, hiddenSize]. */
 export function projected(
-  half: Half,
+  name: Sublayer,
   spec: DecoderSpec,
   x: Value,
   inputs: Value,
   weights: LayerValues,
-): Pick<MlpHalf, "written" | "hidden"> {
-  const roles = PROJECTION_ROLES[half];
+): SublayerValues {
+  const roles = PROJECTION_ROLES[name];
   const [outputNorm, bias] = [weights[roles.outputNorm], weights[roles.bias]];
   const written = biased(linear(inputs, weights[roles.weight]!), bias);
-  return { written, hidden: add(x, outputNorm ? norm(spec, written, outputNorm) : written) };
+  return { inputs, written, hidden: add(x, outputNorm ? norm(spec, written, outputNorm) : written) };
 }
 
 /** RMSNorm with the family's convention of the weight. */

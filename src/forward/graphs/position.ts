@@ -1,4 +1,5 @@
 // Rotary tables and attention masks as tensors.
+import type { Graph, Value } from "../../compute/graph.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
 import { type RotaryTable, rotaryTable } from "../../model/spec/rope.ts";
@@ -6,11 +7,28 @@ import { type RotaryTable, rotaryTable } from "../../model/spec/rope.ts";
 /** Added to the score of a key that must not be seen: its softmax weight is exactly 0 in f32. */
 const HIDDEN = -1e9;
 
-export interface PositionTensors {
-  readonly cos: Tensor; // [length, headDim]
-  readonly sin: Tensor; // [length, headDim]
-  readonly mask: Tensor; // [length, keys]
+/** What tells an attention where its tokens stand, as tensors or as values of a graph. */
+interface PositionOf<T> {
+  readonly cos: T; // [length, headDim]
+  readonly sin: T; // [length, headDim]
+  /** Added to the scores: 0 where a query may look, very negative where not. [length, keys] */
+  readonly mask: T;
 }
+
+export type Position = PositionOf<Value>;
+export type PositionTensors = PositionOf<Tensor>;
+
+/** Declares the position of `length` tokens, which look at `keys` tokens, as inputs of a graph: it takes `PositionTensors`. */
+export const declarePosition = (
+  graph: Graph,
+  { headDim }: DecoderSpec,
+  length: number,
+  keys: number = length,
+): Position => ({
+  cos: graph.input("cos", [length, headDim]),
+  sin: graph.input("sin", [length, headDim]),
+  mask: graph.input("mask", [length, keys]),
+});
 
 /** Causal attention within windows that start at position 0, limited by the layer's sliding window. */
 export function windowPosition(spec: DecoderSpec, layer: LayerSpec, length: number): PositionTensors {

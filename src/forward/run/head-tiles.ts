@@ -1,27 +1,42 @@
-// The output head as tiles of vocabulary rows.
+// The weights of the output head, the matrix as tiles of vocabulary rows.
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { finalNormTensor, headTensor } from "../../model/spec/tensor-names.ts";
 
 /** Bytes of head weights in memory at once. */
 const TILE_BYTES = 24 * 2 ** 20;
 
-/** Rows of the head for token ids start, start + 1, ... */
-export interface HeadTile {
+/** Token ids `start` to `end` − 1. */
+export interface TileRange {
   readonly start: number;
-  readonly weight: Tensor<Float32Array>; // [rows, hiddenSize]
+  readonly end: number;
 }
 
-/** The head's tiles in order of token id; with tied embeddings they are rows of the embedding matrix. */
-export async function* headTiles(model: Model, tileBytes: number = TILE_BYTES): AsyncGenerator<HeadTile> {
-  const { vocabSize, hiddenSize, tiedEmbeddings } = model.spec;
-  const name = tiedEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-  const tileRows = Math.max(1, Math.floor(tileBytes / (4 * hiddenSize)));
-  for (let start = 0; start < vocabSize; start += tileRows) {
-    const end = Math.min(vocabSize, start + tileRows);
-    yield { start, weight: tensor(await model.readRows(name, start, end), [end - start, hiddenSize]) };
-  }
+/** Rows of the head for a range of token ids. */
+export interface HeadTile extends TileRange {
+  readonly weight: Tensor<Float32Array>; // [end - start, hiddenSize]
+}
+
+/** The ranges that together are the vocabulary, in order of token id. */
+export function tileRanges(
+  { vocabSize, hiddenSize }: Pick<DecoderSpec, "vocabSize" | "hiddenSize">,
+  tileBytes: number = TILE_BYTES,
+): TileRange[] {
+  const rows = Math.max(1, Math.floor(tileBytes / (4 * hiddenSize)));
+  return Array.from({ length: Math.ceil(vocabSize / rows) }, (_, i) => ({
+    start: i * rows,
+    end: Math.min(vocabSize, (i + 1) * rows),
+  }));
+}
+
+/** Reads one tile; with tied embeddings its rows are those of the embedding matrix. */
+export async function readTile(model: Model, { start, end }: TileRange): Promise<HeadTile> {
+  const rows = await model.readRows(headTensor(model.spec).name, start, end);
+  return { start, end, weight: tensor(rows, [end - start, model.spec.hiddenSize]) };
 }
 
 export async function readFinalNorm(model: Model): Promise<Tensor<Float32Array>> {
-  return tensor(await model.read("model.norm.weight"), [model.spec.hiddenSize]);
+  const { name, shape } = finalNormTensor(model.spec);
+  return tensor(await model.read(name), shape);
 }

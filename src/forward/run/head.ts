@@ -2,16 +2,37 @@
 // memory in tiles, and what the tiles say is merged exactly.
 import type { Program } from "../../compute/backend.ts";
 import { Graph, type Value } from "../../compute/graph.ts";
-import { argMax, exp, linear, max, mul, pick, sub, sum } from "../../compute/operations/index.ts";
+import { argMax, exp, max, mul, pick, sub, sum } from "../../compute/operations/index.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { norm } from "../graphs/decoder-layer.ts";
-import { type HeadTile, headTiles, readFinalNorm } from "./head-tiles.ts";
+import { type HeadInputs, tileLogits } from "../graphs/head.ts";
+import { type HeadTile, readFinalNorm, readTile, tileRanges } from "./head-tiles.ts";
 import type { ProgramCache } from "./programs.ts";
 
 /** Tokens whose logits of one tile are in memory at once. */
 const TOKENS_PER_RUN = 512;
+
+/** Tokens `first` to `first` + `count` − 1. */
+export interface TokenRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The ranges in which tokens pass through a head. */
+export const tokenRanges = (tokens: number): TokenRange[] =>
+  Array.from({ length: Math.ceil(tokens / TOKENS_PER_RUN) }, (_, i) => ({
+    first: i * TOKENS_PER_RUN,
+    count: Math.min(TOKENS_PER_RUN, tokens - i * TOKENS_PER_RUN),
+  }));
+
+/** A view on some rows of states [tokens, hiddenSize]. */
+export const tokenRows = (
+  states: Float32Array,
+  { first, count }: TokenRange,
+  hiddenSize: number,
+): Tensor<Float32Array> =>
+  tensor(states.subarray(first * hiddenSize, (first + count) * hiddenSize), [count, hiddenSize]);
 
 /** Hidden states before the final norm, and the model whose head reads them. */
 export interface HeadInput {
@@ -36,11 +57,12 @@ export interface HeadComparison extends HeadStatistics {
 export async function runHead(programs: ProgramCache, input: HeadInput, targets: Int32Array): Promise<HeadStatistics> {
   const statistics = new Accumulator(targets);
   const finalNorm = await readFinalNorm(input.model);
-  for await (const tile of headTiles(input.model)) {
-    for (const chunk of chunks(input, targets, tile)) {
-      const program = await tileProgram(programs, input.model.spec, chunk.count, tile);
-      const inputs = { hidden: chunk.hidden, finalNorm, head: tile.weight, targets: chunk.targets };
-      statistics.merge(chunk.first, tile, await program.run(inputs));
+  for (const range of tileRanges(input.model.spec)) {
+    const tile = await readTile(input.model, range);
+    for (const tokens of tokenRanges(targets.length)) {
+      const program = await tileProgram(programs, input.model.spec, tokens, tile);
+      const inputs = headInputs(input, tokens, finalNorm, tile);
+      statistics.merge(tokens, tile, await program.run({ ...inputs, targets: targetsIn(tile, targets, tokens) }));
     }
   }
   return statistics;
@@ -60,32 +82,26 @@ export async function compareHeads(
   targets: Int32Array,
 ): Promise<HeadComparison[]> {
   const pairs = hidden.map((own) => ({
-    input: { model, hidden: own },
+    hidden: own,
     statistics: new Accumulator(targets),
     reference: new Accumulator(targets),
   }));
   const [finalNorm, denseNorm] = [await readFinalNorm(model), await readFinalNorm(dense.model)];
-  const ownTiles = model === dense.model ? undefined : headTiles(model);
-  for await (const denseTile of headTiles(dense.model)) {
-    const tile = ownTiles ? ((await ownTiles.next()).value as HeadTile) : denseTile;
-    for (const chunk of chunks(dense, targets, tile)) {
-      const denseProgram = await tileProgram(programs, dense.model.spec, chunk.count, tile, "reference");
-      const shared = { targets: chunk.targets };
-      const denseInputs = { ...shared, hidden: chunk.hidden, finalNorm: denseNorm, head: denseTile.weight };
-      const { logits: denseLogits, ...wanted } = await denseProgram.run(denseInputs);
-      const { largest: denseLargest } = wanted;
-      const program = await tileProgram(programs, model.spec, chunk.count, tile, "compared");
-      for (const { input, statistics, reference } of pairs) {
-        const own = {
-          ...shared,
-          hidden: chunkOf(input, targets, tile, chunk.first).hidden,
-          finalNorm,
-          head: tile.weight,
-        };
-        const compared = { denseLogits: denseLogits!, denseLargest: denseLargest! };
-        const { cross, ...result } = await program.run({ ...own, ...compared });
-        statistics.merge(chunk.first, tile, result);
-        reference.merge(chunk.first, tile, { ...wanted, cross: cross! });
+  for (const range of tileRanges(model.spec)) {
+    const denseTile = await readTile(dense.model, range);
+    const tile = model === dense.model ? denseTile : await readTile(model, range);
+    for (const tokens of tokenRanges(targets.length)) {
+      const inTile = targetsIn(tile, targets, tokens);
+      const denseProgram = await tileProgram(programs, dense.model.spec, tokens, tile, "reference");
+      const denseInputs = headInputs(dense, tokens, denseNorm, denseTile);
+      const { logits: denseLogits, ...wanted } = await denseProgram.run({ ...denseInputs, targets: inTile });
+      const compared = { targets: inTile, denseLogits: denseLogits!, denseLargest: wanted.largest! };
+      const program = await tileProgram(programs, model.spec, tokens, tile, "compared");
+      for (const { hidden: own, statistics, reference } of pairs) {
+        const inputs = headInputs({ model, hidden: own }, tokens, finalNorm, tile);
+        const { cross, ...result } = await program.run({ ...inputs, ...compared });
+        statistics.merge(tokens, tile, result);
+        reference.merge(tokens, tile, { ...wanted, cross: cross! });
       }
     }
   }
@@ -94,29 +110,18 @@ export async function compareHeads(
   );
 }
 
-interface Chunk {
-  readonly first: number;
-  readonly count: number;
-  readonly hidden: Tensor; // [count, hiddenSize]
-  readonly targets: Tensor; // index of the target inside the tile, 0 where it lies outside [count, 1]
-}
+/** What a graph of the head takes for some tokens and a tile. */
+export const headInputs = (
+  { model, hidden }: HeadInput,
+  tokens: TokenRange,
+  finalNorm: Tensor,
+  { weight }: HeadTile,
+): HeadInputs => ({ hidden: tokenRows(hidden, tokens, model.spec.hiddenSize), finalNorm, head: weight });
 
-function* chunks(input: HeadInput, targets: Int32Array, tile: HeadTile): Generator<Chunk> {
-  for (let first = 0; first < targets.length; first += TOKENS_PER_RUN) yield chunkOf(input, targets, tile, first);
-}
-
-function chunkOf({ model, hidden }: HeadInput, targets: Int32Array, { start, weight }: HeadTile, first: number): Chunk {
-  const { hiddenSize } = model.spec;
-  const count = Math.min(TOKENS_PER_RUN, targets.length - first);
-  const inTile = targets
-    .slice(first, first + count)
-    .map((id) => (id >= start && id < start + weight.shape[0]! ? id - start : 0));
-  return {
-    first,
-    count,
-    hidden: tensor(hidden.subarray(first * hiddenSize, (first + count) * hiddenSize), [count, hiddenSize]),
-    targets: tensor(inTile, [count, 1]),
-  };
+/** Index of each token's target inside the tile, 0 where it lies outside. [count, 1] */
+function targetsIn({ start, end }: HeadTile, targets: Int32Array, { first, count }: TokenRange): Tensor {
+  const inTile = targets.slice(first, first + count).map((id) => (id >= start && id < end ? id - start : 0));
+  return tensor(inTile, [count, 1]);
 }
 
 /** What a tile's program gives beside the statistics: the logits themselves, or the comparison with another's. */
@@ -125,15 +130,14 @@ type TileRole = "reference" | "compared";
 function tileProgram(
   programs: ProgramCache,
   spec: DecoderSpec,
-  count: number,
-  tile: HeadTile,
+  { count }: TokenRange,
+  { start, end }: HeadTile,
   role?: TileRole,
 ): Promise<Program> {
-  const rows = tile.weight.shape[0]!;
-  return programs.get(`head ${count} ${rows} ${role}`, () => {
+  const rows = end - start;
+  return programs.get(["head", count, rows, role ?? "alone"], () => {
     const graph = new Graph();
-    const x = norm(spec, graph.input("hidden", [count, spec.hiddenSize]), graph.input("finalNorm", [spec.hiddenSize]));
-    const logits = linear(x, graph.input("head", [rows, spec.hiddenSize]));
+    const logits = tileLogits(graph, spec, count, rows);
     addTileStatistics(graph, logits, graph.input("targets", [count, 1], "i32"));
     if (role === "reference") graph.output("logits", logits);
     if (role === "compared") {
@@ -171,7 +175,7 @@ class Accumulator implements HeadStatistics {
     this.top = new Int32Array(targets.length);
   }
 
-  merge(first: number, { start, weight }: HeadTile, result: Record<string, Tensor>): void {
+  merge({ first }: TokenRange, { start, end }: HeadTile, result: Record<string, Tensor>): void {
     const { largest: maxima, sum: sums, top, target, cross } = result;
     for (const [i, largest] of maxima!.data.entries()) {
       const token = first + i;
@@ -183,7 +187,7 @@ class Accumulator implements HeadStatistics {
       this.#sum[token]! += factor * sums!.data[i]!;
       if (cross) this.#cross[token]! += factor * cross.data[i]!;
       const id = this.#targets[token]!;
-      if (id >= start && id < start + weight.shape[0]!) this.targetLogit[token] = target!.data[i]!;
+      if (id >= start && id < end) this.targetLogit[token] = target!.data[i]!;
     }
   }
 

@@ -1,33 +1,81 @@
 // The residual stream of a set of token windows, in batches that fit through one run of a layer.
 import { type Tensor, tensor } from "../../compute/tensor.ts";
-import type { Model } from "../../model/model.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
 
 /** Tokens that go through a layer at once: enough to keep the processor busy, few enough to keep activations small. */
 const TOKENS_PER_BATCH = 2048;
 
-/** Bytes of embedding rows read at once. */
-const TILE_BYTES = 16 * 2 ** 20;
-
-/** Rows that are read though nobody asked for them, rather than starting another read. */
-const MAX_GAP = 256;
-
 export interface HiddenBatch {
   readonly batch: number; // windows
   readonly length: number; // tokens of each
-  readonly hidden: Tensor<Float32Array>; // [batch · length, hiddenSize], rewritten in place layer by layer
+  readonly hidden: Tensor<Float32Array>; // [batch · length, hiddenSize]
 }
 
-/** Batches one after the other; what is done to a batch before the next is asked for stays done. */
-export type HiddenStates = Iterable<HiddenBatch> | AsyncIterable<HiddenBatch>;
+/** Hidden states of some windows, of which one batch at a time need be in memory. */
+export interface HiddenStates {
+  readonly batchCount: number;
+  /** Shows a batch; it is valid, and must not be changed, until `use` is done. */
+  read<T>(index: number, use: (batch: HiddenBatch) => Promise<T>): Promise<T>;
+  /** Shows a batch and keeps what `change` writes into it. */
+  update<T>(index: number, change: (batch: HiddenBatch) => Promise<T>): Promise<T>;
+}
+
+/** Where a batch lies among the windows. */
+export interface BatchRange {
+  readonly start: number; // first window
+  readonly batch: number; // windows
+}
 
 /** Splits windows into batches of about TOKENS_PER_BATCH tokens. */
-export function batchesOf({ count, length }: TokenWindows): { start: number; batch: number }[] {
+export function batchesOf({ count, length }: Pick<TokenWindows, "count" | "length">): BatchRange[] {
   const size = Math.max(1, Math.floor(TOKENS_PER_BATCH / length));
   return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
     start: i * size,
     batch: Math.min(size, count - i * size),
   }));
+}
+
+/** Hidden states that stay in memory, in one array of which the batches are views. */
+export class ResidentStates implements HiddenStates {
+  /** Of all tokens of all windows. [tokens, hiddenSize] */
+  readonly all: Float32Array<ArrayBuffer>;
+  readonly batches: readonly HiddenBatch[];
+  readonly #windows: Pick<TokenWindows, "count" | "length">;
+  readonly #hiddenSize: number;
+
+  /** @throws {RangeError} when `all` is not [tokens, hiddenSize]: always a programming error */
+  constructor(windows: Pick<TokenWindows, "count" | "length">, hiddenSize: number, all: Float32Array<ArrayBuffer>) {
+    const { count, length } = windows;
+    this.all = tensor(all, [count * length, hiddenSize]).data;
+    this.#windows = windows;
+    this.#hiddenSize = hiddenSize;
+    this.batches = batchesOf(windows).map(({ start, batch }) => {
+      const data = all.subarray(start * length * hiddenSize, (start + batch) * length * hiddenSize);
+      return { batch, length, hidden: tensor(data, [batch * length, hiddenSize]) };
+    });
+  }
+
+  get batchCount(): number {
+    return this.batches.length;
+  }
+
+  read<T>(index: number, use: (batch: HiddenBatch) => Promise<T>): Promise<T> {
+    return use(this.batches[index]!);
+  }
+
+  update<T>(index: number, change: (batch: HiddenBatch) => Promise<T>): Promise<T> {
+    return change(this.batches[index]!);
+  }
+
+  /** The same states in memory of their own. */
+  copy(): ResidentStates {
+    return this.withValues(this.all.slice());
+  }
+
+  /** Other values for each token, in the same batches: a gradient, mostly. [tokens, hiddenSize] */
+  withValues(all: Float32Array<ArrayBuffer>): ResidentStates {
+    return new ResidentStates(this.#windows, this.#hiddenSize, all);
+  }
 }
 
 /** Some windows of a batch, as a view; `start` and `end` as of `slice`. */
@@ -40,49 +88,4 @@ export function sliceOf({ batch, length, hidden }: HiddenBatch, start: number, e
     length,
     hidden: tensor(data, [data.length / hiddenSize, hiddenSize]),
   };
-}
-
-/** Embeddings of all tokens, scaled as the family does. The embedding matrix passes through memory in tiles. */
-export async function embed(model: Model, windows: TokenWindows): Promise<HiddenBatch[]> {
-  const { hiddenSize, embeddingScale } = model.spec;
-  const all = await embeddingRows(model, windows.ids);
-  if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
-  const perWindow = windows.length * hiddenSize;
-  return batchesOf(windows).map(({ start, batch }) => ({
-    batch,
-    length: windows.length,
-    hidden: tensor(all.subarray(start * perWindow, (start + batch) * perWindow), [batch * windows.length, hiddenSize]),
-  }));
-}
-
-/** Hidden states of all batches in one array. Batches made by `embed` are parts of one already. */
-export function joined(states: readonly HiddenBatch[]): Float32Array {
-  const first = states[0]!.hidden.data;
-  const size = states.reduce((total, { hidden }) => total + hidden.data.length, 0);
-  return new Float32Array(first.buffer, first.byteOffset, size);
-}
-
-/** Rows of the embedding matrix, one per token. [tokens, hiddenSize] */
-async function embeddingRows(model: Model, ids: Int32Array): Promise<Float32Array> {
-  const { hiddenSize } = model.spec;
-  const result = new Float32Array(ids.length * hiddenSize);
-  for (const { start, end } of runsOf(ids, Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize))))) {
-    const rows = await model.readRows("model.embed_tokens.weight", start, end);
-    ids.forEach((id, i) => {
-      if (id < start || id >= end) return;
-      result.set(rows.subarray((id - start) * hiddenSize, (id - start + 1) * hiddenSize), i * hiddenSize);
-    });
-  }
-  return result;
-}
-
-/** Ranges of rows that hold all ids, none longer than `most`, none bridging a wide gap. */
-function runsOf(ids: Int32Array, most: number): { start: number; end: number }[] {
-  const runs: { start: number; end: number }[] = [];
-  for (const id of ids.toSorted()) {
-    const last = runs.at(-1);
-    if (last && id < last.end + MAX_GAP && id < last.start + most) last.end = Math.max(last.end, id + 1);
-    else runs.push({ start: id, end: id + 1 });
-  }
-  return runs;
 }

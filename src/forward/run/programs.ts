@@ -1,9 +1,16 @@
 // Compiled graphs, shared by all layers of a shape.
 import type { Backend, Program } from "../../compute/backend.ts";
 import type { Graph } from "../../compute/graph.ts";
+import type { LayerWeights } from "../../model/read-layer.ts";
+import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
+import type { LayerContext } from "../graphs/decoder-layer.ts";
+import { type PositionTensors, windowPosition } from "../graphs/position.ts";
 
 /** Programs kept; a model whose layers all have different widths would otherwise collect hundreds. */
 const MAX_PROGRAMS = 48;
+
+/** What determines a graph of one model: what it computes, under a name that no other graph has, and what it is fixed to. */
+export type ProgramKey = readonly [computes: string, ...fixedTo: readonly (string | number | boolean)[]];
 
 /** Compiles a graph when first asked for and keeps the programs used last. */
 export class ProgramCache {
@@ -14,11 +21,12 @@ export class ProgramCache {
     this.#backend = backend;
   }
 
-  /** The program of `key`; the graph is built only when it is not at hand. The key must determine the graph. */
-  async get(key: string, build: () => Graph): Promise<Program> {
-    const program = this.#programs.get(key) ?? (await this.#backend.compile(build()));
-    this.#programs.delete(key);
-    this.#programs.set(key, program);
+  /** The program of a key; the graph is built only when it is not at hand. */
+  async get(key: ProgramKey, build: () => Graph): Promise<Program> {
+    const name = JSON.stringify(key);
+    const program = this.#programs.get(name) ?? (await this.#backend.compile(build()));
+    this.#programs.delete(name);
+    this.#programs.set(name, program);
     if (this.#programs.size > MAX_PROGRAMS) await this.#releaseOldest();
     return program;
   }
@@ -28,8 +36,38 @@ export class ProgramCache {
   }
 
   async #releaseOldest(): Promise<void> {
-    const [key, program] = this.#programs.entries().next().value!;
-    this.#programs.delete(key);
+    const [name, program] = this.#programs.entries().next().value!;
+    this.#programs.delete(name);
     await program.release();
+  }
+}
+
+/** What a graph of a layer is fixed to: sizes, and which weights there are, since a pruned layer may have a bias that others lack. */
+export function layerKey({ batch, length, sizes }: LayerContext, weights: LayerWeights): (string | number)[] {
+  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = sizes;
+  return [batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize, ...Object.keys(weights)];
+}
+
+/** What all runs of one model's layers share. */
+export class LayerPrograms {
+  readonly spec: DecoderSpec;
+  readonly programs: ProgramCache;
+  readonly #positions = new Map<string, PositionTensors>();
+
+  constructor(backend: Backend, spec: DecoderSpec) {
+    this.spec = spec;
+    this.programs = new ProgramCache(backend);
+  }
+
+  /** Rotary tables and mask of windows of a length in a layer of these sizes. */
+  position(sizes: LayerSpec, length: number): PositionTensors {
+    const key = `${length} ${sizes.slidingWindow} ${JSON.stringify(sizes.rope)}`;
+    const position = this.#positions.get(key) ?? windowPosition(this.spec, sizes, length);
+    this.#positions.set(key, position);
+    return position;
+  }
+
+  release(): Promise<void> {
+    return this.programs.release();
   }
 }

@@ -1,14 +1,14 @@
-// A half of a layer with another projection at its end, where what enters the projection is known: nothing ahead of it is
-// computed again.
+// A sublayer with another projection at its end, where what enters the projection is known: nothing ahead of it is computed
+// again.
 import { Graph } from "../../compute/graph.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import { scatterColumns } from "../../linalg/gather.ts";
-import type { LayerWeights } from "../../model/read-layer.ts";
+import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import type { Half } from "../../model/spec/tensor-names.ts";
+import type { Sublayer } from "../../model/spec/tensor-names.ts";
 import { declareWeights, PROJECTION_ROLES, projected } from "../graphs/decoder-layer.ts";
 import type { HiddenStates } from "./hidden-states.ts";
-import type { LayerRunner } from "./layer-runner.ts";
+import type { LayerPrograms } from "./programs.ts";
 
 export interface ProjectionInputs {
   /** z of each batch before anything was cut, f32 [tokens, size]. */
@@ -18,44 +18,49 @@ export interface ProjectionInputs {
 }
 
 /**
- * States that stand before a half become those behind it, in place.
+ * States that stand before a sublayer become those behind it, in place.
  *
- * @param weights with the new projection, f32 [hiddenSize, k]
+ * @param layer with the new projection, f32 [hiddenSize, k]
  */
 export async function project(
-  { spec, programs }: LayerRunner,
-  half: Half,
-  weights: LayerWeights,
+  { spec, programs }: LayerPrograms,
+  name: Sublayer,
+  { weights }: DecoderLayer,
   { batches, kept }: ProjectionInputs,
   states: HiddenStates,
 ): Promise<void> {
   const size = batches[0]!.shape[1]!;
-  const used = projectionWeights(half, weights, kept, size);
-  const roles = Object.keys(used).join(" ");
-  let next = 0;
-  for await (const { hidden } of states) {
-    const tokens = hidden.shape[0]!;
-    const program = await programs.get(`${half} projection ${tokens} ${size} ${roles}`, () =>
-      projectionGraph(half, spec, tokens, size, used),
-    );
-    await program.run({ x: hidden, z: batches[next++]!, ...used }, { hidden });
-  }
+  const used = projectionWeights(name, weights, kept, size);
+  for (const [i, z] of batches.entries())
+    await states.update(i, async ({ hidden }) => {
+      const tokens = hidden.shape[0]!;
+      const program = await programs.get([`${name} projection`, tokens, size, ...Object.keys(used)], () =>
+        projectionGraph(name, spec, tokens, size, used),
+      );
+      await program.run({ x: hidden, z, ...used }, { hidden });
+    });
 }
 
 /** The projection as wide as before, zero where an element is not read, so that z serves as it is. */
-function projectionWeights(half: Half, weights: LayerWeights, kept: Int32Array, size: number): LayerWeights {
-  const { weight, bias, outputNorm } = PROJECTION_ROLES[half];
+function projectionWeights(name: Sublayer, weights: LayerWeights, kept: Int32Array, size: number): LayerWeights {
+  const { weight, bias, outputNorm } = PROJECTION_ROLES[name];
   const rows = weights[weight]!.shape[0]!;
   const wide = tensor(scatterColumns(weights[weight]!.data, kept, size), [rows, size]);
   const others = [bias, outputNorm].filter((role) => weights[role] !== undefined);
   return { [weight]: wide, ...Object.fromEntries(others.map((role) => [role, weights[role]!])) };
 }
 
-/** x [tokens, hiddenSize] enters the half; `hidden` is the residual stream after it, which may overwrite x. */
-function projectionGraph(half: Half, spec: DecoderSpec, tokens: number, size: number, weights: LayerWeights): Graph {
+/** x [tokens, hiddenSize] enters the sublayer; `hidden` is the residual stream after it, which may overwrite x. */
+function projectionGraph(
+  name: Sublayer,
+  spec: DecoderSpec,
+  tokens: number,
+  size: number,
+  weights: LayerWeights,
+): Graph {
   const graph = new Graph();
   const x = graph.input("x", [tokens, spec.hiddenSize]);
   const z = graph.input("z", [tokens, size]);
-  graph.output("hidden", projected(half, spec, x, z, declareWeights(graph, weights)).hidden);
+  graph.output("hidden", projected(name, spec, x, z, declareWeights(graph, weights)).hidden);
   return graph;
 }

@@ -1,12 +1,20 @@
 // Where a sweep puts what it will need again but must not hold: arrays too many for memory.
 
+/** Space for arrays outside of memory. */
 export interface Scratch {
-  put(key: string, data: Float32Array): Promise<void>;
-  read(key: string): Promise<Float32Array<ArrayBuffer>>;
-  /** Reads what was put into memory of the same size, for who reads so often that new arrays would add up. */
-  readInto(key: string, data: Float32Array): Promise<void>;
-  /** Gives back what was put, and forgets it. */
-  take(key: string): Promise<Float32Array<ArrayBuffer>>;
-  /** Removes everything. */
+  /** Stores a copy of the array. */
+  put(data: Float32Array): Promise<StoredArray>;
+  /** Removes everything; what was stored before can no longer be read. */
   clear(): Promise<void>;
+}
+
+/** An array that waits outside of memory; who holds this may have it back. */
+export interface StoredArray {
+  read(): Promise<Float32Array<ArrayBuffer>>;
+  /** Reads into memory of the same length, for who reads so often that new arrays would add up. */
+  readInto(data: Float32Array): Promise<void>;
+  /** Stores other values of the same length in its place. */
+  write(data: Float32Array): Promise<void>;
+  /** Reads the array and removes it. */
+  take(): Promise<Float32Array<ArrayBuffer>>;
 }

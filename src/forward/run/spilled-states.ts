@@ -1,56 +1,45 @@
 // Hidden states that wait in the scratch space: one batch at a time is in memory.
 import { tensor } from "../../compute/tensor.ts";
-import type { Model } from "../../model/model.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
-import { batchesOf, embed, type HiddenBatch, type HiddenStates } from "./hidden-states.ts";
-import type { Scratch } from "./scratch.ts";
+import { batchesOf, type HiddenBatch, type HiddenStates } from "./hidden-states.ts";
+import type { StoredArray } from "./scratch.ts";
 
-/** Hidden states of more bytes than this are spilled. */
-export const RESIDENT_BYTES: number = 192 * 2 ** 20;
-
-/** Embeddings of all tokens, as `embed` gives them; in memory when they are few, else in the scratch space under `name`. */
-export async function embedOrSpill(
-  model: Model,
-  windows: TokenWindows,
-  scratch: Scratch,
-  name: string,
-  residentBytes: number = RESIDENT_BYTES,
-): Promise<HiddenStates> {
-  if (4 * windows.ids.length * model.spec.hiddenSize <= residentBytes) return embed(model, windows);
-  const keys: string[] = [];
-  for (const { start, batch } of batchesOf(windows)) {
-    const ids = windows.ids.subarray(start * windows.length, (start + batch) * windows.length);
-    const [state] = await embed(model, { ids, count: batch, length: windows.length });
-    keys.push(`${name} ${keys.length}`);
-    await scratch.put(keys.at(-1)!, state!.hidden.data);
-  }
-  return new SpilledStates(windows, model.spec.hiddenSize, scratch, keys);
-}
-
-/** Each batch is read when it is asked for and written back when the next one is; all pass through the same memory. */
-class SpilledStates implements AsyncIterable<HiddenBatch> {
-  readonly #windows: TokenWindows;
+/** Each batch is read when it is asked for, and written back when it was changed; all pass through the same memory. */
+export class SpilledStates implements HiddenStates {
+  readonly #batches: readonly { readonly batch: number; readonly stored: StoredArray }[];
+  readonly #length: number;
   readonly #hiddenSize: number;
-  readonly #scratch: Scratch;
-  readonly #keys: readonly string[];
+  readonly #memory: Float32Array;
 
-  constructor(windows: TokenWindows, hiddenSize: number, scratch: Scratch, keys: readonly string[]) {
-    this.#windows = windows;
+  /** @param stored one array for each of `batchesOf(windows)`, [batch · length, hiddenSize] */
+  constructor(windows: Pick<TokenWindows, "count" | "length">, hiddenSize: number, stored: readonly StoredArray[]) {
+    this.#batches = batchesOf(windows).map(({ batch }, i) => ({ batch, stored: stored[i]! }));
+    this.#length = windows.length;
     this.#hiddenSize = hiddenSize;
-    this.#scratch = scratch;
-    this.#keys = keys;
+    const largest = Math.max(...this.#batches.map(({ batch }) => batch));
+    this.#memory = new Float32Array(largest * windows.length * hiddenSize);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<HiddenBatch> {
-    const { length } = this.#windows;
-    const batches = batchesOf(this.#windows);
-    const largest = Math.max(...batches.map(({ batch }) => batch));
-    const memory = new Float32Array(largest * length * this.#hiddenSize);
-    for (const [i, { batch }] of batches.entries()) {
-      const data = memory.subarray(0, batch * length * this.#hiddenSize);
-      await this.#scratch.readInto(this.#keys[i]!, data);
-      yield { batch, length, hidden: tensor(data, [batch * length, this.#hiddenSize]) };
-      await this.#scratch.put(this.#keys[i]!, data);
-    }
+  get batchCount(): number {
+    return this.#batches.length;
+  }
+
+  async read<T>(index: number, use: (batch: HiddenBatch) => Promise<T>): Promise<T> {
+    return use(await this.#load(index));
+  }
+
+  async update<T>(index: number, change: (batch: HiddenBatch) => Promise<T>): Promise<T> {
+    const batch = await this.#load(index);
+    const result = await change(batch);
+    await this.#batches[index]!.stored.write(batch.hidden.data);
+    return result;
+  }
+
+  async #load(index: number): Promise<HiddenBatch> {
+    const { batch, stored } = this.#batches[index]!;
+    const tokens = batch * this.#length;
+    const data = this.#memory.subarray(0, tokens * this.#hiddenSize);
+    await stored.readInto(data);
+    return { batch, length: this.#length, hidden: tensor(data, [tokens, this.#hiddenSize]) };
   }
 }

@@ -1,10 +1,10 @@
-// Fields of a model's configuration, which comes from strangers: each is checked as it is taken.
+// Fields of a model's configuration, which is untrusted: each is checked when it is read.
 import { CompError } from "../../errors.ts";
 
 /** A parsed config.json. */
 export type ModelConfig = Readonly<Record<string, unknown>>;
 
-/** The largest sizes that are believed, several times those of the largest published models. */
+/** The largest sizes that are accepted, several times those of the largest published models. */
 export const LIMITS = {
   layers: 4096,
   hiddenSize: 262_144,
@@ -70,6 +70,8 @@ export class ConfigFields {
   }
 
   private wrong(key: string, expected: string): CompError {
-    return new CompError("checkpoint", `${this.source} says ${key} is ${JSON.stringify(this.get(key))}; ${expected}`);
+    const value = this.get(key);
+    const shown = typeof value === "number" ? String(value) : JSON.stringify(value); // JSON has no infinite numbers
+    return new CompError("checkpoint", `${this.source} says ${key} is ${shown}; ${expected}`);
   }
 }

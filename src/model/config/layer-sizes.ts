@@ -1,5 +1,5 @@
 // The sizes that may differ from layer to layer, as config.json states them: one number in the stock field where all layers
-// agree; where they differ a list beside it, 0 for a part that is absent, and the largest in the stock field.
+// agree; where they differ, a list in a field of ours, 0 for an absent sublayer, and the largest in the stock field.
 import { CompError } from "../../errors.ts";
 import type { LayerSpec } from "../spec/decoder-spec.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
@@ -49,12 +49,12 @@ export const widestMlp = (layers: readonly LayerSizes[]): number =>
 export const sizeLists = (layers: readonly LayerSizes[]): ModelConfig =>
   Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => layer[size])]));
 
-/** Whether one number says the sizes of all layers, and no part is absent. */
+/** Whether all layers have the same sizes and no sublayer is absent. */
 export const areAlike = (layers: readonly LayerSizes[]): boolean =>
   FIELDS.every(({ size }) => layers.every((layer) => layer[size] === layers[0]![size])) &&
   layers.every((layer) => layer.intermediateSize > 0 && layer.numAttentionHeads > 0);
 
-/** What config.json says of the sizes of `layers`. */
+/** The fields of config.json for the sizes of `layers`. */
 export function sizeFields(layers: readonly LayerSizes[]): ModelConfig {
   const fields = FIELDS.map(({ size, stock, list }) => {
     const sizes = layers.map((layer) => layer[size]);

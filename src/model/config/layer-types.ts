@@ -1,4 +1,4 @@
-// Which layers see the whole context and which a sliding window: each family has its own way to say so.
+// Which layers attend to the whole context and which to a sliding window: every family states it in its own way.
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS } from "./config-fields.ts";
 

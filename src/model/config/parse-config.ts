@@ -1,21 +1,14 @@
 // config.json → DecoderSpec, or the reason why the model is not supported.
 import { CompError } from "../../errors.ts";
-import { FAMILIES, type Family } from "../families/index.ts";
-import type { Activation, Biases, DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import type { Family } from "../families/family.ts";
+import { familyOf } from "../families/index.ts";
+import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import { parseActivation } from "./activations.ts";
+import { parseBiases } from "./biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import { parseLayerSizes } from "./layer-sizes.ts";
-import { DOWN_BIAS_FIELD } from "./mlp-bias.ts";
 
-/** By the names that config.json has for them. */
-export const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
-  ["silu", "silu"],
-  ["swish", "silu"],
-  ["gelu", "gelu"],
-  ["gelu_pytorch_tanh", "gelu-tanh"],
-  ["gelu_new", "gelu-tanh"],
-]);
-
-/** Fields that stand for arithmetic which no family here has, unless they are absent, false or 0. */
+/** Fields that ask for arithmetic that is not supported, unless they are absent, false or 0. */
 const UNSUPPORTED: readonly (readonly [key: string, what: string, hint: string | undefined])[] = [
   ["quantization_config", "its weights are quantized", "give the unquantized folder, or a GGUF file"],
   ["num_local_experts", "it is a mixture of experts", undefined],
@@ -48,31 +41,18 @@ export function parseConfig(config: ModelConfig, source = "config.json"): Decode
     layers: parseLayers(family, fields),
     activation: parseActivation(fields, family.activationKey),
     tiedEmbeddings: fields.flag("tie_word_embeddings"),
-    bias: parseBiases(family, fields),
+    bias: parseBiases(family.bias, fields),
     normOffset: family.normOffset,
     queryKeyNorm: family.queryKeyNorm,
-    sandwichNorms: family.sandwichNorms,
+    normNames: family.normNames,
+    sandwichNorms: family.normNames.attentionOutputNorm !== undefined,
     attentionScale:
       (fields.get("query_pre_attn_scalar") === undefined ? headDim : fields.positive("query_pre_attn_scalar")) ** -0.5,
     embeddingScale: family.scaledEmbeddings ? Math.sqrt(hiddenSize) : 1,
   };
 }
 
-/** The row of the table for a configuration. @throws {CompError} "architecture" when there is none. */
-export function familyOf(config: ModelConfig, source = "config.json"): Family {
-  const { model_type: modelType } = config;
-  const family = FAMILIES.find((row) => row.modelType === modelType);
-  if (family !== undefined) return family;
-  const what =
-    modelType === undefined
-      ? "gives no model_type"
-      : `says model_type ${JSON.stringify(modelType)}, which is not supported`;
-  throw new CompError("architecture", `${source} ${what}`, {
-    hint: `supported: ${FAMILIES.map((row) => row.modelType).join(", ")}`,
-  });
-}
-
-/** The configuration with what transformers assumes where it is silent. */
+/** The configuration with the defaults of transformers filled in. */
 export const withDefaults = (family: Family, config: ModelConfig, source = "config.json"): ConfigFields =>
   new ConfigFields({ ...family.defaults, ...config }, source);
 
@@ -84,11 +64,6 @@ function checkFeatures(config: ModelConfig, source: string): void {
         `this model is not supported: ${what} (${key} in ${source})`,
         hint === undefined ? {} : { hint },
       );
-}
-
-function parseBiases(family: Family, fields: ConfigFields): Biases {
-  const stock = family.bias(fields);
-  return { ...stock, down: stock.mlp || fields.flag(DOWN_BIAS_FIELD) };
 }
 
 function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {
@@ -109,23 +84,11 @@ function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {
 
 function parseLayers(family: Family, fields: ConfigFields): LayerSpec[] {
   const count = fields.size("num_hidden_layers", LIMITS.layers);
-  const rope = family.rope(fields);
+  const rope = family.rope.parse(fields);
   const sizes = parseLayerSizes(fields, count);
   return family.layerTypes(fields, count).map((type, index) => ({
     ...sizes[index]!,
     slidingWindow: type === "sliding_attention" ? fields.size("sliding_window", LIMITS.positions) : undefined,
     rope: rope[type],
   }));
-}
-
-function parseActivation(fields: ConfigFields, key: string): Activation {
-  const activation = ACTIVATIONS.get(fields.get(key));
-  if (activation !== undefined) return activation;
-  throw new CompError(
-    "architecture",
-    `${fields.source} says ${key} ${JSON.stringify(fields.get(key))}, which is not supported`,
-    {
-      hint: `supported: ${[...ACTIVATIONS.keys()].join(", ")}`,
-    },
-  );
 }

@@ -1,12 +1,36 @@
 // Rotary embedding as config.json states it: `rope_theta` and `rope_scaling` (transformers 4), `rope_parameters`
-// (transformers 5, for some families one per layer type). What they mean is in rope.ts.
+// (transformers 5, for some families one per layer type). What they mean is in spec/rope.ts.
 import { CompError } from "../../errors.ts";
 import type { RopeSpec } from "../spec/decoder-spec.ts";
 import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { LayerType } from "./layer-types.ts";
 
-/** Rotary embedding where all layers share one. @throws {CompError} "architecture" for an unsupported kind. */
-export function sharedRope(fields: ConfigFields): RopeSpec {
+/** How a family's config.json states the rotary embedding of each type of layer. */
+export interface RopeRule {
+  /** @throws {CompError} "architecture" for an unsupported kind. */
+  readonly parse: (fields: ConfigFields) => RopeByLayerType;
+  /** The same in the fields of transformers 4. */
+  readonly fields: (rope: RopeByLayerType) => ModelConfig;
+}
+
+type RopeByLayerType = Readonly<Record<LayerType, RopeSpec>>;
+
+/** All layers share one. */
+export const sharedRope: RopeRule = {
+  parse: (fields) => {
+    const rope = parseShared(fields);
+    return { full_attention: rope, sliding_attention: rope };
+  },
+  fields: ({ full_attention: rope }) => ({ rope_theta: rope.theta, rope_scaling: ropeScaling(rope) }),
+};
+
+/** Layers with a window have their own, of base `rope_local_base_freq` and never scaled (Gemma 3). */
+export const ropeByLayerType: RopeRule = {
+  parse: parseByLayerType,
+  fields: (rope) => ({ ...sharedRope.fields(rope), rope_local_base_freq: rope.sliding_attention.theta }),
+};
+
+function parseShared(fields: ConfigFields): RopeSpec {
   const scaling = fields.get("rope_scaling") === undefined ? "rope_parameters" : "rope_scaling";
   const parameters = fields.object(scaling);
   if (Object.values(parameters.config).some(isObject))
@@ -17,11 +41,7 @@ export function sharedRope(fields: ConfigFields): RopeSpec {
   return ropeSpec(fields, parameters, "rope_theta");
 }
 
-/**
- * Rotary embedding where windowed layers have their own (Gemma 3): base `rope_local_base_freq`, never scaled.
- * @throws {CompError} "architecture" for an unsupported kind.
- */
-export function ropeByLayerType(fields: ConfigFields): Record<LayerType, RopeSpec> {
+function parseByLayerType(fields: ConfigFields): RopeByLayerType {
   const parameters = fields.object("rope_parameters");
   const full =
     fields.get("rope_scaling") === undefined ? parameters.object("full_attention") : fields.object("rope_scaling");

@@ -1,28 +1,27 @@
-// How GGUF files hold a model: under which architecture, in which order the rows of heads, and what llama.cpp cannot do.
+// How a GGUF file stores a model: under which architecture, with query and key rows in which order, and what llama.cpp cannot
+// run.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { CompError } from "../../errors.ts";
+import { ACTIVATIONS } from "../config/activations.ts";
+import type { BiasRule } from "../config/biases.ts";
 import { areAlike } from "../config/layer-sizes.ts";
-import { ACTIVATIONS, familyOf } from "../config/parse-config.ts";
-import { FAMILIES, type Family } from "../families/index.ts";
+import type { Family, GgufTraits } from "../families/family.ts";
+import { FAMILIES, familyOf } from "../families/index.ts";
 import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
 
-export interface GgufLayout {
+export interface GgufLayout extends Pick<GgufTraits, "architecture" | "interleavedRotary" | "ropeDivisors"> {
   readonly family: Family;
-  /** `general.architecture`, which is also the prefix of the model's keys. */
-  readonly architecture: string;
-  /** Rows of q and k are stored in llama.cpp's order of neighbouring elements. */
-  readonly interleavedRotary: boolean;
   /** Sizes are lists with an entry for each layer. */
   readonly perLayer: boolean;
 }
 
 /** DeciLM: a Llama whose layers may differ in width, with biases where their tensors are there. */
-const DECI = { architecture: "deci", interleavedRotary: true, perLayer: true };
+const DECI = { architecture: "deci", interleavedRotary: true, ropeDivisors: true, perLayer: true };
 
-/** Our own keys for the layers whose attention or MLP is there only because llama.cpp cannot do without. */
+/** Our own keys: the layers whose attention or MLP is stored only because llama.cpp does not load a layer without it. */
 export const IDLE = { attention: "comp.idle.attention", mlp: "comp.idle.mlp" } as const;
 
-/** Neurons, all of them zero, of such an MLP. */
+/** Neurons of such an MLP, all of them zero. */
 const IDLE_WIDTH = 32;
 
 /** The layout of a GGUF file. @throws {CompError} "architecture" when it is not supported. */
@@ -37,10 +36,19 @@ export function layoutOf(checkpoint: Checkpoint): GgufLayout {
   });
 }
 
-/** Biases of q, k and v alone are Qwen 2's; a Llama has them in `o_proj` too, or none. */
+/** The first of the families that can be stored as `deci` whose attention has biases where the file has them. */
 function deciFamily({ tensors }: Checkpoint): Family {
   const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(name));
-  return familyOf({ model_type: has(".attn_q.bias") && !has(".attn_output.bias") ? "qwen2" : "llama" });
+  const rows = FAMILIES.filter((row) => row.gguf.asDeci);
+  return rows.find(({ bias }) => allows(bias, has(".attn_q.bias"), has(".attn_output.bias"))) ?? rows[0]!;
+}
+
+/** Whether `rule` allows biases, or none, on q, k and v, and on o. */
+function allows({ qkv, o }: BiasRule, onQkv: boolean, onO: boolean): boolean {
+  if (typeof qkv === "string" && qkv === o) return onQkv === onO;
+  return [[qkv, onQkv] as const, [o, onO] as const].every(
+    ([rule, given]) => typeof rule === "string" || rule === given,
+  );
 }
 
 /**
@@ -63,19 +71,18 @@ export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
   return layout;
 }
 
-/** llama.cpp fixes for each architecture what config.json leaves open. */
-function checkComputable(spec: DecoderSpec, { family, architecture, interleavedRotary }: GgufLayout): void {
+/** llama.cpp hard-codes for each architecture what config.json leaves open. */
+function checkComputable(spec: DecoderSpec, { family, architecture, ropeDivisors }: GgufLayout): void {
   const refuse = (what: string): CompError =>
     new CompError("architecture", `llama.cpp's ${architecture} does not know ${what}`, { hint: "write a folder" });
   if (spec.activation !== ACTIVATIONS.get(family.defaults[family.activationKey]))
     throw refuse(`the activation ${spec.activation}`);
-  if (!interleavedRotary && spec.layers.some(({ rope }) => rope.kind === "llama3"))
-    throw refuse("Llama 3's rotary scaling");
+  if (!ropeDivisors && spec.layers.some(({ rope }) => rope.kind === "llama3")) throw refuse("Llama 3's rotary scaling");
 }
 
 /**
- * The model as llama.cpp can load it: `deci` loses what attention writes where no MLP follows, and takes the size of heads
- * from the first layer. A part that is absent but needed is there with zeros, which add nothing.
+ * The model as llama.cpp can load it. Its `deci` drops the output of an attention that no MLP follows, and takes the head size
+ * from the first layer: where such a sublayer is absent it is stored with zeros, which add nothing.
  */
 export function storedSpec(spec: DecoderSpec, { perLayer }: GgufLayout): DecoderSpec {
   return perLayer ? { ...spec, layers: spec.layers.map(withNeededParts) } : spec;

@@ -2,21 +2,21 @@
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
 import { CompError } from "../../errors.ts";
+import { type BiasRule, DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { sizeFields } from "../config/layer-sizes.ts";
-import { DOWN_BIAS_FIELD } from "../config/mlp-bias.ts";
-import type { Family, HeaderSizes } from "../families/index.ts";
+import type { HeaderSizes } from "../families/family.ts";
 import { IDLE, layoutOf } from "./layout.ts";
 import { ggufRopeScaling } from "./rope.ts";
 
-/** What messages call the source of these values. */
+/** How error messages name the source of these values. */
 export const GGUF_SOURCE = "its GGUF header";
 
-/** Header keys for arithmetic that no family here has, unless they are 0 or 1. */
+/** Header keys of scale factors that no supported family uses; 0 and 1 mean that nothing is scaled. */
 const UNSUPPORTED_SCALES = ["logit_scale", "residual_scale", "embedding_scale", "attention.scale"];
 
 /**
- * The configuration of the model in a GGUF file, in the words of config.json.
+ * The configuration of the model in a GGUF file, with the field names of config.json.
  * @throws {CompError} "architecture" for an unsupported architecture, "checkpoint" for a header without its sizes.
  */
 export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
@@ -32,14 +32,14 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
     ...(layout.perLayer ? perLayerSizes(checkpoint, header, sizes) : sharedSizes(header, sizes)),
     num_hidden_layers: sizes.numHiddenLayers,
     head_dim: sizes.headDim,
-    vocab_size: checkpoint.tensors.get("token_embd.weight")?.shape[0],
+    vocab_size: (checkpoint.tensors.get("token_embd.weight") ?? checkpoint.tensors.get("output.weight"))?.shape[0],
     max_position_embeddings: header.get("context_length"),
     [family.activationKey]: family.defaults[family.activationKey],
     rms_norm_eps: shortest(header.positive("attention.layer_norm_rms_epsilon")),
     rope_theta: header.get("rope.freq_base") ?? family.defaults.rope_theta,
     rope_scaling: await ggufRopeScaling(checkpoint, header, sizes.headDim),
     tie_word_embeddings: !checkpoint.tensors.has("output.weight"),
-    ...biases(checkpoint, family),
+    ...biases(checkpoint, family.bias),
     ...unsupported(header, sizes),
     ...family.gguf.config(header, sizes),
     ...specialTokens(checkpoint),
@@ -62,7 +62,7 @@ function headerFields(checkpoint: Checkpoint, architecture: string): ConfigField
 function parseSizes(header: ConfigFields): HeaderSizes {
   const hiddenSize = header.size("embedding_length", LIMITS.hiddenSize);
   const heads = header.get("attention.head_count");
-  // llama.cpp, too, takes the size of a head from the first layer.
+  // llama.cpp takes the head size from the first layer as well.
   const numAttentionHeads = Array.isArray(heads) ? heads[0] : heads;
   if (typeof numAttentionHeads !== "number")
     throw new CompError("checkpoint", `${GGUF_SOURCE} does not give attention.head_count`);
@@ -121,7 +121,7 @@ function checkScales(header: ConfigFields): void {
       throw new CompError("architecture", `this model is not supported: ${GGUF_SOURCE} has ${key} ${header.get(key)}`);
 }
 
-/** What config.json refuses under these names, where the header has it. */
+/** Features under the names that `parseConfig` refuses, where the header has them. */
 function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfig {
   const rotated = header.get("rope.dimension_count") ?? headDim;
   const values = header.get("attention.value_length") ?? headDim;
@@ -135,14 +135,16 @@ function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfi
   });
 }
 
-/** Where a family may or may not have biases, the tensors tell. */
-function biases({ tensors }: Checkpoint, { defaults }: Family): ModelConfig {
+/** The fields that say whether there are biases; whether there are is seen from the tensors. */
+function biases({ tensors }: Checkpoint, { qkv, mlp }: BiasRule): ModelConfig {
   const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(`.${name}`));
-  return defined({
-    attention_bias: "attention_bias" in defaults ? has("attn_q.bias") : undefined,
-    mlp_bias: "mlp_bias" in defaults ? has("ffn_gate.bias") : undefined,
-    [DOWN_BIAS_FIELD]: (has("ffn_down.bias") && !has("ffn_gate.bias")) || undefined,
-  });
+  const field = (rule: boolean | string, name: string): ModelConfig =>
+    typeof rule === "string" ? { [rule]: has(name) } : {};
+  return {
+    ...field(qkv, "attn_q.bias"),
+    ...field(mlp, "ffn_gate.bias"),
+    ...(has("ffn_down.bias") && !has("ffn_gate.bias") ? { [DOWN_BIAS_FIELD]: true } : {}),
+  };
 }
 
 function specialTokens(checkpoint: Checkpoint): ModelConfig {
@@ -150,13 +152,13 @@ function specialTokens(checkpoint: Checkpoint): ModelConfig {
   return defined({ bos_token_id: id("bos"), eos_token_id: id("eos"), pad_token_id: id("padding") });
 }
 
-/** Quantized models are worked with in f16. */
+/** The type of the weights; quantized models count as f16. */
 function dtypeName(checkpoint: Checkpoint): string {
   const dtype = [...checkpoint.tensors.values()].find(({ name }) => name.endsWith(".ffn_up.weight"))?.dtype;
   return dtype === "F32" ? "float32" : dtype === "BF16" ? "bfloat16" : "float16";
 }
 
-/** The shortest decimal of an f32: 1e-5 rather than 0.00000999999974…. */
+/** The shortest decimal that rounds to an f32: 1e-5 rather than 0.00000999999974…. */
 const shortest = (value: number): number => {
   const short = Number(value.toPrecision(7));
   return Math.fround(short) === Math.fround(value) ? short : value;

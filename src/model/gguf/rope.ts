@@ -3,7 +3,7 @@ import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { ropeScaling } from "../config/rope-config.ts";
-import type { GgufHeader } from "../families/index.ts";
+import type { GgufHeader } from "../families/family.ts";
 import type { DecoderSpec, RopeSpec } from "../spec/decoder-spec.ts";
 import { inverseFrequencies } from "../spec/rope.ts";
 
@@ -12,10 +12,10 @@ export const DIVISORS = "rope_freqs.weight";
 
 /** Key of the context length before scaling, where a file states it. */
 const ORIGINAL_CONTEXT = "rope.scaling.original_context_length";
-/** That of all Llama 3 models. */
+/** The original context length of every Llama 3 model. */
 const LLAMA3_CONTEXT = 8192;
 
-/** `rope_scaling` of config.json: null, or one of the kinds that it knows. */
+/** `rope_scaling` as config.json would have it; null where nothing is scaled. */
 export async function ggufRopeScaling(
   checkpoint: Checkpoint,
   header: ConfigFields,
@@ -58,7 +58,7 @@ async function llama3Scaling(
   return ropeScaling(scaling);
 }
 
-/** Keys that scale the rotary embedding of a model to be written. */
+/** Header keys for the rotary scaling of a model to be written. */
 export function ropeHeader(rope: RopeSpec): GgufHeader {
   switch (rope.kind) {
     case "default":

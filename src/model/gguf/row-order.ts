@@ -1,10 +1,10 @@
-// How values of GGUF files differ from those of Hugging Face folders, and the way there and back.
+// The order of query and key rows: llama.cpp stores them as its rotary embedding wants them, transformers as "rotate half" does.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import type { GlobalRole, LayerRole } from "../spec/tensor-names.ts";
 
 const ROTATED: ReadonlySet<LayerRole | GlobalRole> = new Set<LayerRole>(["qProj", "qBias", "kProj", "kBias"]);
 
-/** Whether the rows of a tensor are elements that rotary embedding turns: those that llama.cpp may store in its own order. */
+/** Whether rotary embedding is applied to what a tensor computes, so that llama.cpp may store its rows in its own order. */
 export const isRotated = (role: LayerRole | GlobalRole): boolean => ROTATED.has(role);
 
 // llama.cpp rotates elements 2i and 2i + 1 of a head together, transformers i and i + headDim / 2:

@@ -1,5 +1,5 @@
-// A decoder-only language model in one family-independent description. The families (families.ts) fill it in from
-// config.json; the graphs of src/forward/ are built from it and from nothing else.
+// A decoder-only language model, described independently of its family. It follows from config.json and the family's row in
+// families/; the graphs of src/forward/ are built from nothing else.
 
 export type Activation = "silu" | "gelu" | "gelu-tanh";
 
@@ -16,12 +16,12 @@ export type RopeSpec = { readonly theta: number } & (
     }
 );
 
-/** What may differ from one decoder layer to the next. A width of 0 means that the part is absent. */
+/** What may differ from one decoder layer to the next. A width of 0 means that the sublayer is absent. */
 export interface LayerSpec {
   readonly intermediateSize: number;
   readonly numAttentionHeads: number;
   readonly numKeyValueHeads: number;
-  /** Tokens a query may look back on, itself included; undefined = all. */
+  /** Tokens that a query attends to, its own included; undefined = all. */
   readonly slidingWindow: number | undefined;
   readonly rope: RopeSpec;
 }
@@ -34,6 +34,12 @@ export interface Biases {
   /** down_proj: with `mlp`, or alone where a modelling file allows it. */
   readonly down: boolean;
 }
+
+/** The RMSNorms of a decoder layer: of the input of attention and MLP, and of their output before it is added. */
+export type NormRole = "attentionNorm" | "attentionOutputNorm" | "mlpNorm" | "mlpOutputNorm";
+
+/** The norms that a layer has and their names in a Hugging Face folder, where one name means different norms in two families. */
+export type NormNames = Readonly<Partial<Record<NormRole, string>>>;
 
 export interface DecoderSpec {
   /** `model_type` of config.json. */
@@ -52,7 +58,8 @@ export interface DecoderSpec {
   readonly normOffset: 0 | 1;
   /** RMSNorm over each query and key head (Qwen 3, Gemma 3). */
   readonly queryKeyNorm: boolean;
-  /** A second norm on what attention and MLP write (Gemma). */
+  readonly normNames: NormNames;
+  /** Whether the outputs of attention and MLP are normed, too (Gemma). */
   readonly sandwichNorms: boolean;
   /** Scores are q·k × attentionScale. */
   readonly attentionScale: number;

@@ -1,4 +1,4 @@
-// Parameter counts by part, as a person counts: a head that is the embedding is counted once.
+// Parameter counts by part. A head that is tied to the embedding is counted once.
 import { elementCount } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
 import { type ExpectedTensor, layerTensors, modelTensors, type Part } from "./tensor-names.ts";

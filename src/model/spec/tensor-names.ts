@@ -1,11 +1,10 @@
 // The tensors of a decoder: their roles, their names in a Hugging Face folder and in a GGUF file, and their shapes.
 // Norms are named by what they do, because the same file name means different norms in different families.
-import type { DecoderSpec, LayerSpec } from "./decoder-spec.ts";
-import { type Dimension, dimensionSize } from "./dimensions.ts";
+import type { DecoderSpec, LayerSpec, NormRole } from "./decoder-spec.ts";
 
-/** What a tensor does in a decoder layer. `attentionNorm` and `mlpNorm` come before, the output norms after the part. */
+/** What a tensor does in a decoder layer. */
 export type LayerRole =
-  | "attentionNorm"
+  | NormRole
   | "qProj"
   | "qBias"
   | "kProj"
@@ -16,21 +15,21 @@ export type LayerRole =
   | "kNorm"
   | "oProj"
   | "oBias"
-  | "attentionOutputNorm"
-  | "mlpNorm"
   | "gateProj"
   | "gateBias"
   | "upProj"
   | "upBias"
   | "downProj"
-  | "downBias"
-  | "mlpOutputNorm";
+  | "downBias";
 
 /** What a tensor does outside the layers. */
 export type GlobalRole = "embedTokens" | "finalNorm" | "lmHead";
 
-/** What a parameter is counted under. */
+/** The parts of a model by which parameters are counted. */
 export type Part = "embeddings" | "attention" | "mlp" | "norms" | "head";
+
+/** The sizes that shapes are made of. */
+export type Dimension = "vocab" | "hidden" | "intermediate" | "query" | "keyValue" | "head";
 
 /** A tensor that a model of some spec must have. */
 export interface ExpectedTensor<Role extends LayerRole | GlobalRole = LayerRole | GlobalRole> {
@@ -47,12 +46,12 @@ export interface ExpectedTensor<Role extends LayerRole | GlobalRole = LayerRole 
   readonly layer: number | undefined;
 }
 
-/** The two parts of a layer that write into the residual stream. */
-export type Half = "attention" | "mlp";
+/** The two parts of a layer, each of which reads the residual stream and adds to it. */
+export type Sublayer = "attention" | "mlp";
 
 interface LayerRoleTraits {
-  /** A half of width 0 has none of its tensors. */
-  readonly half: Half;
+  /** A sublayer of width 0 has none of its tensors. */
+  readonly sublayer: Sublayer;
   readonly part: Part;
   /** After `model.layers.N.`. */
   readonly name: (spec: DecoderSpec) => string;
@@ -68,62 +67,72 @@ const qkvBias: Condition = (spec) => spec.bias.qkv;
 const oBias: Condition = (spec) => spec.bias.o;
 const mlpBias: Condition = (spec) => spec.bias.mlp;
 const downBias: Condition = (spec) => spec.bias.down;
-const queryKeyNorm: Condition = (spec) => spec.queryKeyNorm;
-const sandwich: Condition = (spec) => spec.sandwichNorms;
-
-const mlpNormName = (spec: DecoderSpec): string =>
-  spec.sandwichNorms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
 
 /** In the order in which a layer uses them. */
 const LAYER_ROLES: Readonly<Record<LayerRole, LayerRoleTraits>> = {
-  attentionNorm: norm("attention", "input_layernorm", "attn_norm", "hidden", always),
+  attentionNorm: layerNorm("attention", "attentionNorm", "attn_norm"),
   qProj: weight("attention", "self_attn.q_proj", "attn_q", ["query", "hidden"]),
   qBias: bias("attention", "self_attn.q_proj", "attn_q", "query", qkvBias),
   kProj: weight("attention", "self_attn.k_proj", "attn_k", ["keyValue", "hidden"]),
   kBias: bias("attention", "self_attn.k_proj", "attn_k", "keyValue", qkvBias),
   vProj: weight("attention", "self_attn.v_proj", "attn_v", ["keyValue", "hidden"]),
   vBias: bias("attention", "self_attn.v_proj", "attn_v", "keyValue", qkvBias),
-  qNorm: norm("attention", "self_attn.q_norm", "attn_q_norm", "head", queryKeyNorm),
-  kNorm: norm("attention", "self_attn.k_norm", "attn_k_norm", "head", queryKeyNorm),
+  qNorm: headNorm("self_attn.q_norm", "attn_q_norm"),
+  kNorm: headNorm("self_attn.k_norm", "attn_k_norm"),
   oProj: weight("attention", "self_attn.o_proj", "attn_output", ["hidden", "query"]),
   oBias: bias("attention", "self_attn.o_proj", "attn_output", "hidden", oBias),
-  attentionOutputNorm: norm("attention", "post_attention_layernorm", "post_attention_norm", "hidden", sandwich),
-  mlpNorm: norm("mlp", mlpNormName, "ffn_norm", "hidden", always),
+  attentionOutputNorm: layerNorm("attention", "attentionOutputNorm", "post_attention_norm"),
+  mlpNorm: layerNorm("mlp", "mlpNorm", "ffn_norm"),
   gateProj: weight("mlp", "mlp.gate_proj", "ffn_gate", ["intermediate", "hidden"]),
   gateBias: bias("mlp", "mlp.gate_proj", "ffn_gate", "intermediate", mlpBias),
   upProj: weight("mlp", "mlp.up_proj", "ffn_up", ["intermediate", "hidden"]),
   upBias: bias("mlp", "mlp.up_proj", "ffn_up", "intermediate", mlpBias),
   downProj: weight("mlp", "mlp.down_proj", "ffn_down", ["hidden", "intermediate"]),
   downBias: bias("mlp", "mlp.down_proj", "ffn_down", "hidden", downBias),
-  mlpOutputNorm: norm("mlp", "post_feedforward_layernorm", "post_ffw_norm", "hidden", sandwich),
+  mlpOutputNorm: layerNorm("mlp", "mlpOutputNorm", "post_ffw_norm"),
 };
 
-function weight(half: Half, name: string, gguf: string, dimensions: readonly Dimension[]): LayerRoleTraits {
+function weight(sublayer: Sublayer, name: string, gguf: string, dimensions: readonly Dimension[]): LayerRoleTraits {
   const names = { name: () => `${name}.weight`, ggufName: `${gguf}.weight` };
-  return { half, part: half, ...names, dimensions, present: always };
+  return { sublayer, part: sublayer, ...names, dimensions, present: always };
 }
 
-function bias(half: Half, name: string, gguf: string, dimension: Dimension, present: Condition): LayerRoleTraits {
-  const names = { name: () => `${name}.bias`, ggufName: `${gguf}.bias` };
-  return { half, part: half, ...names, dimensions: [dimension], present };
-}
-
-function norm(
-  half: Half,
-  name: string | ((spec: DecoderSpec) => string),
+function bias(
+  sublayer: Sublayer,
+  name: string,
   gguf: string,
   dimension: Dimension,
   present: Condition,
 ): LayerRoleTraits {
-  const nameIn = (spec: DecoderSpec): string => `${typeof name === "string" ? name : name(spec)}.weight`;
-  return { half, part: "norms", name: nameIn, ggufName: `${gguf}.weight`, dimensions: [dimension], present };
+  const names = { name: () => `${name}.bias`, ggufName: `${gguf}.bias` };
+  return { sublayer, part: sublayer, ...names, dimensions: [dimension], present };
 }
+
+/** A norm over the residual stream, which families name each in their own way. */
+function layerNorm(sublayer: Sublayer, role: NormRole, gguf: string): LayerRoleTraits {
+  return {
+    sublayer,
+    part: "norms",
+    name: (spec) => `${spec.normNames[role]}.weight`,
+    ggufName: `${gguf}.weight`,
+    dimensions: ["hidden"],
+    present: (spec) => spec.normNames[role] !== undefined,
+  };
+}
+
+/** A norm over each head's queries or keys. */
+function headNorm(name: string, gguf: string): LayerRoleTraits {
+  return { ...weight("attention", name, gguf, ["head"]), part: "norms", present: (spec) => spec.queryKeyNorm };
+}
+
+/** The part of a layer that a tensor belongs to; its norms included. */
+export const sublayerOf = (role: LayerRole): Sublayer => LAYER_ROLES[role].sublayer;
 
 /** Exactly the tensors of decoder layer `index`, in the order in which the layer uses them. */
 export function layerTensors(spec: DecoderSpec, index: number): ExpectedTensor<LayerRole>[] {
   const layer = spec.layers[index]!;
   return (Object.entries(LAYER_ROLES) as [LayerRole, LayerRoleTraits][])
-    .filter(([, traits]) => halfWidth(layer, traits.half) > 0 && traits.present(spec))
+    .filter(([, traits]) => widthOf(layer, traits.sublayer) > 0 && traits.present(spec))
     .map(([role, { part, name, ggufName, dimensions }]) => ({
       role,
       part,
@@ -135,8 +144,8 @@ export function layerTensors(spec: DecoderSpec, index: number): ExpectedTensor<L
     }));
 }
 
-const halfWidth = (layer: LayerSpec, half: Half): number =>
-  half === "attention" ? layer.numAttentionHeads : layer.intermediateSize;
+const widthOf = (layer: LayerSpec, sublayer: Sublayer): number =>
+  sublayer === "attention" ? layer.numAttentionHeads : layer.intermediateSize;
 
 type GlobalTensor = ExpectedTensor<GlobalRole>;
 
@@ -171,4 +180,40 @@ export function modelTensors(spec: DecoderSpec): ExpectedTensor[] {
   const layers = spec.layers.flatMap((_, index) => layerTensors(spec, index));
   const head = spec.tiedEmbeddings ? [] : [headTensor(spec)];
   return [embeddingTensor(spec), ...layers, finalNormTensor(spec), ...head];
+}
+
+/** Elements along a dimension of a tensor of `layer`. */
+export function dimensionSize(dimension: Dimension, spec: DecoderSpec, layer: LayerSpec): number {
+  switch (dimension) {
+    case "vocab":
+      return spec.vocabSize;
+    case "hidden":
+      return spec.hiddenSize;
+    case "intermediate":
+      return layer.intermediateSize;
+    case "query":
+      return layer.numAttentionHeads * spec.headDim;
+    case "keyValue":
+      return layer.numKeyValueHeads * spec.headDim;
+    case "head":
+      return spec.headDim;
+  }
+}
+
+/** Where the size comes from, such as "num_attention_heads 4 × head_dim 8". */
+export function describeDimension(dimension: Dimension, spec: DecoderSpec, layer: LayerSpec): string {
+  switch (dimension) {
+    case "vocab":
+      return `vocab_size ${spec.vocabSize}`;
+    case "hidden":
+      return `hidden_size ${spec.hiddenSize}`;
+    case "intermediate":
+      return `intermediate_size ${layer.intermediateSize}`;
+    case "query":
+      return `num_attention_heads ${layer.numAttentionHeads} × head_dim ${spec.headDim}`;
+    case "keyValue":
+      return `num_key_value_heads ${layer.numKeyValueHeads} × head_dim ${spec.headDim}`;
+    case "head":
+      return `head_dim ${spec.headDim}`;
+  }
 }

@@ -1,21 +1,23 @@
-// Writes the tensors of a model into a GGUF file: they come under their Hugging Face names and with its values, and are stored
-// as llama.cpp has them.
-import { baseName } from "../../checkpoint/base-name.ts";
+// Writes the tensors of a model into a GGUF file. They are given by their Hugging Face names and in the order of transformers,
+// and stored under the names and in the order of llama.cpp.
+
 import { blockSize, byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
+import { baseName } from "../../checkpoint/storage.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../../checkpoint/write-gguf.ts";
 import { elementCount } from "../../compute/tensor.ts";
 import { type GgufLayout, layoutFor, storedSpec } from "../gguf/layout.ts";
-import { ggufMetadata } from "../gguf/metadata.ts";
 import { DIVISORS, ropeDivisors } from "../gguf/rope.ts";
 import { interleaveHeads, isRotated } from "../gguf/row-order.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
+import { ggufMetadata } from "./gguf-metadata.ts";
+import type { TensorTypes } from "./tensor-types.ts";
 
 /**
- * Refuses a model that GGUF has no form for; `perLayer` when its layers will differ in width.
+ * Refuses a model that GGUF cannot hold; `perLayer` when its layers will differ in width.
  * @throws {CompError} as `writeGgufModel`.
  */
 export async function checkGguf(
@@ -28,39 +30,39 @@ export async function checkGguf(
 }
 
 /** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
-export const ggufBytes = (spec: DecoderSpec, dtype: WritableDtype): number =>
-  planTensors(spec, layoutFor(spec), dtype).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+export const ggufBytes = (spec: DecoderSpec, types: TensorTypes): number =>
+  planTensors(spec, layoutFor(spec), types).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
 
 const tensorBytes = ({ dtype, shape }: GgufTensorPlan): number => byteLength(dtype, elementCount(shape));
 
 /**
- * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over; `extra` comes on top. Matrices are
- * stored as `dtype` (rows that do not fill blocks of Q8_0 as F16), vectors as F32.
+ * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over, plus `extra`. Matrices are
+ * stored as `types` say (rows that do not fill blocks of Q8_0 as F16), vectors as F32: llama.cpp takes no other.
  * @throws {CompError} "architecture" or "checkpoint" as `layoutFor` and `ggufMetadata`.
  */
 export async function writeGgufModel(
   output: Output,
   source: Model,
   spec: DecoderSpec,
-  dtype: WritableDtype,
+  types: TensorTypes,
   extra: GgufMetadata,
 ): Promise<TensorWriter> {
   const layout = layoutFor(spec);
   const tensors = modelTensors(storedSpec(spec, layout));
-  const metadata = new Map([...(await ggufMetadata(source, spec, layout, dtype)), ...extra]);
-  const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, dtype)));
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.most)), ...extra]);
+  const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
   const divisors = ropeDivisors(spec);
   if (divisors !== undefined) await writer.write(DIVISORS, divisors);
   await writeIdleParts(writer, tensors, spec);
   return translating(writer, tensors, spec, layout);
 }
 
-function planTensors(spec: DecoderSpec, layout: GgufLayout, dtype: WritableDtype): GgufTensorPlan[] {
+function planTensors(spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): GgufTensorPlan[] {
   const divisors = ropeDivisors(spec);
-  const plans: GgufTensorPlan[] = modelTensors(storedSpec(spec, layout)).map(({ ggufName, shape }) => ({
-    name: ggufName,
-    shape,
-    dtype: storedDtype(shape, dtype),
+  const plans: GgufTensorPlan[] = modelTensors(storedSpec(spec, layout)).map((tensor) => ({
+    name: tensor.ggufName,
+    shape: tensor.shape,
+    dtype: storedDtype(tensor.shape, types.of(tensor)),
   }));
   return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
 }
@@ -70,7 +72,7 @@ function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDt
   return shape.at(-1)! % blockSize(dtype) === 0 ? dtype : "F16";
 }
 
-/** Zeros for the parts that the model does not have but llama.cpp needs. */
+/** Zeros for the sublayers that the model does not have but llama.cpp needs. */
 async function writeIdleParts(
   writer: TensorWriter,
   stored: readonly ExpectedTensor[],

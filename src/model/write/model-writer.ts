@@ -1,16 +1,19 @@
-// A model on its way into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source in tiles.
-import { baseName } from "../../checkpoint/base-name.ts";
-import type { FloatDtype, WritableDtype } from "../../checkpoint/dtype.ts";
-import { planShards } from "../../checkpoint/plan-shards.ts";
+// Writes a model into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source
+// in tiles.
+
+import type { FloatDtype } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
+import { baseName } from "../../checkpoint/storage.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
-import { writeSafetensors } from "../../checkpoint/write-safetensors.ts";
+import { planShards, writeSafetensors } from "../../checkpoint/write-safetensors.ts";
 import type { Model } from "../model.ts";
 import type { LayerWeights } from "../read-layer.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import type { LayerPosition } from "../spec/layer-index.ts";
 import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "../spec/tensor-names.ts";
 import { writeGgufModel } from "./gguf-writer.ts";
+import type { TensorTypes } from "./tensor-types.ts";
 
 /** Bytes of an embedding matrix in memory at once. */
 const TILE_BYTES = 32 * 2 ** 20;
@@ -31,33 +34,34 @@ export class ModelWriter {
   static async create(
     output: Output,
     spec: DecoderSpec,
-    dtype: FloatDtype,
+    types: TensorTypes<FloatDtype>,
     maxShardBytes: number,
   ): Promise<ModelWriter> {
-    const tensors = modelTensors(spec).map(({ name, shape }) => ({ name, shape, dtype }));
+    const tensors = modelTensors(spec).map((tensor) => ({ ...tensor, dtype: types.of(tensor) }));
     const shards = planShards(tensors, maxShardBytes);
     const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];
     return new ModelWriter(spec, await writeSafetensors(output, shards), [...shards.map(({ file }) => file), ...index]);
   }
 
   /**
-   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over; `extra` comes on top.
-   * @throws {CompError} "architecture" when llama.cpp has no form for it, "checkpoint" when it has none for the tokenizer.
+   * A GGUF file of a model made from `source`, whose metadata and tokenizer it takes over, plus `extra`.
+   * @throws {CompError} "architecture" when llama.cpp cannot run it, "checkpoint" when it does not support the tokenizer.
    */
   static async createGguf(
     output: Output,
     source: Model,
     spec: DecoderSpec,
-    dtype: WritableDtype,
+    types: TensorTypes,
     extra: GgufMetadata = new Map(),
   ): Promise<ModelWriter> {
-    const writer = await writeGgufModel(output, source, spec, dtype, extra);
+    const writer = await writeGgufModel(output, source, spec, types, extra);
     return new ModelWriter(spec, writer, [baseName(output.name)]);
   }
 
-  /** Writes all tensors of layer `index` of the new model. */
-  async writeLayer(index: number, weights: LayerWeights): Promise<void> {
-    for (const { role, name } of layerTensors(this.#spec, index)) await this.#writer.write(name, weights[role]!.data);
+  /** Writes all tensors of the layer at `position` of the new model. */
+  async writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void> {
+    for (const { role, name } of layerTensors(this.#spec, position))
+      await this.#writer.write(name, weights[role]!.data);
   }
 
   /** Copies embedding, final norm and head, which pruning leaves as they are. */

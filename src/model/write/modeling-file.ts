@@ -1,33 +1,44 @@
-// A Hugging Face folder whose layers differ in size, or whose heads the stock class refuses, brings a short modelling file, which
-// `trust_remote_code=True` allows transformers to use.
-import type { ModelConfig } from "../config/config-fields.ts";
+// The short modelling file of a Hugging Face folder that no stock class loads, because its layers differ in size or for its
+// number of heads. transformers runs it with `trust_remote_code=True`.
+import { DOWN_BIAS_FIELD } from "../config/biases.ts";
+import { isObject, type ModelConfig } from "../config/config-fields.ts";
 import { type LayerSizes, SIZE_LISTS, sizeLists } from "../config/layer-sizes.ts";
-import { DOWN_BIAS_FIELD } from "../config/mlp-bias.ts";
-import type { Family } from "../families/index.ts";
+import type { Family } from "../families/family.ts";
 
 const FILE = "modeling_comp";
 
 /** Name of the modelling file in the folder. */
 export const MODELING_FILE: string = `${FILE}.py`;
 
-const MODULES: Readonly<Record<string, string>> = { gemma3_text: "gemma3" };
+/** Whether a class in `auto_map` is the one of our modelling file, written by an earlier run. */
+const isOurCode = (value: unknown): boolean => typeof value === "string" && value.startsWith(`${FILE}.`);
 
-/** What config.json says beyond the stock fields: the sizes of each layer, and the class that understands them. */
-export const perLayerFields = (layers: readonly LayerSizes[]): ModelConfig => ({
+/** Whether a configuration names the class of the modelling file. */
+export const needsModelingFile = ({ auto_map: autoMap }: ModelConfig): boolean =>
+  isObject(autoMap) && Object.values(autoMap).some(isOurCode);
+
+/** `auto_map` without the class that we write; undefined when nothing is left. */
+export function ownAutoMap({ auto_map: autoMap }: ModelConfig): ModelConfig | undefined {
+  const entries = isObject(autoMap) ? Object.entries(autoMap).filter(([, value]) => !isOurCode(value)) : [];
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+/**
+ * The fields of config.json beyond the stock ones: the sizes of each layer, and the class that understands them, beside
+ * `classes` of the model's own.
+ */
+export const perLayerFields = (layers: readonly LayerSizes[], classes: ModelConfig = {}): ModelConfig => ({
   ...sizeLists(layers),
   intermediate_size: Math.max(...layers.map(({ intermediateSize }) => intermediateSize)),
   architectures: ["CompForCausalLM"],
-  auto_map: { AutoModelForCausalLM: `${FILE}.CompForCausalLM` },
+  auto_map: { ...classes, AutoModelForCausalLM: `${FILE}.CompForCausalLM` },
 });
 
-/** The modelling file: the stock class of the family, each layer's attention and MLP made anew at their own sizes. */
-export function renderModelingFile({ modelType, architecture, sandwichNorms }: Family): string {
-  const module = MODULES[modelType] ?? modelType;
+/** The modelling file: the stock class of the family, each layer's attention and MLP replaced by ones of their own sizes. */
+export function renderModelingFile({ architecture, module, normNames }: Family): string {
   const { intermediateSize, numAttentionHeads, numKeyValueHeads } = SIZE_LISTS;
-  const attentionNorms = ["input_layernorm", ...(sandwichNorms ? ["post_attention_layernorm"] : [])];
-  const mlpNorms = sandwichNorms
-    ? ["pre_feedforward_layernorm", "post_feedforward_layernorm"]
-    : ["post_attention_layernorm"];
+  const attentionNorms = pythonList(normNames.attentionNorm, normNames.attentionOutputNorm);
+  const mlpNorms = pythonList(normNames.mlpNorm, normNames.mlpOutputNorm);
   return `"""${architecture} whose layers differ in size: config.${intermediateSize}, ${numAttentionHeads} and
 ${numKeyValueHeads} say how, 0 for a part that is absent. Load with trust_remote_code=True."""
 import copy
@@ -64,11 +75,13 @@ class CompForCausalLM(${architecture}):
             if width and getattr(config, "${DOWN_BIAS_FIELD}", False):
                 layer.mlp.down_proj = torch.nn.Linear(width, config.hidden_size)
             layer.self_attn = type(layer.self_attn)(own, index) if heads else NoAttention(index)
-            norms = ${pythonList(attentionNorms)} * (heads == 0) + ${pythonList(mlpNorms)} * (width == 0)
+            norms = ${attentionNorms} * (heads == 0) + ${mlpNorms} * (width == 0)
             for norm in norms:
                 setattr(layer, norm, torch.nn.Identity())
         self.post_init()
 `;
 }
 
-const pythonList = (names: readonly string[]): string => `[${names.map((name) => `"${name}"`).join(", ")}]`;
+/** The names that there are, as a list in Python. */
+const pythonList = (...names: readonly (string | undefined)[]): string =>
+  `[${names.flatMap((name) => (name === undefined ? [] : `"${name}"`)).join(", ")}]`;

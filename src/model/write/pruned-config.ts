@@ -1,20 +1,21 @@
-// config.json of the smaller model: what changes with the cut, everything else as it was.
+// config.json of the pruned model: what pruning changes, and everything else as it was.
 import type { FloatDtype } from "../../checkpoint/dtype.ts";
+import { biasFields, isStockBias } from "../config/biases.ts";
 import type { ModelConfig } from "../config/config-fields.ts";
 import { areAlike, type LayerSizes, SIZE_LISTS } from "../config/layer-sizes.ts";
-import { biasFields, isStockBias } from "../config/mlp-bias.ts";
-import { familyOf, withDefaults } from "../config/parse-config.ts";
-import { ropeScaling } from "../config/rope-config.ts";
+import { withDefaults } from "../config/parse-config.ts";
+import { familyOf } from "../families/index.ts";
 import type { Biases, DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
-import { perLayerFields } from "./modeling-file.ts";
+import type { LayerIndex } from "../spec/layer-index.ts";
+import { ownAutoMap, perLayerFields } from "./modeling-file.ts";
 
-/** The shape of the smaller model. */
+/** The shape of the pruned model. */
 export interface PrunedShape {
   /** Indices of the layers that stay, ascending. */
-  readonly keptLayers: readonly number[];
-  /** Sizes of each kept layer. What no stock class loads has a configuration that names a modelling file. */
+  readonly keptLayers: readonly LayerIndex[];
+  /** Sizes of each kept layer. Where no stock class loads them, the configuration names a modelling file. */
   readonly layers: readonly LayerSizes[];
-  /** Which projections of the smaller model have a bias; absent means that nothing changes. */
+  /** Which projections of the pruned model have a bias; absent means that nothing changes. */
   readonly bias?: Biases;
   /** Type of the weights as they are written; absent means that of the source. */
   readonly dtype?: FloatDtype;
@@ -22,10 +23,10 @@ export interface PrunedShape {
 
 const DTYPE_NAMES: Readonly<Record<FloatDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
 
-/** Lists whose length may equal the number of layers by chance. */
+/** Fields with lists whose length may equal the number of layers by chance. */
 const NO_LAYER_LIST = /^architectures$|token|words/;
 
-/** Rules from which layer types follow by position, which no longer hold once layers are gone. */
+/** Fields that give layer types by position, which no longer hold once layers are removed. */
 const PATTERN_KEYS: readonly string[] = ["sliding_window_pattern", "_sliding_window_pattern"];
 
 /** Fields that are floats in Python even when their value is whole: transformers warns of "factor": 8, not of 8.0. */
@@ -34,24 +35,27 @@ const FLOAT_FIELDS =
 
 /** The configuration of the pruned model, which stock transformers 4 and 5 load. `spec` is that of `config`. */
 export function prunedConfig(config: ModelConfig, spec: DecoderSpec, shape: PrunedShape): ModelConfig {
+  const family = familyOf(config);
+  const bias = shape.bias ?? spec.bias;
   return {
-    ...withoutLists(withoutPattern(config, spec)),
-    architectures: [familyOf(config).architecture],
-    ...cutLists(withoutLists(config), spec, shape.keptLayers),
+    ...withoutOurs(withoutPattern(config, spec)),
+    architectures: [family.architecture],
+    ...cutLists(withoutOurs(config), spec, shape.keptLayers),
     ...layerTypes(config, spec, shape.keptLayers),
     num_hidden_layers: shape.keptLayers.length,
-    ...biasFields(shape.bias ?? spec.bias),
-    ...sizes(config, { ...spec, bias: shape.bias ?? spec.bias }, shape.layers),
+    ...biasFields(family.bias, bias),
+    ...sizes(config, { ...spec, bias }, shape.layers),
     ...rope(config),
     ...dtype(config, shape),
   };
 }
 
-/** A source that had sizes per layer may become one that has not. */
-function withoutLists(config: ModelConfig): ModelConfig {
+/** The configuration without sizes per layer and the class for them, which a pruned model may no longer need. */
+function withoutOurs(config: ModelConfig): ModelConfig {
   const lists = Object.values(SIZE_LISTS);
-  if (!lists.some((list) => list in config)) return config;
-  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== "auto_map" && !lists.includes(key)));
+  const autoMap = ownAutoMap(config);
+  const others = Object.entries(config).filter(([key]) => key !== "auto_map" && !lists.includes(key));
+  return { ...Object.fromEntries(others), ...(autoMap && { auto_map: autoMap }) };
 }
 
 /** Whether a stock class loads layers of these sizes: transformers 5 wants the heads of some families to divide the hidden size. */
@@ -71,9 +75,22 @@ function sizes(config: ModelConfig, spec: DecoderSpec, layers: readonly LayerSiz
   const isCut = layers.some((layer) => layer.numAttentionHeads !== heads || layer.numKeyValueHeads !== shared);
   // Once heads are cut, their size no longer follows from the hidden size.
   const head = isCut ? { head_dim: spec.headDim } : {};
-  if (!isStock(spec, layers)) return { ...perLayerFields(layers), ...head };
+  if (!isStock(spec, layers)) return { ...perLayerFields(layers, ownAutoMap(config)), ...head };
   const fewer = isCut ? { num_attention_heads: numAttentionHeads, num_key_value_heads: numKeyValueHeads } : {};
   return { intermediate_size: intermediateSize, ...fewer, ...head };
+}
+
+/**
+ * The biases of a model whose down_proj gets one. Where a stock field says so, gate and up get biases too, which stay zero.
+ *
+ * @param withFile whether the folder has a modelling file anyway, in which any family can have the bias
+ * @returns undefined where the family cannot have one
+ */
+export function withDownBias({ family, bias }: DecoderSpec, withFile: boolean): Biases | undefined {
+  if (bias.down) return bias;
+  const hasField = typeof familyOf({ model_type: family }).bias.mlp === "string";
+  if (hasField) return { ...bias, mlp: true, down: true };
+  return withFile ? { ...bias, down: true } : undefined;
 }
 
 /** config.json as text, floats written as Python writes them. */
@@ -89,7 +106,7 @@ function withoutPattern(config: ModelConfig, spec: DecoderSpec): ModelConfig {
 }
 
 /** Every list with an entry for each layer, at the layers that stay. */
-function cutLists(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly number[]): ModelConfig {
+function cutLists(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly LayerIndex[]): ModelConfig {
   const lists = Object.entries(config).filter(
     (entry): entry is [string, unknown[]] =>
       Array.isArray(entry[1]) && entry[1].length === spec.layers.length && !NO_LAYER_LIST.test(entry[0]),
@@ -97,8 +114,8 @@ function cutLists(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly n
   return Object.fromEntries(lists.map(([key, list]) => [key, keptLayers.map((index) => list[index])]));
 }
 
-/** Which layers have a window, said layer by layer where it was a rule by position. */
-function layerTypes(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly number[]): ModelConfig {
+/** Which layers have a window, listed layer by layer where the source has a rule by position. */
+function layerTypes(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly LayerIndex[]): ModelConfig {
   const typeOf = (layer: LayerSpec): string =>
     layer.slidingWindow === undefined ? "full_attention" : "sliding_attention";
   const first = config.max_window_layers;
@@ -108,13 +125,11 @@ function layerTypes(config: ModelConfig, spec: DecoderSpec, keptLayers: readonly
   };
 }
 
-/** transformers 4 does not know `rope_parameters` and would silently take its defaults: say the same in its words too. */
+/** transformers 4 ignores `rope_parameters` and would silently take its defaults: the same in the fields that it reads. */
 function rope(config: ModelConfig): ModelConfig {
   if ((config.rope_parameters ?? undefined) === undefined) return {};
   const family = familyOf(config);
-  const { full_attention: full, sliding_attention: sliding } = family.rope(withDefaults(family, config));
-  const local = "rope_local_base_freq" in family.defaults ? { rope_local_base_freq: sliding.theta } : {};
-  return { rope_theta: full.theta, rope_scaling: ropeScaling(full), ...local };
+  return family.rope.fields(family.rope.parse(withDefaults(family, config)));
 }
 
 /** transformers 5 writes `dtype` and reads both; transformers 4 long knew only `torch_dtype`. */

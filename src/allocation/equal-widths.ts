@@ -1,0 +1,120 @@
+// Equal widths: how many neurons every kept layer keeps, so that a given fraction of the parameters goes.
+import { CompError } from "../errors.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
+import { countParameters } from "../model/spec/parameters.ts";
+
+/** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
+export const PREFERRED_MULTIPLE = 32;
+
+export interface Target {
+  readonly sparsity: number;
+  /** Which parameters the fraction counts. `decoder`: the matrices of the decoder layers. */
+  readonly of: "all" | "decoder";
+  /** The model that the fraction is counted of, where it is not the one that loses the neurons. */
+  readonly source?: DecoderSpec | undefined;
+  readonly multipleOf?: number | undefined;
+  /** How many of the first and of the last kept layers keep all their neurons. */
+  readonly protectedLayers?: readonly number[] | undefined;
+}
+
+/** So much of a fraction is lost to rounding: 1 − 24/30 is less than 0.2. */
+export const ROUNDING = 1e-9;
+
+/** Whether enough is gone. */
+export const reaches = (before: DecoderSpec, after: DecoderSpec, { sparsity, of }: Target): boolean =>
+  reachedSparsity(before, after, of) >= sparsity - ROUNDING;
+
+/**
+ * The largest width, equal in all kept layers and a multiple of `multipleOf`, that reaches the sparsity; a layer that is
+ * narrower already stays as it is.
+ *
+ * @param keptLayers indices of the layers that stay; the others count as removed parameters
+ * @throws {CompError} "budget" when even one step of width in each layer is too much
+ */
+export function uniformWidth(spec: DecoderSpec, keptLayers: readonly LayerIndex[], target: Target): number {
+  const cuttable = keptLayers.filter(
+    (_, position) => !isProtected(position as LayerPosition, keptLayers.length, target.protectedLayers),
+  );
+  const full = Math.max(0, ...cuttable.map((index) => spec.layers[index]!.intermediateSize));
+  const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
+  for (const step of steps) {
+    const width = widthInSteps(spec, keptLayers, target, full, step);
+    if (width !== undefined) return width;
+  }
+  const least = equalWidths(spec, keptLayers, steps.at(-1)!, target.protectedLayers);
+  const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, least), target.of);
+  throw new CompError(
+    "budget",
+    `a sparsity of ${target.sparsity} cannot be reached by removing neurons alone; ${most.toFixed(3)} is the most`,
+    { hint: waysOut(target) },
+  );
+}
+
+function waysOut({ protectedLayers, multipleOf }: Target): string {
+  const ways = ["ask for less", "remove layers with --layers"];
+  if (protectedLayers?.some((count) => count > 0)) ways.push("spare fewer with --spare");
+  if (multipleOf !== undefined) ways.push("lower --multiple-of");
+  return `${ways.slice(0, -1).join(", ")}${ways.length > 2 ? "," : ""} or ${ways.at(-1)}`;
+}
+
+/** The width in steps of `step`; the full width, multiple or not, when the removed layers suffice; undefined when out of reach. */
+function widthInSteps(
+  spec: DecoderSpec,
+  keptLayers: readonly LayerIndex[],
+  target: Target,
+  full: number,
+  step: number,
+): number | undefined {
+  const suffices = (width: number): boolean => {
+    const widths = equalWidths(spec, keptLayers, width, target.protectedLayers);
+    return reaches(target.source ?? spec, withWidth(spec, keptLayers, widths), target);
+  };
+  if (suffices(full)) return full;
+  for (let width = Math.floor(full / step) * step; width > 0; width -= step) if (suffices(width)) return width;
+  return undefined;
+}
+
+/** The spec of the pruned model: the kept layers, all at one width as far as they have it, or each at its own. */
+export function withWidth(
+  spec: DecoderSpec,
+  keptLayers: readonly LayerIndex[],
+  width: number | readonly number[],
+): DecoderSpec {
+  const widths = typeof width === "number" ? equalWidths(spec, keptLayers, width) : width;
+  return {
+    ...spec,
+    layers: keptLayers.map((index, position) => ({ ...spec.layers[index]!, intermediateSize: widths[position]! })),
+  };
+}
+
+/** One width for all kept layers; a layer that has less, or is protected, keeps what it has. */
+export function equalWidths(
+  spec: DecoderSpec,
+  keptLayers: readonly LayerIndex[],
+  width: number,
+  protectedLayers?: readonly number[],
+): number[] {
+  return keptLayers.map((index, position) => {
+    const full = spec.layers[index]!.intermediateSize;
+    return isProtected(position as LayerPosition, keptLayers.length, protectedLayers) ? full : Math.min(width, full);
+  });
+}
+
+/** Whether the layer at a position among `count` is one of the first or last that are protected. */
+export const isProtected = (
+  position: LayerPosition,
+  count: number,
+  [first = 0, last = 0]: readonly number[] = [],
+): boolean => position < first || position >= count - last;
+
+/** Fraction of the parameters that are gone. */
+export function reachedSparsity(before: DecoderSpec, after: DecoderSpec, of: "all" | "decoder"): number {
+  return 1 - parametersOf(after, of) / parametersOf(before, of);
+}
+
+/** The parameters that a fraction counts. */
+export function parametersOf(spec: DecoderSpec, of: "all" | "decoder"): number {
+  const { total, decoderMatrices } = countParameters(spec);
+  return of === "all" ? total : decoderMatrices;
+}

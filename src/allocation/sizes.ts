@@ -1,0 +1,80 @@
+// The sizes of the pruned model once it is known which layers stay: equal widths, or each layer's own by cost.
+import type { Method } from "../method/method.ts";
+import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
+import { sizesByCost } from "./by-cost.ts";
+import { type LayerCosts, stepsOf } from "./curves.ts";
+import {
+  equalWidths,
+  isProtected,
+  PREFERRED_MULTIPLE,
+  parametersOf,
+  ROUNDING,
+  reachedSparsity,
+  type Target,
+  uniformWidth,
+  withWidth,
+} from "./equal-widths.ts";
+import { withoutHeads } from "./heads.ts";
+
+export const targetOf = ({ sparsityOf, multipleOf, protectedLayers }: Method, sparsity: number): Target => ({
+  sparsity,
+  of: sparsityOf,
+  multipleOf,
+  protectedLayers,
+});
+
+/**
+ * The pruned model with the same width and the same number of heads in all kept layers, as far as they have them.
+ *
+ * @param shown the layers to describe, where others than the kept ones
+ */
+export function equalSpec(
+  spec: DecoderSpec,
+  keptLayers: readonly LayerIndex[],
+  method: Method,
+  sparsity: number,
+  shown: readonly LayerIndex[] = keptLayers,
+): DecoderSpec {
+  const cut = uncutNeurons(spec, method, sparsity);
+  const width = uniformWidth(cut, keptLayers, { ...targetOf(method, sparsity), source: spec });
+  return withWidth(cut, shown, equalWidths(cut, shown, width, method.protectedLayers));
+}
+
+/**
+ * The pruned model with each kept layer at its own sizes: as many parameters go as are asked for, where they cost least.
+ *
+ * @param costs of each layer of the source
+ */
+export function perLayerSpec(
+  spec: DecoderSpec,
+  keptLayers: readonly LayerIndex[],
+  costs: readonly LayerCosts[],
+  method: Method,
+  sparsity: number,
+): DecoderSpec {
+  const { of, protectedLayers } = targetOf(method, sparsity);
+  const cut = uncutNeurons(spec, method, sparsity);
+  const layers = keptLayers.map((index) => cut.layers[index]!);
+  const size = { neurons: method.multipleOf ?? PREFERRED_MULTIPLE, of };
+  const curves = keptLayers.flatMap((index, i) => {
+    const position = i as LayerPosition;
+    if (isProtected(position, layers.length, protectedLayers)) return [];
+    return stepsOf(cut, index, costs[index]!, size).map((steps) => ({ position, steps }));
+  });
+  const missing = sparsity - ROUNDING - reachedSparsity(spec, { ...cut, layers }, of);
+  const own = sizesByCost(curves, layers, Math.ceil(missing * parametersOf(spec, of)));
+  return { ...cut, layers: layers.map((layer, position) => ({ ...layer, ...own[position]! })) };
+}
+
+/** The pruned model but for its neurons: without the heads that go alike everywhere, with a bias where the recovery adds one. */
+export function uncutNeurons(spec: DecoderSpec, method: Method, sparsity: number): DecoderSpec {
+  const cut = withoutHeads(spec, method, sparsity);
+  return sparsity === 0 ? cut : { ...cut, bias: method.biases };
+}
+
+export const meanWidth = (spec: DecoderSpec): number => Math.round(meanSize(spec, "intermediateSize"));
+
+export const meanSize = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
+  layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;

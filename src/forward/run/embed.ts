@@ -1,0 +1,67 @@
+// Token windows → hidden states before the first layer. The embedding matrix passes through memory in tiles.
+import type { Model } from "../../model/model.ts";
+import { embeddingTensor } from "../../model/spec/tensor-names.ts";
+import { type TokenWindows, windowsBetween } from "../../model/spec/token-windows.ts";
+import { batchesOf, type HiddenStates, ResidentStates } from "./hidden-states.ts";
+import type { Scratch, StoredArray } from "./scratch.ts";
+import { SpilledStates } from "./spilled-states.ts";
+
+/** Hidden states of more bytes than this are spilled. */
+export const RESIDENT_BYTES: number = 192 * 2 ** 20;
+
+/** Bytes of embedding rows read at once. */
+const TILE_BYTES = 16 * 2 ** 20;
+
+/** Rows that are read though nobody asked for them, rather than starting another read. */
+const MAX_GAP = 256;
+
+/** Embeddings of all tokens, scaled as the family does. */
+export async function embed(model: Model, windows: TokenWindows): Promise<ResidentStates> {
+  const { hiddenSize, embeddingScale } = model.spec;
+  const all = await embeddingRows(model, windows.ids);
+  if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
+  return new ResidentStates(windows, hiddenSize, all);
+}
+
+/** Embeddings of all tokens, as `embed` gives them; in memory when they are few, else in the scratch space. */
+export async function embedOrSpill(
+  model: Model,
+  windows: TokenWindows,
+  scratch: Scratch,
+  residentBytes: number = RESIDENT_BYTES,
+): Promise<HiddenStates> {
+  const { hiddenSize } = model.spec;
+  if (4 * windows.ids.length * hiddenSize <= residentBytes) return embed(model, windows);
+  const stored: StoredArray[] = [];
+  for (const { start, batch } of batchesOf(windows)) {
+    const { all } = await embed(model, windowsBetween(windows, start, start + batch));
+    stored.push(await scratch.put(all));
+  }
+  return new SpilledStates(windows, hiddenSize, stored);
+}
+
+/** Rows of the embedding matrix, one per token. [tokens, hiddenSize] */
+async function embeddingRows(model: Model, ids: Int32Array): Promise<Float32Array<ArrayBuffer>> {
+  const { hiddenSize } = model.spec;
+  const { name } = embeddingTensor(model.spec);
+  const result = new Float32Array(ids.length * hiddenSize);
+  for (const { start, end } of runsOf(ids, Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize))))) {
+    const rows = await model.readRows(name, start, end);
+    ids.forEach((id, i) => {
+      if (id < start || id >= end) return;
+      result.set(rows.subarray((id - start) * hiddenSize, (id - start + 1) * hiddenSize), i * hiddenSize);
+    });
+  }
+  return result;
+}
+
+/** Ranges of rows that hold all ids, none longer than `most`, none bridging a wide gap. */
+function runsOf(ids: Int32Array, most: number): { start: number; end: number }[] {
+  const runs: { start: number; end: number }[] = [];
+  for (const id of ids.toSorted()) {
+    const last = runs.at(-1);
+    if (last && id < last.end + MAX_GAP && id < last.start + most) last.end = Math.max(last.end, id + 1);
+    else runs.push({ start: id, end: id + 1 });
+  }
+  return runs;
+}

@@ -1,0 +1,38 @@
+// A linear map y = W z as criteria and recoveries take it, and what calibration has summed at it.
+
+/** The matrix that ends what is cut: each of its inputs is a neuron of an MLP, or an element of an attention's heads. */
+export interface OutputProjection {
+  /** W, f32, row-major [outputSize, inputSize]. */
+  readonly weight: Float32Array;
+  readonly inputSize: number;
+  readonly outputSize: number;
+}
+
+/**
+ * Sums over calibration tokens at a projection; Z [tokens, inputSize] is what enters it, u the scale of a token where tokens
+ * are weighted by their scale, else 1.
+ */
+export interface ProjectionStatistics {
+  readonly tokenCount: number;
+  /** G = Σ z zᵀ / u², f32 [inputSize, inputSize]. */
+  readonly gram: Float32Array;
+  /** Mean of z, f32 [inputSize]. */
+  readonly mean: Float32Array;
+  /**
+   * S = E[u² g gᵀ], f32 [outputSize, outputSize], g the gradient of a token's log-loss at the projection's output: the
+   * empirical Fisher factor of the output, uncentred. Present after a backward sweep.
+   */
+  readonly fisherFactor?: Float32Array | undefined;
+  /** Σ |w · ∂L/∂w| over all weights that belong to an input, f32 [inputSize]. Present after a backward sweep on text. */
+  readonly weightSensitivity?: Float32Array | undefined;
+  /** D = Σ e zᵀ / u², f32 [outputSize, inputSize], e what the output should gain. Present where there is a target. */
+  readonly drift?: Float32Array | undefined;
+  /** The part of `gram` and `drift` that a fit may leave out, to be judged on. Present where text is scarce. */
+  readonly heldOut?: HeldOutSums | undefined;
+}
+
+/** Sums over some of the tokens, which those over all of them contain. */
+export interface HeldOutSums {
+  readonly gram: Float32Array; // [inputSize, inputSize]
+  readonly drift: Float32Array; // [outputSize, inputSize]
+}

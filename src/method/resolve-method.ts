@@ -1,0 +1,194 @@
+// Everything that is "auto", the preset's, or implied by the model and the output is settled here, once.
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { CompError } from "../errors.ts";
+import type { Criterion } from "../importance/criterion.ts";
+import { type CriterionName, criteria } from "../importance/index.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import type { LayerIndex } from "../model/spec/layer-index.ts";
+import { withDownBias } from "../model/write/pruned-config.ts";
+import { presets } from "../options/presets.ts";
+import type { PruneOptions, SettledOptions } from "../options/prune.ts";
+import { recoveries } from "../recover/index.ts";
+import type { Recovery } from "../recover/recovery.ts";
+import type { Allocation, BackwardNeeds, CalibrationChoice, Goal, HeadRule, LayerRule, Method } from "./method.ts";
+import { holdableLayers, holdableWidths, type OutputFormat, outputFormat } from "./output-format.ts";
+import { settleOptions } from "./settle-options.ts";
+
+/** A criterion of one's own, under the name by which messages and reports call it. */
+export type OwnCriterion = Criterion & { readonly name: string };
+
+export interface ResolvedMethod {
+  readonly method: Method;
+  /** The options that the method was made of, for the record. */
+  readonly options: SettledOptions;
+  /** What had to be left out. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Refuses options that exclude each other whatever the model is, so that it need not be looked at for that.
+ *
+ * @throws {CompError} "option" for them, or for a type that the output does not have
+ */
+export function checkOptions(given: PruneOptions, format: Checkpoint["format"], own?: OwnCriterion): void {
+  outputFormat(given, format);
+  const options = settleOptions(given);
+  const heads = headRule(options);
+  const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
+  checkCriterion(
+    { ...options, criterion: own?.name ?? options.criterion },
+    criterion,
+    heads,
+    allocationOf(options, heads),
+  );
+}
+
+/**
+ * The method that options, model and output add up to.
+ *
+ * @param own a criterion of one's own, instead of the one that the options name
+ * @throws {CompError} "option" for choices that exclude each other, or that the output cannot hold
+ */
+export function resolveMethod(
+  given: PruneOptions,
+  spec: DecoderSpec,
+  output: OutputFormat,
+  own?: OwnCriterion,
+): ResolvedMethod {
+  const settled = settleOptions(given);
+  const holdable = {
+    ...settled,
+    criterion: own?.name ?? settled.criterion,
+    layers: holdableLayers(spec, settled.layers, output),
+    ...holdableWidths(spec, settled, output),
+  };
+  const perLayer = holdable.widths === "per-layer";
+  const biases = recoveryOf(holdable).addsBias === true ? withDownBias(spec, perLayer) : spec.bias;
+  const options: SettledOptions = biases === undefined ? { ...holdable, recovery: "none" } : holdable;
+  const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
+  const recovery = recoveryOf(options);
+  const heads = headRule(options);
+  const allocation = allocationOf(options, heads);
+  checkCriterion(options, criterion, heads, allocation);
+  const method: Method = {
+    goal: goalOf(options),
+    sparsityOf: options.sparsityOf,
+    layers: layerRule(options, criterion),
+    layerImportance: criterion.needsFisherFactor === true ? "ablation" : "block-influence",
+    heads,
+    allocation,
+    widths: perLayer ? "per-layer" : "equal",
+    protectedLayers: options.spare,
+    multipleOf: options.multipleOf,
+    criterion,
+    recovery,
+    ridge: options.ridge,
+    choosesRidge: true,
+    biases: biases ?? spec.bias,
+    backward: backwardNeeds(criterion, recovery, heads, allocation),
+    tokenScale: scalesTokens(spec, criterion, recovery),
+    calibration: calibrationChoice(options),
+    seed: options.seed,
+  };
+  const left = `a ${spec.family} of equal widths has no place for a bias; --recovery ${settled.recovery} is left out`;
+  return { method, options, warnings: biases === undefined ? [left] : [] };
+}
+
+/** The same method by another criterion and without the choice of a ridge: for trials, which only rank. */
+export const trialMethod = (method: Method, spec: DecoderSpec, criterion: Criterion): Method => ({
+  ...method,
+  criterion,
+  choosesRidge: false,
+  tokenScale: scalesTokens(spec, criterion, method.recovery),
+});
+
+const calibrationChoice = ({ calibration, samples, context, seed, ownText }: SettledOptions): CalibrationChoice => ({
+  calibration,
+  samples,
+  context,
+  seed,
+  ownText,
+});
+
+const recoveryOf = ({ recovery }: SettledOptions): Recovery => recoveries[recovery];
+
+function goalOf({ sparsity, maxKl, maxPerplexityIncrease }: SettledOptions): Goal {
+  const isLimited = maxKl !== undefined || maxPerplexityIncrease !== undefined;
+  return isLimited ? { kind: "quality", most: sparsity, maxKl, maxPerplexityIncrease } : { kind: "sparsity", sparsity };
+}
+
+function layerRule({ layers, allocation }: SettledOptions, { needsFisherFactor }: Criterion): LayerRule {
+  if (layers === 0) return { kind: "none" };
+  if (typeof layers === "number") return { kind: "count", count: layers };
+  if (typeof layers === "object")
+    return { kind: "list", removed: [...new Set(layers)].sort((a, b) => a - b) as LayerIndex[] };
+  if (layers !== "auto") return { kind: layers };
+  return { kind: allocation === "even" && needsFisherFactor === true ? "search" : "fewest" };
+}
+
+/** Whether more than neurons may be cut inside a layer: as asked, else what the preset's authors cut. */
+const cutsAttention = ({ prune, preset }: SettledOptions): boolean =>
+  prune === undefined ? presets[preset].cuts === "mlp+attention" : prune === "all";
+
+/** @throws {CompError} "option" for heads to remove where only neurons may go */
+function headRule(options: SettledOptions): HeadRule {
+  const { heads, kvGroups, allocation, prune } = options;
+  const count = { kvGroups: kvGroups === "auto" ? 0 : kvGroups, heads: heads === "auto" ? 0 : heads };
+  if (count.kvGroups === 0 && count.heads === 0) {
+    const isOpen = heads === "auto" && kvGroups === "auto";
+    return { kind: isOpen && allocation !== "loss" && cutsAttention(options) ? "proportional" : "none" };
+  }
+  if (prune !== "mlp") return { kind: "count", ...count };
+  throw new CompError("option", `--prune mlp does not go with --${count.heads > 0 ? "heads" : "kv-groups"}`, {
+    hint: "leave one of them out",
+  });
+}
+
+/** Heads that go by number are no longer the allocation's to decide. */
+function allocationOf(options: SettledOptions, heads: HeadRule): Allocation {
+  const kind = options.allocation;
+  if (kind !== "loss") return { kind };
+  return { kind, of: cutsAttention(options) && heads.kind === "none" ? "all" : "neurons" };
+}
+
+/** @throws {CompError} "option" when the criterion cannot tell what the method has to know */
+function checkCriterion(
+  { criterion: name }: SettledOptions,
+  { oneShot, blockCosts }: Criterion,
+  heads: HeadRule,
+  allocation: Allocation,
+): void {
+  if (allocation.kind === "global" && oneShot !== true) {
+    const able = Object.entries<Criterion>(criteria).flatMap(([known, row]) => (row.oneShot ? [known] : []));
+    throw new CompError("option", `--allocation global does not go with --criterion ${name}`, {
+      hint: `it needs neurons scored one by one: ${able.join(", ")}`,
+    });
+  }
+  const ranksHeads = heads.kind !== "none" || (allocation.kind === "loss" && allocation.of === "all");
+  if (ranksHeads && blockCosts === undefined)
+    throw new CompError("option", `--criterion ${name} ranks neurons and no heads`, {
+      hint: "cut neurons only: --prune mlp",
+    });
+}
+
+function backwardNeeds(
+  criterion: Criterion,
+  { towardsDense }: Recovery,
+  heads: HeadRule,
+  allocation: Allocation,
+): BackwardNeeds {
+  const weighsHeads = heads.kind !== "none" || (allocation.kind === "loss" && allocation.of === "all");
+  const scope = weighsHeads || towardsDense === true ? "both" : "mlp";
+  const needsFactor = criterion.needsFisherFactor === true || towardsDense === true;
+  return {
+    fisherFactors: needsFactor || allocation.kind === "loss" ? scope : "none",
+    weightSensitivity: criterion.needsWeightSensitivity === true ? scope : "none",
+  };
+}
+
+/** Where norms follow the projections and the metric is the loss's; what a bias makes up for is the mean of all tokens alike. */
+const scalesTokens = (
+  { sandwichNorms }: DecoderSpec,
+  { needsFisherFactor }: Criterion,
+  { towardsDense, addsBias }: Recovery,
+): boolean => sandwichNorms && (needsFisherFactor === true || towardsDense === true) && addsBias !== true;

@@ -1,0 +1,112 @@
+// The metadata of a GGUF file to be written. From a GGUF source it is carried over byte for byte, with the model's own keys
+// replaced; from a folder it is made from the configuration and the tokenizer's files.
+// Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+
+import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import type { WritableDtype } from "../../checkpoint/dtype.ts";
+import { ggufValue } from "../../checkpoint/gguf-bytes.ts";
+import { baseName } from "../../checkpoint/storage.ts";
+import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
+import { ggufTokenizer } from "../../tokenizer/gguf/to-gguf.ts";
+import type { GgufHeader } from "../families/family.ts";
+import { type GgufLayout, IDLE, layoutOf, storedSpec } from "../gguf/layout.ts";
+import { ropeHeader } from "../gguf/rope.ts";
+import type { Model } from "../model.ts";
+import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import { countParameters } from "../spec/parameters.ts";
+
+/** llama.cpp's numbers for the type of most of a file's weights. */
+const FILE_TYPES: Readonly<Record<WritableDtype, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 };
+
+/** Keys that describe the source file and how it was made, not the model. */
+const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.|comp\.)/;
+
+/**
+ * Metadata of a model of `spec` made from `source`.
+ * @throws {CompError} "architecture" for what llama.cpp cannot compute, "checkpoint" for a tokenizer that GGUF has no name for.
+ */
+export async function ggufMetadata(
+  source: Model,
+  spec: DecoderSpec,
+  layout: GgufLayout,
+  dtype: WritableDtype,
+): Promise<GgufMetadata> {
+  const { checkpoint } = source;
+  const stored = storedSpec(spec, layout);
+  const entries = new Map(
+    checkpoint.format === "gguf"
+      ? await carriedOver(checkpoint, layout)
+      : [["general.name", ggufValue("string", baseName(checkpoint.name))]],
+  );
+  const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
+    ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
+  );
+  const own = Object.entries({ ...general(spec, layout, dtype), ...idleParts(spec, stored) });
+  for (const [key, [type, value]] of [...own, ...prefixed]) entries.set(key, ggufValue(type, value));
+  if (checkpoint.format !== "gguf")
+    for (const [key, value] of await ggufTokenizer(checkpoint, spec.vocabSize)) entries.set(key, value);
+  return entries;
+}
+
+/** All metadata of a GGUF source; the model's own keys get the prefix of the architecture to be written. */
+async function carriedOver(checkpoint: Checkpoint, { architecture }: GgufLayout): Promise<[string, Uint8Array][]> {
+  const old = `${layoutOf(checkpoint).architecture}.`;
+  const carried: [string, Uint8Array][] = [];
+  for (const key of checkpoint.metadata.keys()) {
+    if (OF_THE_FILE.test(key)) continue;
+    const name = key.startsWith(old) ? `${architecture}.${key.slice(old.length)}` : key;
+    carried.push([name, await checkpoint.readMetadata(key)]);
+  }
+  return carried;
+}
+
+function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: WritableDtype): GgufHeader {
+  return {
+    "general.architecture": ["string", architecture],
+    "general.type": ["string", "model"],
+    "general.size_label": ["string", sizeLabel(countParameters(spec).total)],
+    "general.file_type": ["u32", FILE_TYPES[dtype]],
+    "general.quantization_version": ["u32", 2],
+  };
+}
+
+/** The sublayers that are stored but not part of the model, so that our own reader leaves them out. */
+function idleParts(spec: DecoderSpec, stored: DecoderSpec): GgufHeader {
+  const idle = (size: (layer: LayerSpec) => number): number[] =>
+    [...spec.layers.keys()].filter((index) => size(spec.layers[index]!) === 0 && size(stored.layers[index]!) > 0);
+  const lists = [
+    [IDLE.attention, idle((layer) => layer.numAttentionHeads)] as const,
+    [IDLE.mlp, idle((layer) => layer.intermediateSize)] as const,
+  ];
+  return Object.fromEntries(lists.filter(([, list]) => list.length > 0).map(([key, list]) => [key, ["i32", list]]));
+}
+
+/** The number of parameters as llama.cpp's converter rounds it: 135M, 1.1B. */
+function sizeLabel(parameters: number): string {
+  const [unit, letter] =
+    parameters > 1e9 ? ([1e9, "B"] as const) : parameters > 1e6 ? ([1e6, "M"] as const) : ([1e3, "K"] as const);
+  const count = parameters / unit;
+  return `${count.toFixed(count < 9.95 ? 1 : 0)}${letter}`;
+}
+
+function sharedHeader(spec: DecoderSpec, { perLayer }: GgufLayout): GgufHeader {
+  const { layers, headDim } = spec;
+  const { rope } = layers.find((layer) => layer.slidingWindow === undefined) ?? layers[0]!;
+  const sizes = (size: (layer: LayerSpec) => number): GgufHeader[string] =>
+    perLayer ? ["i32", layers.map(size)] : ["u32", size(layers[0]!)];
+  return {
+    block_count: ["u32", layers.length],
+    context_length: ["u32", spec.maxPositionEmbeddings],
+    embedding_length: ["u32", spec.hiddenSize],
+    vocab_size: ["u32", spec.vocabSize],
+    feed_forward_length: sizes((layer) => layer.intermediateSize),
+    "attention.head_count": sizes((layer) => layer.numAttentionHeads),
+    "attention.head_count_kv": sizes((layer) => layer.numKeyValueHeads),
+    "attention.key_length": ["u32", headDim],
+    "attention.value_length": ["u32", headDim],
+    "attention.layer_norm_rms_epsilon": ["f32", spec.normEpsilon],
+    "rope.dimension_count": ["u32", headDim],
+    "rope.freq_base": ["f32", rope.theta],
+    ...ropeHeader(rope),
+  };
+}

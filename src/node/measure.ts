@@ -1,0 +1,112 @@
+// What changes no model, on this machine: paths in, events out.
+import { freemem } from "node:os";
+import type { EvalEvent, GenerateEvent, Inspection } from "../events/model.ts";
+import type { CurveEvent } from "../events/prune.ts";
+import { checkOptions } from "../method/resolve-method.ts";
+import { openModel } from "../model/model.ts";
+import { CurveOptions } from "../options/curve.ts";
+import { EvalOptions } from "../options/eval.ts";
+import { GenerateOptions } from "../options/generate.ts";
+import { type CalibrationText, PruneOptions } from "../options/prune.ts";
+import { parseOptions } from "../options/schema.ts";
+import { traceCurve } from "../tasks/curve.ts";
+import { evaluateText } from "../tasks/evaluate.ts";
+import { generateText } from "../tasks/generate.ts";
+import { inspectModel } from "../tasks/inspect.ts";
+import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
+import { nodeBackend, nodeHost } from "./host.ts";
+import { withPaths } from "./open-path.ts";
+import { probeScratch } from "./scratch-folder.ts";
+import { type ModelRequest, streamEvents } from "./stream-events.ts";
+
+/** Share of the free memory that weights kept for decoding may take. */
+const RESIDENT_SHARE = 0.6;
+
+export type CurveRequest = ModelRequest & Partial<CurveOptions>;
+
+/**
+ * Measures how good a model would be at several sizes; writes none of them.
+ *
+ * @returns events of the progress; the last is "done" with the curve
+ * @throws {CompError} whose message says what went wrong and whose hint says how to go on; kind "aborted" after the signal
+ */
+export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
+  streamEvents<CurveEvent>(async (report, signal) => {
+    const { model, signal: _, ...given } = request;
+    const { as, sparsity, ...rest } = parseOptions(CurveOptions, given);
+    const options = parseOptions(PruneOptions, rest);
+    const outputFormat = as === "gguf" ? "gguf" : "safetensors";
+    checkOptions(options, outputFormat);
+    await probeScratch();
+    return withPaths(async (open) => {
+      const host = nodeHost({ outputFormat, place: ".", threads: options.threads, signal });
+      return { type: "done", curve: await traceCurve(await open(model), options, sparsity, host, report) };
+    });
+  }, request);
+
+export interface EvaluateRequest extends ModelRequest, Partial<EvalOptions> {
+  /** What it is judged on. */
+  readonly text: CalibrationText;
+  /** The model before pruning, to compare with. */
+  readonly dense?: string | undefined;
+}
+
+/**
+ * Measures the perplexity of a model on a text and, with a dense model, KL divergence and agreement.
+ *
+ * @returns events of the progress; the last is "done" with the figures
+ * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
+ */
+export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
+  streamEvents<EvalEvent>(async (report, signal) => {
+    const { model: path, dense: densePath, text, signal: _, ...given } = request;
+    const options = parseOptions(EvalOptions, given);
+    return withPaths(async (open) => {
+      const model = await openModel(await open(path));
+      const dense = densePath === undefined ? undefined : await openModel(await open(densePath));
+      const tokenizer = await openTokenizer(model.checkpoint);
+      for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
+      const backend = nodeBackend(options.threads);
+      const result = await evaluateText({ backend, model, tokenizer, text, dense, options, signal }, report);
+      return { type: "done", result };
+    });
+  }, request);
+
+export type GenerateRequest = ModelRequest & Partial<GenerateOptions>;
+
+/**
+ * Continues a prompt.
+ *
+ * @returns tokens as they are decided; the last event is "done" with all of the text
+ * @throws {CompError} "option" when the prompt fills the context, or is empty and the tokenizer has nothing to begin with
+ */
+export const generate = (request: GenerateRequest): AsyncGenerator<GenerateEvent> =>
+  streamEvents<GenerateEvent>(async (report, signal) => {
+    const { model: path, signal: _, ...given } = request;
+    const options = parseOptions(GenerateOptions, given);
+    return withPaths(async (open) => {
+      const model = await openModel(await open(path));
+      const tokenizer = await openTokenizer(model.checkpoint);
+      for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
+      const backend = nodeBackend(options.threads);
+      const budgetBytes = RESIDENT_SHARE * freemem();
+      const tokens: number[] = [];
+      let text = "";
+      await generateText({ backend, model, tokenizer, options, budgetBytes, signal }, (token) => {
+        tokens.push(token.id);
+        text += token.text;
+        report({ type: "token", ...token });
+      });
+      return { type: "done", result: { prompt: options.prompt, text, tokens } };
+    });
+  }, request);
+
+export type InspectRequest = Pick<ModelRequest, "model">;
+
+/** Says what a model is; reads no weights. @throws {CompError} "checkpoint" or "architecture" when it is none that we know */
+export const inspect = ({ model: path }: InspectRequest): Promise<Inspection> =>
+  withPaths(async (open) => {
+    const model = await openModel(await open(path));
+    // a model without a usable tokenizer can still be looked at
+    return inspectModel(model, await openTokenizer(model.checkpoint).catch(() => undefined));
+  });

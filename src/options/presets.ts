@@ -1,0 +1,42 @@
+// The methods by name: each is one row of choices, which explicit options override.
+import type { CriterionName } from "../importance/index.ts";
+import type { RecoveryName } from "../recover/index.ts";
+
+export interface Preset {
+  readonly criterion: CriterionName;
+  readonly recovery: RecoveryName;
+  /** How much each layer gives: all the same, by loss, or by one ranking of all neurons. */
+  readonly allocation: "even" | "loss" | "global";
+  /** How many of the first and of the last layers keep all that they have. */
+  readonly spare: readonly [first: number, last: number];
+  /** The stage that removes whole layers, before any neuron goes; 0: there is none. */
+  readonly layers: "auto" | "half" | "only" | 0;
+  /** Share of the windows that the model writes itself beside given texts. */
+  readonly ownText: number;
+  /** What the method's authors cut. */
+  readonly cuts: "mlp" | "mlp+attention" | "layers";
+}
+
+const PLAIN = {
+  recovery: "none",
+  allocation: "even",
+  spare: [0, 0],
+  layers: 0,
+  ownText: 0,
+  cuts: "mlp+attention",
+} as const;
+
+/** docs/methods.md tells where each comes from and how far it is the authors' own. */
+export const presets = {
+  best: { ...PLAIN, criterion: "loss", recovery: "dense-target", layers: "auto", ownText: 0.5, cuts: "mlp" },
+  osscar: { ...PLAIN, criterion: "obs", recovery: "least-squares" },
+  "wanda-sp": { ...PLAIN, criterion: "wanda" },
+  flap: { ...PLAIN, criterion: "fluctuation", recovery: "bias", allocation: "global" },
+  "llm-pruner": { ...PLAIN, criterion: "taylor", spare: [4, 2] },
+  shortgpt: { ...PLAIN, criterion: "obs", layers: "only", cuts: "layers" },
+  "comp-paper": { ...PLAIN, criterion: "condition", recovery: "mask", layers: "half" },
+  magnitude: { ...PLAIN, criterion: "magnitude" },
+  random: { ...PLAIN, criterion: "random" },
+} satisfies Record<string, Preset>;
+
+export type PresetName = keyof typeof presets;

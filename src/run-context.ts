@@ -1,0 +1,67 @@
+// What a run is given: the machine that it runs on, and what all its steps share.
+import type { Checkpoint } from "./checkpoint/checkpoint.ts";
+import type { Output } from "./checkpoint/storage.ts";
+import type { Backend } from "./compute/backend.ts";
+import { backendGemm } from "./compute/gemm.ts";
+import type { RunEvent } from "./events/prune.ts";
+import type { Scratch } from "./forward/run/scratch.ts";
+import type { Gemm } from "./linalg/gemm.ts";
+import type { CalibrationText } from "./options/prune.ts";
+
+/** The machine, as far as a run that writes nothing needs it. */
+export interface SweepHost {
+  readonly backend: Backend;
+  /** Of what is to be written: a folder of safetensors, or a GGUF file. */
+  readonly outputFormat: Checkpoint["format"];
+  /** Space for what a run needs again but must not hold. */
+  createScratch(): Scratch;
+  /** Free space where the output goes, bytes; undefined when unknown. */
+  freeBytes(): Promise<number | undefined>;
+  /** The same of scratch space. */
+  freeScratchBytes(): Promise<number | undefined>;
+  bundledText(): Promise<CalibrationText>;
+  /** Weights held in memory while the model generates its own calibration text take no more than this. */
+  readonly residentBudgetBytes: number;
+  /** Gives back the memory of arrays no longer in use: the matrices of one layer are large, and the next ones must not add to them. */
+  collectGarbage(): void;
+  residentBytes(): number;
+  peakBytes(): number;
+  /** A clock in seconds. */
+  now(): number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The machine, for a run that writes. */
+export interface Host extends SweepHost {
+  /** Called when there is something to write: not by a dry run, and not for what is refused before. */
+  createOutput(): Promise<Output>;
+}
+
+/** What the steps of a run share. */
+export interface RunContext {
+  readonly backend: Backend;
+  readonly gemm: Gemm;
+  readonly scratch: Scratch;
+  /** Tells whoever listens how far the run is; nothing waits for them. */
+  report(event: RunEvent): void;
+  collectGarbage(): void;
+  residentBytes(): number;
+  /** A clock in seconds. */
+  now(): number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Starts a run on a machine; its scratch space is the caller's to clear. */
+export function startRun(host: SweepHost, report: RunContext["report"]): RunContext {
+  const { backend, signal } = host;
+  return {
+    backend,
+    gemm: backendGemm(backend),
+    scratch: host.createScratch(),
+    report,
+    collectGarbage: () => host.collectGarbage(),
+    residentBytes: () => host.residentBytes(),
+    now: () => host.now(),
+    signal,
+  };
+}

@@ -1,0 +1,76 @@
+// Parquet: the columns `text` and `messages` of a table, read by row groups, whatever else and however much it holds.
+import {
+  type AsyncBuffer,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+} from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import type { ByteSource } from "../checkpoint/storage.ts";
+import { CompError } from "../errors.ts";
+import { MAX_TEXT_BYTES, tooLarge } from "./documents.ts";
+import { noTextColumn } from "./row-errors.ts";
+import { DOCUMENT_FIELDS, documentOf } from "./rows.ts";
+
+/**
+ * The documents of a table.
+ *
+ * @throws {CompError} "calibration" when it is damaged, has neither column, holds more text than we read, or naming the bad row
+ */
+export async function parquetDocuments(source: ByteSource): Promise<string[]> {
+  try {
+    const file = asyncBuffer(source);
+    const metadata = await parquetMetadataAsync(file);
+    const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const columns = DOCUMENT_FIELDS.filter((field) => names.includes(field));
+    if (columns.length === 0) throw noTextColumn(source.name, names);
+    if (storedBytes(metadata, columns) > MAX_TEXT_BYTES) throw tooLarge(source.name);
+    return await readRowGroups(source.name, { file, metadata, columns });
+  } catch (cause) {
+    if (cause instanceof CompError) throw cause;
+    const [why] = String((cause as Error).message ?? cause).split("\n", 1);
+    throw new CompError("calibration", `${source.name} cannot be read as a Parquet file: ${why}`, {
+      hint: "download or write it again; JSON Lines and CSV are read as well",
+      cause,
+    });
+  }
+}
+
+interface Table {
+  readonly file: AsyncBuffer;
+  readonly metadata: FileMetaData;
+  readonly columns: string[];
+}
+
+async function readRowGroups(name: string, table: Table): Promise<string[]> {
+  const documents: string[] = [];
+  let length = 0;
+  for (const group of table.metadata.row_groups) {
+    const rowStart = documents.length;
+    const rowEnd = rowStart + Number(group.num_rows);
+    for (const row of await parquetReadObjects({ ...table, rowStart, rowEnd, compressors })) {
+      const fields = Object.fromEntries(table.columns.map((column) => [column, row[column] ?? null]));
+      const document = documentOf(fields, `${name}, row ${documents.length + 1}`);
+      length += document.length;
+      if (length > MAX_TEXT_BYTES) throw tooLarge(name); // a dictionary names a long text by one number
+      documents.push(document);
+    }
+  }
+  return documents;
+}
+
+/** What the header says of the size of columns, bytes before compression. */
+const storedBytes = ({ row_groups: groups }: FileMetaData, columns: readonly string[]): number =>
+  groups
+    .flatMap((group) => group.columns.flatMap(({ meta_data: column }) => column ?? []))
+    .filter(({ path_in_schema: [top] }) => columns.includes(top!))
+    .reduce((sum, column) => sum + Number(column.total_uncompressed_size), 0);
+
+const asyncBuffer = (source: ByteSource): AsyncBuffer => ({
+  byteLength: source.size,
+  slice: async (start, end = source.size) => {
+    const bytes = await source.read(Math.max(0, start), Math.min(end, source.size));
+    return bytes.slice().buffer;
+  },
+});

@@ -1,0 +1,33 @@
+import { describe, expect, test } from "vitest";
+import { withDefaults } from "../../../src/model/config/parse-config.ts";
+import { FAMILIES, familyOf } from "../../../src/model/families/index.ts";
+import type { RopeSpec } from "../../../src/model/spec/decoder-spec.ts";
+
+const LLAMA3: RopeSpec = {
+  kind: "llama3",
+  theta: 5e5,
+  factor: 8,
+  lowFreqFactor: 1,
+  highFreqFactor: 4,
+  originalMaxPositionEmbeddings: 8192,
+};
+
+describe.each(FAMILIES.map((family) => [family.modelType, family] as const))("%s", (modelType, family) => {
+  test("is found by its model_type", () => expect(familyOf({ model_type: modelType })).toBe(family));
+
+  test("reads its rotary embedding back from the fields that it writes", () => {
+    const local = "rope_local_base_freq" in family.defaults;
+    const rope = {
+      full_attention: LLAMA3,
+      sliding_attention: local ? ({ kind: "default", theta: 1e4 } as const) : LLAMA3,
+    };
+    expect(family.rope.parse(withDefaults(family, family.rope.fields(rope)))).toEqual(rope);
+  });
+
+  test("names every field that decides about its biases among its defaults", () => {
+    for (const rule of Object.values(family.bias))
+      if (typeof rule === "string") expect(family.defaults).toHaveProperty(rule, false);
+  });
+
+  test("has its activation among its defaults", () => expect(family.defaults).toHaveProperty(family.activationKey));
+});

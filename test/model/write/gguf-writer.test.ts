@@ -1,0 +1,215 @@
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Checkpoint } from "../../../src/checkpoint/checkpoint.ts";
+import type { WritableDtype } from "../../../src/checkpoint/dtype.ts";
+import { generateTokens } from "../../../src/forward/decode/generate.ts";
+import { type Model, openModel } from "../../../src/model/model.ts";
+import type { DecoderSpec, LayerSpec } from "../../../src/model/spec/decoder-spec.ts";
+import { nodeBackend } from "../../../src/node/host.ts";
+import { openPath } from "../../../src/node/open-path.ts";
+import { openTokenizer } from "../../../src/tokenizer/tokenizer.ts";
+import { copyToGguf } from "../../helpers/copy-to-gguf.ts";
+import { expectedLogits, tinyPath } from "../../helpers/fixtures.ts";
+import { forwardLogits } from "../../helpers/forward-logits.ts";
+import { judge } from "../../helpers/llama-cpp.ts";
+import { best, worstProbability } from "../../helpers/probabilities.ts";
+import { temporaryFolder } from "../../helpers/temporary.ts";
+
+const DEMO = new URL("../../../models/demo", import.meta.url).pathname;
+const TEXT = "\"We'll go to 1812 harbours!\"\n\n  said the captain's wife";
+
+const opened: Model[] = [];
+const open = async (checkpoint: Checkpoint | string): Promise<Model> => {
+  const model = await openModel(typeof checkpoint === "string" ? await openPath(checkpoint) : checkpoint);
+  opened.push(model);
+  return model;
+};
+const newFile = (): string => join(temporaryFolder(), "model.gguf");
+
+afterAll(async () => {
+  for (const { checkpoint } of opened) await checkpoint.close();
+});
+
+/** llama.cpp must see the ids of our tokenizer and the probabilities of our forward pass over them. */
+async function expectJudged(path: string, source: Model, tolerance: number): Promise<Model> {
+  const model = await open(path);
+  const ids = (await openTokenizer(source.checkpoint)).encode(TEXT);
+  expect((await openTokenizer(model.checkpoint)).encode(TEXT)).toEqual(ids);
+  const own = await forwardLogits(model, ids);
+  const judged = await judge(path, ids, TEXT);
+  expect(judged.ids).toEqual(ids);
+  expect(worstProbability(own, judged.logits)).toBeLessThan(tolerance);
+  return model;
+}
+
+describe("the demo model as GGUF is the same model to llama.cpp", () => {
+  // llama.cpp keeps keys and values in F16, and multiplies Q8_0 weights with activations that it rounds to Q8_0 too.
+  test.each<[WritableDtype, number]>([
+    ["F32", 0.003],
+    ["F16", 0.003],
+    ["BF16", 0.02],
+    ["Q8_0", 0.1],
+  ])("in %s", async (dtype, tolerance) => {
+    const source = await open(DEMO);
+    const path = newFile();
+    await copyToGguf(source, path, dtype);
+    const model = await expectJudged(path, source, tolerance);
+    expect(model.checkpoint.metadata.get("general.architecture")).toBe("llama");
+    expect(model.spec).toEqual(source.spec);
+    if (dtype === "F32")
+      for (const name of source.tensors.keys()) expect(await model.read(name)).toEqual(await source.read(name));
+  });
+
+  test("with the greedy text of our own forward pass", async () => {
+    const source = await open(DEMO);
+    const path = newFile();
+    await copyToGguf(source, path, "F32");
+    const prompt = (await openTokenizer(source.checkpoint)).encode("The old man looked at the");
+    const fixed = { temperature: 0, stopTokens: [], random: () => 0, budgetBytes: 2 ** 30 };
+    const text = [...prompt];
+    const request = { prompt, maxTokens: 24, ...fixed };
+    await generateTokens(nodeBackend(1), source, request, (id) => text.push(id));
+    const { logits } = await judge(path, text, "");
+    expect(logits.slice(prompt.length - 1, -1).map(best)).toEqual(text.slice(prompt.length));
+  });
+});
+
+/** The demo model with layers of different widths; 0 leaves a part out. */
+const cutSpec = (spec: DecoderSpec, sizes: Record<number, Partial<LayerSpec>>): DecoderSpec => ({
+  ...spec,
+  layers: spec.layers.map((layer, index) => ({ ...layer, intermediateSize: 512 - 48 * index, ...sizes[index] })),
+});
+const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
+const NO_MLP = { intermediateSize: 0 };
+
+describe("layers of different widths become architecture deci", () => {
+  test.each<WritableDtype>(["F32", "Q8_0"])(
+    "in %s, with half the heads in one, no attention in another",
+    async (dtype) => {
+      const source = await open(DEMO);
+      const spec = cutSpec(source.spec, { 2: { numAttentionHeads: 2, numKeyValueHeads: 1 }, 5: NO_ATTENTION });
+      const path = newFile();
+      await copyToGguf(source, path, dtype, spec);
+      const model = await expectJudged(path, source, dtype === "F32" ? 0.003 : 0.1);
+      expect(model.checkpoint.metadata.get("general.architecture")).toBe("deci");
+      expect(model.spec).toEqual(spec);
+      expect(model.tensors.has("model.layers.5.self_attn.q_proj.weight")).toBe(false);
+    },
+  );
+
+  test.each<[string, Record<number, Partial<LayerSpec>>]>([
+    ["a layer without MLP", { 4: NO_MLP }],
+    ["a last layer without MLP", { 7: NO_MLP }],
+    ["a last layer without attention", { 7: NO_ATTENTION }],
+    ["a first layer without attention", { 0: NO_ATTENTION }],
+    ["both absences in several layers", { 0: NO_ATTENTION, 1: NO_MLP, 3: NO_ATTENTION, 6: NO_MLP }],
+  ])("with %s", async (_, sizes) => {
+    const source = await open(DEMO);
+    const spec = cutSpec(source.spec, sizes);
+    const path = newFile();
+    await copyToGguf(source, path, "F32", spec);
+    // llama.cpp computes the zeros that stand where it cannot do without a part, our reader leaves them out
+    const model = await expectJudged(path, source, 0.003);
+    expect(model.spec).toEqual(spec);
+  });
+});
+
+/** A tokenizer of 96 single letters for the tiny checkpoints, which have none. */
+const letters = Array.from({ length: 95 }, (_, i) => String.fromCharCode(33 + i));
+const TINY_TOKENIZER = {
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+  post_processor: null,
+  decoder: { type: "ByteLevel" },
+  model: { type: "BPE", vocab: Object.fromEntries([...letters, "Ġ"].map((token, id) => [token, id])), merges: [] },
+};
+const withTokenizer = (checkpoint: Checkpoint): Checkpoint => ({
+  ...checkpoint,
+  readText: async (file) => (file === "tokenizer.json" ? JSON.stringify(TINY_TOKENIZER) : checkpoint.readText(file)),
+});
+
+/** Largest difference from transformers' logits of the first window, relative to the largest of these. */
+function worstLogit(judged: readonly Float32Array[], family: string): number {
+  const expected = expectedLogits(family).logits.slice(0, judged.length * 96);
+  const scale = Math.max(...expected.map(Math.abs));
+  return Math.max(...expected.map((logit, i) => Math.abs(logit - judged[Math.floor(i / 96)]![i % 96]!))) / scale;
+}
+
+describe("llama.cpp computes the logits of transformers from the GGUF of", () => {
+  test.each(["llama", "llama-tied", "llama-head-dim", "llama3-rope", "linear-rope", "qwen2", "gemma3", "llama-bias"])(
+    "%s",
+    async (family) => {
+      const source = await open(withTokenizer(await openPath(tinyPath(family))));
+      const path = newFile();
+      await copyToGguf(source, path, "F32");
+      const model = await open(path);
+      expect(model.spec).toEqual(source.spec);
+      const keys = "model.layers.1.self_attn.k_proj.weight";
+      expect(await model.read(keys)).toEqual(await source.read(keys));
+      // A file of Gemma holds the sum of offset and weight, in f32: what the norm multiplies with is the same, bit for bit.
+      const factors = async ({ read, spec }: Model): Promise<Float32Array> =>
+        (await read("model.norm.weight")).map((weight) => spec.normOffset + weight);
+      expect(await factors(model)).toEqual(await factors(source));
+      const { logits } = await judge(path, expectedLogits(family).ids[0]!, "a");
+      expect(worstLogit(logits, family)).toBeLessThan(3e-3);
+    },
+  );
+
+  test("qwen2 as deci, whose biases of q, k and v stay", async () => {
+    const source = await open(withTokenizer(await openPath(tinyPath("qwen2"))));
+    const layers = source.spec.layers.map((layer, index) => ({ ...layer, intermediateSize: 80 - 16 * index }));
+    const path = newFile();
+    await copyToGguf(source, path, "F32", { ...source.spec, layers });
+    const model = await open(path);
+    expect(model.spec).toMatchObject({ family: "qwen2", bias: source.spec.bias, layers });
+    const ids = expectedLogits("qwen2").ids[0]!;
+    const { logits } = await judge(path, ids, "a");
+    expect(worstProbability(await forwardLogits(model, ids), logits)).toBeLessThan(3e-3);
+  });
+});
+
+describe("a GGUF source", () => {
+  test("is carried over key by key, with the changed ones replaced", async () => {
+    const source = await open(DEMO);
+    const first = newFile();
+    await copyToGguf(source, first, "F16");
+    const middle = await open(first);
+    const second = newFile();
+    await copyToGguf(middle, second, "F32", cutSpec(middle.spec, {}));
+    const { metadata } = (await open(second)).checkpoint;
+    const expected = new Map(
+      [...middle.checkpoint.metadata].map(([key, value]) => [key.replace(/^llama\./, "deci."), value]),
+    );
+    const widths = middle.spec.layers.map((_, index) => 512 - 48 * index);
+    expected.set("general.architecture", "deci").set("general.file_type", 0).set("general.size_label", "1.7M");
+    expected.set("deci.feed_forward_length", widths);
+    expected.set(
+      "deci.attention.head_count",
+      widths.map(() => 4),
+    );
+    expected.set(
+      "deci.attention.head_count_kv",
+      widths.map(() => 2),
+    );
+    expect(metadata).toEqual(expected);
+    await expectJudged(second, source, 0.003);
+  });
+});
+
+describe("refused is", () => {
+  const refusal = async (family: string, change: (spec: DecoderSpec) => DecoderSpec): Promise<string> => {
+    const source = await open(withTokenizer(await openPath(tinyPath(family))));
+    const error = await copyToGguf(source, newFile(), "F32", change(source.spec)).catch((caught: Error) => caught);
+    return String((error as Error).message);
+  };
+  const halved = (spec: DecoderSpec): DecoderSpec => cutSpec(spec, { 0: { intermediateSize: 40 } });
+
+  test("a Gemma 3 whose layers differ in width", async () => {
+    expect(await refusal("gemma3", halved)).toBe("GGUF has no form for a gemma3_text whose layers differ in width");
+  });
+
+  test("an activation that llama.cpp does not have for the architecture", async () => {
+    expect(await refusal("llama-gelu", (spec) => spec)).toContain("llama does not know the activation gelu");
+  });
+});
