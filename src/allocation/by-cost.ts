@@ -1,6 +1,7 @@
 // Sizes of its own for each layer: whatever costs the loss least for the parameters that it brings goes first.
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
+
 import type { LayerPosition } from "../model/spec/layer-index.ts";
+import type { LayerSizes } from "../model/spec/parts.ts";
 
 /** Least share of a layer's neurons that stays unless all of them go, however cheap they seem. */
 const LEAST_SHARE = 0.25;

@@ -1,9 +1,9 @@
 // From what the parts of a layer cost to the steps in which they can go.
 
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { countLayer } from "../model/spec/parameters.ts";
+import { type LayerSizes, resized, sizesOf } from "../model/spec/parts.ts";
 import type { Step } from "./by-cost.ts";
 
 /** What a layer's parts cost, each beyond those before it, nats per token. */
@@ -49,8 +49,8 @@ export function headSteps({
 /** The curves of a layer's MLP and of its attention. */
 export function stepsOf(spec: DecoderSpec, index: LayerIndex, costs: LayerCosts, options: CurveOptions): Step[][] {
   const layer = spec.layers[index]!;
-  const mlp = neuronSteps(layer.intermediateSize, costs, options.neurons);
-  const heads = headSteps(layer).slice(0, costs.heads.length);
+  const mlp = neuronSteps(sizesOf(layer).intermediateSize, costs, options.neurons);
+  const heads = headSteps(sizesOf(layer)).slice(0, costs.heads.length);
   const attention = heads.map((sizes, i) => ({ sizes, cost: costs.heads[i]! }));
   return [mlp, attention].map((steps) => withParameters(spec, index, steps, options.of));
 }
@@ -71,7 +71,7 @@ function neuronSteps(width: number, { neurons, restOfMlp }: LayerCosts, size: nu
 
 function withParameters(spec: DecoderSpec, index: number, steps: readonly BareStep[], of: "all" | "decoder"): Step[] {
   const count = (sizes: Partial<LayerSizes>): number => {
-    const layers = spec.layers.with(index, { ...spec.layers[index]!, ...sizes });
+    const layers = spec.layers.with(index, resized(spec.layers[index]!, sizes));
     const counts = countLayer({ ...spec, layers }, index);
     return of === "all" ? counts.total : counts.matrices;
   };

@@ -7,6 +7,7 @@ import type { LayerCosts } from "./curves.ts";
 import { anyLayers, planLayers } from "./layer-count.ts";
 import { equalOverOwn } from "./predicted.ts";
 import { equalSpec, perLayerSpec } from "./sizes.ts";
+import { keepRanked } from "./whole-layers.ts";
 
 /** What is found out about the dense model to decide by; it holds for every sparsity. Each list has an entry for each layer. */
 export interface Findings {
@@ -32,7 +33,7 @@ export interface Decision {
 export function decide(spec: DecoderSpec, findings: Findings, method: Method, sparsity: number): Decision {
   const { influences, costs, orders } = findings;
   const cut = planLayers(spec, method, sparsity);
-  const keptLayers = cut.removed === undefined ? keepInfluential(influences!, cut.count) : anyLayers(spec, cut);
+  const keptLayers = cut.removed === undefined ? keepInfluential(spec, influences!, cut.count) : anyLayers(spec, cut);
   if (method.allocation.kind === "even")
     return { keptLayers, spec: equalSpec(spec, keptLayers, method, sparsity), orders };
   const chosen = { keptLayers, spec: perLayerSpec(spec, keptLayers, costs!, method, sparsity) };
@@ -40,10 +41,10 @@ export function decide(spec: DecoderSpec, findings: Findings, method: Method, sp
   return { ...chosen, orders, equalCostRatio: equalOverOwn(spec, chosen, costs!, method, sparsity) };
 }
 
-/** The layers that stay when the `count` of lowest influence go, ascending; of equals the later goes. */
-export function keepInfluential(influences: readonly number[], count: number): LayerIndex[] {
-  const indices = layerIndices({ layers: influences });
-  const ranked = indices.toSorted((a, b) => influences[a]! - influences[b]! || b - a);
-  const removed = new Set(ranked.slice(0, count));
-  return indices.filter((index) => !removed.has(index));
-}
+/** The layers that stay when the `count` of lowest influence go, as far as they may, ascending; of equals the later goes. */
+export const keepInfluential = (spec: DecoderSpec, influences: readonly number[], count: number): LayerIndex[] =>
+  keepRanked(
+    spec,
+    layerIndices(spec).toSorted((a, b) => influences[a]! - influences[b]! || b - a),
+    count,
+  );

@@ -3,6 +3,7 @@ import { CompError } from "../errors.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
+import { resized, sizesOf } from "../model/spec/parts.ts";
 
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
 export const PREFERRED_MULTIPLE = 32;
@@ -36,7 +37,7 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly LayerIndex[
   const cuttable = keptLayers.filter(
     (_, position) => !isProtected(position as LayerPosition, keptLayers.length, target.protectedLayers),
   );
-  const full = Math.max(0, ...cuttable.map((index) => spec.layers[index]!.intermediateSize));
+  const full = Math.max(0, ...cuttable.map((index) => sizesOf(spec.layers[index]!).intermediateSize));
   const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
   for (const step of steps) {
     const width = widthInSteps(spec, keptLayers, target, full, step);
@@ -84,7 +85,7 @@ export function withWidth(
   const widths = typeof width === "number" ? equalWidths(spec, keptLayers, width) : width;
   return {
     ...spec,
-    layers: keptLayers.map((index, position) => ({ ...spec.layers[index]!, intermediateSize: widths[position]! })),
+    layers: keptLayers.map((index, position) => resized(spec.layers[index]!, { intermediateSize: widths[position]! })),
   };
 }
 
@@ -96,7 +97,7 @@ export function equalWidths(
   protectedLayers?: readonly number[],
 ): number[] {
   return keptLayers.map((index, position) => {
-    const full = spec.layers[index]!.intermediateSize;
+    const full = sizesOf(spec.layers[index]!).intermediateSize;
     return isProtected(position as LayerPosition, keptLayers.length, protectedLayers) ? full : Math.min(width, full);
   });
 }

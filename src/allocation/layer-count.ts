@@ -5,6 +5,7 @@ import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { reachedSparsity, reaches, type Target, withWidth } from "./equal-widths.ts";
 import { equalSpec, meanWidth, targetOf, uncutNeurons } from "./sizes.ts";
+import { anyOrder, checkAttentionStays, keepRanked } from "./whole-layers.ts";
 
 /** Whole layers go only when the neurons alone would fall below the first of these shares of the width; the second is for sparsities that the first cannot reach. */
 const LEAST_WIDTH_SHARES = [0.4, 0.1];
@@ -29,13 +30,16 @@ export function planLayers(spec: DecoderSpec, method: Method, sparsity: number):
 
 /** The layers that stay when it does not matter which: all have the same shape. */
 export const anyLayers = (spec: DecoderSpec, { count, removed }: LayerCut): LayerIndex[] =>
-  layerIndices(spec).filter((index) => (removed ? !removed.includes(index) : index >= count));
+  removed ? layerIndices(spec).filter((index) => !removed.includes(index)) : keepRanked(spec, anyOrder(spec), count);
 
-function listedCut({ layers }: DecoderSpec, removed: readonly LayerIndex[]): LayerCut {
+function listedCut(spec: DecoderSpec, removed: readonly LayerIndex[]): LayerCut {
+  const { layers } = spec;
   const missing = removed.find((index) => index >= layers.length);
   if (missing !== undefined)
     throw new CompError("option", `--layers names layer ${missing}; the model has layers 0 to ${layers.length - 1}`);
-  return { count: checkedCount(layers.length, removed.length), removed };
+  const count = checkedCount(layers.length, removed.length);
+  checkAttentionStays(spec, removed);
+  return { count, removed };
 }
 
 function countLayers(
@@ -64,15 +68,18 @@ function checkedCount(total: number, count: number): number {
   throw new CompError("budget", `--layers removes ${count} layers of ${total}; at least one has to stay`);
 }
 
-const withoutFirst = (spec: DecoderSpec, count: number): DecoderSpec => ({ ...spec, layers: spec.layers.slice(count) });
+const withoutAny = (spec: DecoderSpec, count: number): DecoderSpec => ({
+  ...spec,
+  layers: keepRanked(spec, anyOrder(spec), count).map((index) => spec.layers[index]!),
+});
 
 /** The most layers that take no more than half of what is to go. */
 const mostOfHalf = (spec: DecoderSpec, { sparsity, of }: Target): number =>
-  layerIndices(spec).findLast((count) => reachedSparsity(spec, withoutFirst(spec, count), of) <= sparsity / 2)!;
+  layerIndices(spec).findLast((count) => reachedSparsity(spec, withoutAny(spec, count), of) <= sparsity / 2)!;
 
 /** @throws {CompError} "budget" when whole layers alone do not suffice */
 function fewestAlone(spec: DecoderSpec, target: Target): number {
-  const count = layerIndices(spec).find((candidate) => reaches(spec, withoutFirst(spec, candidate), target));
+  const count = layerIndices(spec).find((candidate) => reaches(spec, withoutAny(spec, candidate), target));
   if (count !== undefined) return count;
   throw new CompError("budget", `a sparsity of ${target.sparsity} cannot be reached by removing whole layers alone`, {
     hint: "ask for less",
@@ -89,7 +96,7 @@ function fewestLayers(spec: DecoderSpec, method: Method, sparsity: number): numb
   const cut = uncutNeurons(spec, method, sparsity);
   const indices = layerIndices(spec);
   const floor = (count: number, share: number): DecoderSpec =>
-    withWidth(cut, indices.slice(count), Math.ceil(share * meanWidth(spec)));
+    withWidth(cut, keepRanked(spec, anyOrder(spec), count), Math.ceil(share * meanWidth(spec)));
   for (const share of LEAST_WIDTH_SHARES) {
     const count = indices.find((candidate) => reaches(spec, floor(candidate, share), target));
     if (count !== undefined) return count;

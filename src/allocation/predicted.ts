@@ -1,9 +1,9 @@
 // What a choice of sizes will do to the prediction, as far as costs measured one by one add up; so that a person knows whether the
 // other choice of widths is worth a run of its own.
 import type { Method } from "../method/method.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
+import { type LayerSizes, sizesOf } from "../model/spec/parts.ts";
 import { mostRemovable } from "./by-cost.ts";
 import { headSteps, type LayerCosts, neuronsOnly } from "./curves.ts";
 import { reachedSparsity } from "./equal-widths.ts";
@@ -48,7 +48,7 @@ export function ownOverEqual(
   const { keptLayers } = chosen;
   const costs: LayerCosts[] = [];
   keptLayers.forEach((index, position) => {
-    const most = mostRemovable(source.layers[index]!.intermediateSize);
+    const most = mostRemovable(sizesOf(source.layers[index]!).intermediateSize);
     costs[index] = neuronsOnly(continuedCosts(removals[position]!, most));
   });
   const sparsity = reachedSparsity(source, chosen.spec, method.sparsityOf);
@@ -58,7 +58,8 @@ export function ownOverEqual(
 
 const predicted = (source: DecoderSpec, { keptLayers, spec }: ChosenSizes, costs: readonly LayerCosts[]): number =>
   keptLayers.reduce(
-    (sum, index, position) => sum + predictedDivergence(costs[index]!, source.layers[index]!, spec.layers[position]!),
+    (sum, index, position) =>
+      sum + predictedDivergence(costs[index]!, sizesOf(source.layers[index]!), sizesOf(spec.layers[position]!)),
     0,
   );
 

@@ -1,8 +1,8 @@
 // The sizes of the pruned model once it is known which layers stay: equal widths, or each layer's own by cost.
 import type { Method } from "../method/method.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
+import { type LayerSizes, resized, sizesOf } from "../model/spec/parts.ts";
 import { sizesByCost } from "./by-cost.ts";
 import { type LayerCosts, stepsOf } from "./curves.ts";
 import {
@@ -64,8 +64,8 @@ export function perLayerSpec(
     return stepsOf(cut, index, costs[index]!, size).map((steps) => ({ position, steps }));
   });
   const missing = sparsity - ROUNDING - reachedSparsity(spec, { ...cut, layers }, of);
-  const own = sizesByCost(curves, layers, Math.ceil(missing * parametersOf(spec, of)));
-  return { ...cut, layers: layers.map((layer, position) => ({ ...layer, ...own[position]! })) };
+  const own = sizesByCost(curves, layers.map(sizesOf), Math.ceil(missing * parametersOf(spec, of)));
+  return { ...cut, layers: layers.map((layer, position) => resized(layer, own[position]!)) };
 }
 
 /** The pruned model but for its neurons: without the heads that go alike everywhere, with a bias where the recovery adds one. */
@@ -77,4 +77,4 @@ export function uncutNeurons(spec: DecoderSpec, method: Method, sparsity: number
 export const meanWidth = (spec: DecoderSpec): number => Math.round(meanSize(spec, "intermediateSize"));
 
 export const meanSize = ({ layers }: DecoderSpec, size: keyof LayerSizes): number =>
-  layers.reduce((sum, layer) => sum + layer[size], 0) / layers.length;
+  layers.reduce((sum, layer) => sum + sizesOf(layer)[size], 0) / layers.length;

@@ -1,5 +1,6 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
 import { CachedDecoder } from "../forward/decode/cached-decoder.ts";
+import { memoryBytes } from "../forward/decode/mixer-memory.ts";
 import { ResidentWeights } from "../forward/decode/resident-weights.ts";
 import { sampleToken } from "../forward/decode/sample.ts";
 import { nthRandom, type Random } from "../linalg/random.ts";
@@ -78,6 +79,6 @@ function samplesTogether({ spec }: Model, { count, length }: SelfGeneration): nu
   return Math.ceil(count / Math.ceil(count / most));
 }
 
-/** Of the keys and values of one sample, f32. */
-export const sampleBytes = ({ layers, headDim }: DecoderSpec, length: number): number =>
-  layers.reduce((total, { numKeyValueHeads }) => total + 2 * 4 * numKeyValueHeads * headDim * length, 0);
+/** Of what the mixers remember of one sample, f32. */
+export const sampleBytes = (spec: DecoderSpec, length: number): number =>
+  spec.layers.reduce((total, layer) => total + memoryBytes(spec, layer, length), 0);

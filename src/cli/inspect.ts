@@ -63,7 +63,8 @@ function groupLayers(layers: readonly LayerShape[]): [range: string, shape: Laye
 
 function renderShape(layer: LayerShape): string {
   const mlp = layer.intermediateSize === 0 ? "no MLP" : `MLP ${layer.intermediateSize}`;
-  if (layer.numAttentionHeads === 0) return `${mlp}, no attention`;
+  if (layer.mixer === undefined) return `${mlp}, no attention`;
+  if (layer.mixer !== "attention") return `${mlp}, ${layer.mixer.replace("-", " ")}`;
   const heads = `${layer.numAttentionHeads} heads, ${layer.numKeyValueHeads} for keys and values`;
   const window = layer.slidingWindow === undefined ? "" : `, window ${layer.slidingWindow}`;
   return `${mlp}, ${heads}${window}`;

@@ -23,8 +23,10 @@ export interface Inspection {
   readonly tokenizer: TokenizerFacts | undefined;
 }
 
-/** Sizes of a decoder layer; 0 where the part is absent. */
+/** Sizes of a decoder layer; 0 where there is nothing of the kind. */
 export interface LayerShape {
+  /** What mixes tokens; undefined where nothing does. */
+  readonly mixer: "attention" | "short-convolution" | "gated-delta" | undefined;
   readonly intermediateSize: number;
   readonly numAttentionHeads: number;
   readonly numKeyValueHeads: number;

@@ -8,11 +8,13 @@ import { familyOf } from "../model/families/index.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
+import { attentionOf } from "../model/spec/parts.ts";
 import { modelTensors } from "../model/spec/tensor-names.ts";
+import { planSurroundings } from "../model/surroundings.ts";
 import { checkCompanions } from "../model/write/companions.ts";
 import { checkGguf, ggufBytes } from "../model/write/gguf-writer.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
-import { isStock } from "../model/write/pruned-config.ts";
+import { isStock, whyHeadsNotStock } from "../model/write/pruned-config.ts";
 import { type DtypeChoice, tensorTypes } from "../model/write/tensor-types.ts";
 import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 
@@ -54,7 +56,7 @@ export function holdableLayers(
   layers: SettledOptions["layers"],
   { format }: OutputFormat,
 ): SettledOptions["layers"] {
-  const free = format === "safetensors" || !familyOf({ model_type: family }).gguf.regularWindows;
+  const free = format === "safetensors" || familyOf({ model_type: family }).gguf?.regularWindows !== true;
   if (free || typeof layers === "object" || layers === 0) return layers;
   if (layers === "auto") return 0;
   throw new CompError("option", `--layers ${layers} leaves the choice open; in GGUF ${family} needs a regular order`, {
@@ -69,15 +71,14 @@ export function holdableWidths(
   { format }: OutputFormat,
 ): Pick<SettledOptions, "widths" | "allocation"> {
   if (widths !== "auto") return { widths, allocation };
-  const isHeld = format === "gguf" && familyOf({ model_type: family }).gguf.asDeci;
+  const isHeld = format === "gguf" && familyOf({ model_type: family }).gguf?.asDeci === true;
   return isHeld ? { widths: "per-layer", allocation: "loss" } : { widths: "equal", allocation: "even" };
 }
 
 /** What loading a folder of a model of `spec` takes beyond a stock class, as a warning; undefined when nothing. */
 export function codeNeeded(spec: DecoderSpec, { format }: OutputFormat): string | undefined {
   if (format === "gguf" || isStock(spec, spec.layers)) return undefined;
-  const heads = `${spec.layers[0]!.numAttentionHeads} heads do not divide the hidden size ${spec.hiddenSize}`;
-  const alike = isStockBias(spec.bias) ? heads : "a bias in down_proj alone";
+  const alike = isStockBias(spec.bias) ? whyHeadsNotStock(spec, spec.layers) : "a bias in down_proj alone";
   const why = areAlike(spec.layers) ? alike : "layers differ in size";
   return `${why}: transformers loads the folder with trust_remote_code=True only`;
 }
@@ -87,8 +88,8 @@ export function omittedBy(
   { family, layers, maxPositionEmbeddings }: DecoderSpec,
   { format }: OutputFormat,
 ): string | undefined {
-  if (format === "safetensors" || familyOf({ model_type: family }).gguf.regularWindows) return undefined;
-  const window = Math.min(...layers.map(({ slidingWindow }) => slidingWindow ?? Number.POSITIVE_INFINITY));
+  if (format === "safetensors" || familyOf({ model_type: family }).gguf?.regularWindows !== false) return undefined;
+  const window = Math.min(...layers.map((layer) => attentionOf(layer)?.slidingWindow ?? Number.POSITIVE_INFINITY));
   if (window >= maxPositionEmbeddings) return undefined;
   return `llama.cpp runs a ${family} without its attention window: texts beyond ${window} tokens give other results`;
 }
@@ -98,6 +99,27 @@ export function weightBytes(source: Model, { spec, keptLayers }: PrunedModel, { 
   const types = tensorTypes(source, keptLayers, dtype);
   if (format === "gguf") return ggufBytes(spec, types);
   return modelTensors(spec).reduce((sum, tensor) => sum + byteLength(types.of(tensor), elementsOf(tensor.shape)), 0);
+}
+
+/** @throws {CompError} "architecture" where a text part would no longer fit into the model around it */
+function checkSurroundings(
+  { surroundings, checkpoint }: Model,
+  spec: DecoderSpec,
+  format: Checkpoint["format"],
+  perLayer: boolean,
+): void {
+  if (surroundings === undefined) return;
+  planSurroundings(surroundings);
+  const why =
+    format === "gguf"
+      ? "GGUF has no form for the whole"
+      : perLayer || !isStock(spec, spec.layers)
+        ? "its class wants layers of one size"
+        : undefined;
+  if (why === undefined) return;
+  throw new CompError("architecture", `${checkpoint.name} is a ${spec.family} with more around it, and ${why}`, {
+    hint: "write a folder with equal widths: --widths equal",
+  });
 }
 
 /**
@@ -113,6 +135,7 @@ export async function checkHoldable(
   { format, dtype }: OutputFormat,
   perLayer: boolean,
 ): Promise<void> {
+  checkSurroundings(source, spec, format, perLayer);
   if (format === "gguf") return checkGguf(source, spec, tensorTypes(source, [], dtype).most, perLayer);
   checkOwnCode(source, spec, perLayer);
   await checkCompanions(source.checkpoint);

@@ -3,7 +3,9 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { Criterion } from "../importance/criterion.ts";
 import { type CriterionName, criteria } from "../importance/index.ts";
-import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { whyHeadsStay } from "../model/families/family.ts";
+import { familyOf } from "../model/families/index.ts";
+import { type DecoderSpec, normsOutputs } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { withDownBias } from "../model/write/pruned-config.ts";
 import { presets } from "../options/presets.ts";
@@ -33,13 +35,14 @@ export interface ResolvedMethod {
 export function checkOptions(given: PruneOptions, format: Checkpoint["format"], own?: OwnCriterion): void {
   outputFormat(given, format);
   const options = settleOptions(given);
-  const heads = headRule(options);
+  const cutsHeads = cutsAttention(options);
+  const heads = headRule(options, cutsHeads);
   const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
   checkCriterion(
     { ...options, criterion: own?.name ?? options.criterion },
     criterion,
     heads,
-    allocationOf(options, heads),
+    allocationOf(options, heads, cutsHeads),
   );
 }
 
@@ -67,8 +70,11 @@ export function resolveMethod(
   const options: SettledOptions = biases === undefined ? { ...holdable, recovery: "none" } : holdable;
   const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
   const recovery = recoveryOf(options);
-  const heads = headRule(options);
-  const allocation = allocationOf(options, heads);
+  const headsStay = whyHeadsStay(spec, familyOf({ model_type: spec.family }));
+  const cutsHeads = headsStay === undefined && cutsAttention(options);
+  checkHeads(options, spec, headsStay);
+  const heads = headRule(options, cutsHeads);
+  const allocation = allocationOf(options, heads, cutsHeads);
   checkCriterion(options, criterion, heads, allocation);
   const method: Method = {
     goal: goalOf(options),
@@ -90,8 +96,9 @@ export function resolveMethod(
     calibration: calibrationChoice(options),
     seed: options.seed,
   };
+  const keptHeads = headsStay !== undefined && cutsAttention(options) ? [`all heads stay: ${headsStay}`] : [];
   const left = `a ${spec.family} of equal widths has no place for a bias; --recovery ${settled.recovery} is left out`;
-  return { method, options, warnings: biases === undefined ? [left] : [] };
+  return { method, options, warnings: [...keptHeads, ...(biases === undefined ? [left] : [])] };
 }
 
 /** The same method by another criterion and without the choice of a ridge: for trials, which only rank. */
@@ -131,12 +138,12 @@ const cutsAttention = ({ prune, preset }: SettledOptions): boolean =>
   prune === undefined ? presets[preset].cuts === "mlp+attention" : prune === "all";
 
 /** @throws {CompError} "option" for heads to remove where only neurons may go */
-function headRule(options: SettledOptions): HeadRule {
+function headRule(options: SettledOptions, cutsHeads: boolean): HeadRule {
   const { heads, kvGroups, allocation, prune } = options;
   const count = { kvGroups: kvGroups === "auto" ? 0 : kvGroups, heads: heads === "auto" ? 0 : heads };
   if (count.kvGroups === 0 && count.heads === 0) {
     const isOpen = heads === "auto" && kvGroups === "auto";
-    return { kind: isOpen && allocation !== "loss" && cutsAttention(options) ? "proportional" : "none" };
+    return { kind: isOpen && allocation !== "loss" && cutsHeads ? "proportional" : "none" };
   }
   if (prune !== "mlp") return { kind: "count", ...count };
   throw new CompError("option", `--prune mlp does not go with --${count.heads > 0 ? "heads" : "kv-groups"}`, {
@@ -144,11 +151,24 @@ function headRule(options: SettledOptions): HeadRule {
   });
 }
 
+/** @throws {CompError} "option" for heads to remove of a model that must keep them */
+function checkHeads(
+  { heads, kvGroups, prune }: SettledOptions,
+  { family }: DecoderSpec,
+  why: string | undefined,
+): void {
+  const asked = [heads, kvGroups].some((count) => typeof count === "number" && count > 0) || prune === "all";
+  if (asked && why !== undefined)
+    throw new CompError("option", `no heads of a ${family} can be removed: ${why}`, {
+      hint: "cut neurons only: --prune mlp",
+    });
+}
+
 /** Heads that go by number are no longer the allocation's to decide. */
-function allocationOf(options: SettledOptions, heads: HeadRule): Allocation {
+function allocationOf(options: SettledOptions, heads: HeadRule, cutsHeads: boolean): Allocation {
   const kind = options.allocation;
   if (kind !== "loss") return { kind };
-  return { kind, of: cutsAttention(options) && heads.kind === "none" ? "all" : "neurons" };
+  return { kind, of: cutsHeads && heads.kind === "none" ? "all" : "neurons" };
 }
 
 /** @throws {CompError} "option" when the criterion cannot tell what the method has to know */
@@ -188,7 +208,7 @@ function backwardNeeds(
 
 /** Where norms follow the projections and the metric is the loss's; what a bias makes up for is the mean of all tokens alike. */
 const scalesTokens = (
-  { sandwichNorms }: DecoderSpec,
+  spec: DecoderSpec,
   { needsFisherFactor }: Criterion,
   { towardsDense, addsBias }: Recovery,
-): boolean => sandwichNorms && (needsFisherFactor === true || towardsDense === true) && addsBias !== true;
+): boolean => normsOutputs(spec) && (needsFisherFactor === true || towardsDense === true) && addsBias !== true;

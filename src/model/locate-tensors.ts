@@ -1,94 +1,143 @@
 // Finds every tensor of a model in its checkpoint, and reports what is missing, misshapen or unexpected.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
+import { familyOf } from "./families/index.ts";
 import { layoutOf, storedSpec } from "./gguf/layout.ts";
-import { isRotated } from "./gguf/row-order.ts";
+import { ggufStorage } from "./gguf/names.ts";
 import { hasOwnHead } from "./own-head.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
-import { describeDimension, type ExpectedTensor, modelTensors } from "./spec/tensor-names.ts";
+import { describeDimension } from "./spec/dimensions.ts";
+import type { GlobalModule } from "./spec/roles.ts";
+import {
+  globalName,
+  type Place,
+  placesByName,
+  type StorageRule,
+  type StoredTensor,
+  storedTensors,
+} from "./storage/stored-tensors.ts";
 
-/** A tensor of the model and where its values are. */
+/** A tensor of the model and where its rows are. */
 export interface LocatedTensor {
-  /** Under its Hugging Face name. */
+  /** Under its own name; its bytes are those that it takes in the file. */
   readonly info: TensorInfo;
-  /** Its name in the checkpoint. */
-  readonly storedName: string;
-  /** Rows of heads are stored in llama.cpp's interleaved order. */
-  readonly interleaved: boolean;
-  /** What is stored is this much more than the weight (GGUF adds a norm's offset to its weight). */
-  readonly storedOffset: 0 | 1;
+  readonly places: readonly Place[];
 }
 
 /** Buffers that follow from the configuration and need not be read. */
-const IGNORED = /(^|\.)rotary_emb\.inv_freq$|^rope_freqs\.weight$/;
-const EMBEDDING = "model.embed_tokens.weight";
-const HEAD = "lm_head.weight";
+const IGNORED = /(^|\.)rotary_emb\.inv_freq$/;
 
 /**
  * Whether head and embedding of a model in a folder are one matrix: what its configuration says, unless the files hold two that
  * differ. A GGUF file has a head of its own exactly when it stores one.
  */
-export async function isTied(checkpoint: Checkpoint, { tiedEmbeddings }: DecoderSpec): Promise<boolean> {
-  if (!tiedEmbeddings || checkpoint.format === "gguf") return tiedEmbeddings;
-  return !(await hasOwnHead(checkpoint, folderName(checkpoint, EMBEDDING), HEAD));
+export async function isTied(checkpoint: Checkpoint, spec: DecoderSpec): Promise<boolean> {
+  if (!spec.tiedEmbeddings || checkpoint.format === "gguf") return spec.tiedEmbeddings;
+  const rule = storageOf(checkpoint, spec);
+  return !(await hasOwnHead(checkpoint, nameIn(checkpoint, rule, "embedTokens"), nameIn(checkpoint, rule, "lmHead")));
 }
 
 /**
- * The model's tensors by their Hugging Face names. `source` names the configuration in messages.
+ * The model's tensors by their names. `source` names the configuration in messages.
+ *
+ * @param isPart whether the model is the text part of another, of which there are `others`
  * @throws {CompError} "checkpoint" for a missing or misshapen tensor, "architecture" for tensors the family does not have.
  */
-export function locateTensors(checkpoint: Checkpoint, spec: DecoderSpec, source: string): Map<string, LocatedTensor> {
-  const locate = locator(checkpoint, spec);
-  const located = new Map<string, LocatedTensor>();
-  for (const expected of modelTensors(spec)) {
-    const { storedName, ...place } = locate(expected);
-    const stored = checkpoint.tensors.get(storedName);
-    if (stored === undefined) throw missing(checkpoint, spec, expected, storedName, source);
-    checkShape(expected, stored, spec, source);
-    located.set(expected.name, { info: { ...stored, name: expected.name }, storedName, ...place });
+export function locateTensors(
+  checkpoint: Checkpoint,
+  spec: DecoderSpec,
+  source: string,
+  isPart = false,
+): { readonly located: Map<string, LocatedTensor>; readonly others: readonly TensorInfo[] } {
+  const rule = storageOf(checkpoint, spec);
+  const stored = asSaved(checkpoint, spec, rule);
+  const found = new Map<StoredTensor, TensorInfo>();
+  for (const tensor of stored) {
+    const info = checkpoint.tensors.get(tensor.name);
+    if (info === undefined) throw missing(checkpoint, spec, tensor, source);
+    checkShape(tensor, info, spec, source);
+    found.set(tensor, info);
   }
-  checkUnexpected(checkpoint, spec, located, source);
-  return located;
+  const unknown = unknownNames(checkpoint, spec, rule, stored);
+  const prefix = textPrefix(checkpoint, rule);
+  const isOther = (name: string): boolean => isPart && !name.startsWith(prefix);
+  refuseUnexpected(
+    checkpoint,
+    spec,
+    unknown.filter((name) => !isOther(name)),
+    source,
+  );
+  return {
+    located: new Map(
+      [...placesByName(stored)].map(([name, places]) => [name, { info: infoOf(name, places, found), places }]),
+    ),
+    others: unknown.filter(isOther).map((name) => checkpoint.tensors.get(name)!),
+  };
 }
 
-type Place = Omit<LocatedTensor, "info">;
+export const storageOf = (checkpoint: Checkpoint, { family }: DecoderSpec): StorageRule =>
+  checkpoint.format === "gguf" ? ggufStorage(layoutOf(checkpoint)) : familyOf({ model_type: family }).storage;
 
-function locator(checkpoint: Checkpoint, spec: DecoderSpec): (expected: ExpectedTensor) => Place {
-  if (checkpoint.format === "gguf") {
-    const { interleavedRotary } = layoutOf(checkpoint);
-    return ({ role, part, ggufName }) => ({
-      storedName: ggufName,
-      interleaved: interleavedRotary && isRotated(role),
-      storedOffset: part === "norms" ? spec.normOffset : 0,
-    });
-  }
-  return ({ name }) => ({
-    storedName: isHeadAlone(checkpoint, spec, name) ? HEAD : folderName(checkpoint, name),
-    interleaved: false,
-    storedOffset: 0,
+/**
+ * What this file calls the tensors of a family. A model saved without its head (AutoModel instead of AutoModelForCausalLM) has
+ * names without their first part; a text part stands under a name of its own, before that or behind it.
+ */
+export function namesIn(checkpoint: Checkpoint, rule: StorageRule): (name: string) => string {
+  const [embedding, head] = [globalName(rule, "embedTokens"), globalName(rule, "lmHead")];
+  const first = embedding.slice(0, embedding.indexOf(".") + 1);
+  const rest = (name: string): string => name.slice(first.length);
+  const variants = [
+    (name: string): string => name,
+    (name: string): string => (name.startsWith(first) ? rest(name) : name),
+    (name: string): string => (name === head && checkpoint.tensors.has(head) ? name : `${TEXT_PART}${name}`),
+    (name: string): string => (name.startsWith(first) ? `${first}${TEXT_PART}${rest(name)}` : name),
+  ];
+  const some = [embedding, globalName(rule, "finalNorm")];
+  const isHere = (variant: (name: string) => string): boolean =>
+    some.some((name) => checkpoint.tensors.has(variant(name)));
+  return (checkpoint.format === "gguf" ? undefined : variants.find(isHere)) ?? variants[0]!;
+}
+
+/** Stands before the names of a text part. */
+const TEXT_PART = "language_model.";
+
+/** How the names of a text part begin. */
+function textPrefix(checkpoint: Checkpoint, rule: StorageRule): string {
+  const embedding = nameIn(checkpoint, rule, "embedTokens");
+  return embedding.slice(0, embedding.lastIndexOf(".", embedding.lastIndexOf(".") - 1) + 1);
+}
+
+const nameIn = (checkpoint: Checkpoint, rule: StorageRule, module: GlobalModule): string =>
+  namesIn(checkpoint, rule)(globalName(rule, module));
+
+/** The tensors under the names of this file. Of two tied matrices it may hold either. */
+function asSaved(checkpoint: Checkpoint, spec: DecoderSpec, rule: StorageRule): StoredTensor[] {
+  const rename = namesIn(checkpoint, rule);
+  const [embedding, head] = [nameIn(checkpoint, rule, "embedTokens"), nameIn(checkpoint, rule, "lmHead")];
+  const isHeadAlone =
+    spec.tiedEmbeddings &&
+    checkpoint.format !== "gguf" &&
+    checkpoint.tensors.has(head) &&
+    !checkpoint.tensors.has(embedding);
+  return storedTensors(spec, rule).map((one) => {
+    const name = rename(one.name);
+    return { ...one, name: isHeadAlone && name === embedding ? head : name };
   });
 }
 
-/** A model saved without its head (AutoModel instead of AutoModelForCausalLM) has names without the prefix. */
-const folderName = ({ tensors }: Checkpoint, name: string): string =>
-  tensors.has("embed_tokens.weight") || tensors.has("norm.weight") ? name.replace(/^model\./, "") : name;
+function infoOf(name: string, places: readonly Place[], found: ReadonlyMap<StoredTensor, TensorInfo>): TensorInfo {
+  const { dtype } = found.get(places[0]!.stored)!;
+  const { shape } = places[0]!.piece.tensor;
+  const bytes = places.map(({ stored, piece }) => {
+    const rows = stored.pieces.reduce((sum, one) => sum + one.end - one.start, 0);
+    return (found.get(stored)!.byteLength * (piece.end - piece.start)) / rows;
+  });
+  return { name, dtype, shape, byteLength: bytes.reduce((sum, size) => sum + size, 0) };
+}
 
-/** Of two tied matrices the files may hold either. */
-const isHeadAlone = (checkpoint: Checkpoint, { tiedEmbeddings }: DecoderSpec, name: string): boolean =>
-  tiedEmbeddings &&
-  name === EMBEDDING &&
-  checkpoint.tensors.has(HEAD) &&
-  !checkpoint.tensors.has(folderName(checkpoint, EMBEDDING));
-
-function missing(
-  checkpoint: Checkpoint,
-  spec: DecoderSpec,
-  expected: ExpectedTensor,
-  storedName: string,
-  source: string,
-): CompError {
-  const what = `${checkpoint.name} lacks tensor "${storedName}"`;
-  if (expected.role === "lmHead")
+function missing(checkpoint: Checkpoint, spec: DecoderSpec, expected: StoredTensor, source: string): CompError {
+  const what = `${checkpoint.name} lacks tensor "${expected.name}"`;
+  if (expected.pieces[0]!.tensor.role === "lmHead")
     return new CompError("checkpoint", `${what}, and ${source} does not say that it is tied to the embedding`, {
       hint: "complete the download, or set tie_word_embeddings to true where the model was trained so",
     });
@@ -97,34 +146,47 @@ function missing(
   });
 }
 
-function checkShape(expected: ExpectedTensor, stored: TensorInfo, spec: DecoderSpec, source: string): void {
-  const { shape, dimensions } = expected;
+function checkShape(expected: StoredTensor, stored: TensorInfo, spec: DecoderSpec, source: string): void {
+  const { shape, pieces, transposed } = expected;
   const wrong = shape.findIndex((size, axis) => stored.shape[axis] !== size);
   if (wrong === -1 && stored.shape.length === shape.length) return;
-  const layer = spec.layers[expected.layer ?? 0]!;
-  const says =
-    stored.shape.length === shape.length
-      ? describeDimension(dimensions[wrong]!, spec, layer)
-      : `it must be [${shape.join(", ")}]`;
+  const { dimensions, layer } = pieces[0]!.tensor;
+  const dimension = dimensions[transposed ? dimensions.length - 1 - wrong : wrong];
+  const isPlain = pieces.length === 1 && stored.shape.length === shape.length && dimension !== undefined;
+  const says = isPlain
+    ? describeDimension(dimension, spec, spec.layers[layer ?? 0]!)
+    : `it must be [${shape.join(", ")}]`;
   throw new CompError("checkpoint", `${stored.name} is [${stored.shape.join(", ")}], ${source} says ${says}`, {
     hint: "is this a mix of two checkpoints?",
   });
 }
 
-function checkUnexpected(
+/** Names of tensors that are no part of the model. */
+function unknownNames(
   checkpoint: Checkpoint,
   spec: DecoderSpec,
-  located: ReadonlyMap<string, LocatedTensor>,
+  rule: StorageRule,
+  stored: readonly StoredTensor[],
+): string[] {
+  const known = new Set(stored.map(({ name }) => name));
+  if (checkpoint.format === "gguf")
+    for (const { name } of storedTensors(storedSpec(spec, layoutOf(checkpoint)), rule)) known.add(name);
+  const head = nameIn(checkpoint, rule, "lmHead");
+  const isIgnored = (name: string): boolean => IGNORED.test(name) || rule.ignored?.test(name) === true;
+  return [...checkpoint.tensors.keys()].filter(
+    (name) => !known.has(name) && !isIgnored(name) && !(spec.tiedEmbeddings && name === head),
+  );
+}
+
+/** @throws {CompError} for tensors that are no part of the model, where there are any */
+function refuseUnexpected(
+  checkpoint: Checkpoint,
+  spec: DecoderSpec,
+  [first, ...more]: readonly string[],
   source: string,
 ): void {
-  const known = new Set([...located.values()].map((tensor) => tensor.storedName));
-  if (checkpoint.format === "gguf")
-    for (const { ggufName } of modelTensors(storedSpec(spec, layoutOf(checkpoint)))) known.add(ggufName);
-  const [first, ...more] = [...checkpoint.tensors.keys()].filter(
-    (name) => !known.has(name) && !IGNORED.test(name) && !(spec.tiedEmbeddings && name === HEAD),
-  );
   if (first === undefined) return;
-  const layer = Number(/(?:^|\.)(?:layers|blk)\.(\d+)\./.exec(first)?.[1] ?? -1);
+  const layer = Number(/(?:^|\.)(?:layers|blk|h)\.(\d+)\./.exec(first)?.[1] ?? -1);
   if (layer >= spec.layers.length)
     throw new CompError(
       "checkpoint",

@@ -1,21 +1,24 @@
-// A checkpoint as a model: its configuration parsed, its tensors checked and read under their Hugging Face names, whatever the
-// file format calls them and however it stores their values.
+// A checkpoint as a model: its configuration parsed, its tensors checked and read under the names of spec/tensor-names.ts, whatever
+// the file calls them and however it stores their values.
 import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { parseJson } from "../checkpoint/json.ts";
 import { CompError } from "../errors.ts";
 import { isObject, type ModelConfig } from "./config/config-fields.ts";
 import { parseConfig } from "./config/parse-config.ts";
 import { GGUF_SOURCE, readGgufConfig } from "./gguf/read-config.ts";
-import { readHeadRows } from "./gguf/row-order.ts";
-import { isTied, type LocatedTensor, locateTensors } from "./locate-tensors.ts";
+import { isTied, type LocatedTensor, locateTensors, namesIn, storageOf } from "./locate-tensors.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
+import { readPlaces } from "./storage/read-stored.ts";
+import { type Surroundings, textConfig } from "./surroundings.ts";
 
 export interface Model {
   readonly checkpoint: Checkpoint;
   /** config.json as transformers has it, also for a GGUF file; true to the weights where they say otherwise. */
   readonly config: ModelConfig;
   readonly spec: DecoderSpec;
-  /** Every tensor of the model by its Hugging Face name; `dtype` and `byteLength` are those of the source. */
+  /** What lies around it in the checkpoint, where it is the text part of a larger model; `config` is then the text part's. */
+  readonly surroundings?: Surroundings | undefined;
+  /** Every tensor of the model by its name in spec/tensor-names.ts; `dtype` and `byteLength` are those of the source. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Whole tensor as f32, row-major. @throws {CompError} "numeric" when a value is not finite. */
   read(name: string): Promise<Float32Array>;
@@ -29,13 +32,15 @@ export interface Model {
  */
 export async function openModel(checkpoint: Checkpoint): Promise<Model> {
   const gguf = checkpoint.format === "gguf";
-  const stated = gguf ? await readGgufConfig(checkpoint) : await readConfig(checkpoint);
+  const whole = gguf ? await readGgufConfig(checkpoint) : await readConfig(checkpoint);
+  const text = gguf ? undefined : textConfig(whole);
+  const stated = text ?? whole;
   const source = gguf ? GGUF_SOURCE : "config.json";
   const parsed = parseConfig(stated, source);
   const tiedEmbeddings = await isTied(checkpoint, parsed);
   const spec = { ...parsed, tiedEmbeddings };
   const config = tiedEmbeddings === parsed.tiedEmbeddings ? stated : { ...stated, tie_word_embeddings: tiedEmbeddings };
-  const located = locateTensors(checkpoint, spec, source);
+  const { located, others } = locateTensors(checkpoint, spec, source, text !== undefined);
   const find = (name: string): LocatedTensor => {
     const tensor = located.get(name);
     if (tensor === undefined) throw new CompError("checkpoint", `${checkpoint.name} has no tensor "${name}"`);
@@ -45,9 +50,10 @@ export async function openModel(checkpoint: Checkpoint): Promise<Model> {
     checkpoint,
     config,
     spec,
+    surroundings: text && { config: whole, nameOf: namesIn(checkpoint, storageOf(checkpoint, spec)), tensors: others },
     tensors: new Map([...located].map(([name, { info }]) => [name, info])),
-    read: async (name) => readRows(checkpoint, spec, find(name), 0, find(name).info.shape[0]!),
-    readRows: async (name, start, end) => readRows(checkpoint, spec, find(name), start, end),
+    read: async (name) => readRows(checkpoint, find(name), 0, find(name).info.shape[0]!),
+    readRows: async (name, start, end) => readRows(checkpoint, find(name), start, end),
   };
 }
 
@@ -64,18 +70,17 @@ async function readConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
 
 async function readRows(
   checkpoint: Checkpoint,
-  spec: DecoderSpec,
-  { info, storedName, interleaved, storedOffset }: LocatedTensor,
+  { info, places }: LocatedTensor,
   start: number,
   end: number,
 ): Promise<Float32Array> {
-  const values = interleaved
-    ? await readHeadRows(checkpoint, storedName, spec.headDim, start, end)
-    : await checkpoint.readRows(storedName, start, end);
-  if (storedOffset !== 0) for (let i = 0; i < values.length; i++) values[i] = values[i]! - storedOffset;
-  checkFinite(info, values, start);
+  const values = await readPlaces(checkpoint, places, start, end);
+  checkFinite({ ...info, name: nameFor(places) }, values, start);
   return values;
 }
+
+/** What a person finds in the file: the tensor's own name there, or that of the one it is a part of. */
+const nameFor = ([first]: LocatedTensor["places"]): string => first!.stored.name;
 
 /** Weights that are not finite would make everything computed from them NaN, without a hint where it began. */
 function checkFinite(info: TensorInfo, values: Float32Array, startRow: number): void {

@@ -1,9 +1,11 @@
 // One decoder layer of a model: its sizes, and its weights by what they do.
 import { elementCount, type Tensor, tensor } from "../compute/tensor.ts";
 import type { Model } from "./model.ts";
-import type { DecoderSpec, LayerSpec } from "./spec/decoder-spec.ts";
+import type { DecoderSpec } from "./spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "./spec/layer-index.ts";
-import { type LayerRole, layerTensors } from "./spec/tensor-names.ts";
+import type { LayerSpec } from "./spec/parts.ts";
+import type { LayerRole } from "./spec/roles.ts";
+import { layerTensors } from "./spec/tensor-names.ts";
 
 /** f32 tensors; a role that the layer does not have is absent. */
 export type LayerWeights = Partial<Record<LayerRole, Tensor<Float32Array>>>;

@@ -1,16 +1,16 @@
 // Heads of an attention: which of them stay, and the smaller matrices.
 import { tensor } from "../compute/tensor.ts";
 import { type HeadCut, removeHeads } from "../importance/heads.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/spec/tensor-names.ts";
+import type { LayerSizes } from "../model/spec/parts.ts";
+import type { LayerRole } from "../model/spec/roles.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import { takeRows } from "./neurons.ts";
 import type { Choice, Ranking, SublayerCut } from "./sublayer.ts";
 
 /** Roles whose first dimension is the elements of query heads, and of key-value heads. */
-const QUERY_ROWS: readonly LayerRole[] = ["qProj", "qBias"];
-const KEY_VALUE_ROWS: readonly LayerRole[] = ["kProj", "kBias", "vProj", "vBias"];
+const QUERY_ROWS: readonly LayerRole[] = ["qProj", "qBias", "qGate", "qHeadNorms"];
+const KEY_VALUE_ROWS: readonly LayerRole[] = ["kProj", "kBias", "vProj", "vBias", "kHeadNorms"];
 
 /** Ridge of a refit of o_proj that loses no heads: what is not worth much there is better left to down_proj. */
 const UNCUT_RIDGE = 1e-2;

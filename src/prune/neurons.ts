@@ -2,7 +2,7 @@
 import { tensor } from "../compute/tensor.ts";
 import { complement, gatherRows } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/spec/tensor-names.ts";
+import type { LayerRole } from "../model/spec/roles.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { SublayerCut } from "./sublayer.ts";
 

@@ -1,6 +1,6 @@
 // The fine stage on one sublayer, an attention or an MLP: statistics → ranking → what stays → recovered weights. Both end in a
 // projection whose inputs can go; how these are grouped and where their rows lie is all that differs (heads.ts, neurons.ts).
-import { projectionOf } from "../forward/graphs/decoder-layer.ts";
+import { isParallel, projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { ProjectionInputs } from "../forward/run/project.ts";
@@ -10,11 +10,10 @@ import { gatherColumns } from "../linalg/gather.ts";
 import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
 import { nthRandom } from "../linalg/random.ts";
 import type { Method } from "../method/method.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { DecoderLayer, LayerWeights } from "../model/read-layer.ts";
-import type { LayerSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
-import type { Sublayer } from "../model/spec/tensor-names.ts";
+import { type LayerSizes, type LayerSpec, resized, sizesOf } from "../model/spec/parts.ts";
+import { hasSublayer, type Sublayer } from "../model/spec/roles.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import { layerError } from "../recover/layer-error.ts";
 import type { Recovered } from "../recover/recovery.ts";
@@ -99,18 +98,19 @@ export async function pruneSublayer<C extends Choice>(
   request: SublayerRequest,
 ): Promise<PrunedSublayer<C>> {
   const { method, sizes } = request;
-  const [before, after] = [cut.width(layer.sizes), cut.width(sizes)];
-  const smaller = { ...layer.sizes, ...cut.ownSizes(sizes) };
-  if (after === 0) return { ...untouched(layer.weights, smaller), choice: cut.all(smaller, 0), error: NOTHING_LEFT };
+  const had = sizesOf(layer.sizes);
+  const isCut = cut.width(sizes) < cut.width(had);
+  const smaller = resized(layer.sizes, cut.ownSizes(sizes));
+  if (!hasSublayer(cut.sublayer, smaller))
+    return { ...untouched(layer.weights, smaller), choice: cut.all(sizesOf(smaller), 0), error: NOTHING_LEFT };
   const projection = projectionOf(cut.sublayer, layer);
-  const all = cut.all(layer.sizes, projection.inputSize);
-  const isCut = after < before;
+  const all = cut.all(had, projection.inputSize);
   if (!isCut && !request.target) return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
   const { statistics, inputs } = await gatherStatistics(cut.sublayer, layer, request);
   run.collectGarbage();
   const context = { gemm: run.gemm, random: nthRandom(method.seed, request.index).nextFloat };
   const ranking = { criterion: method.criterion, projection, statistics, context, order: request.order };
-  const choice = isCut ? await cut.choose(ranking, layer.sizes, sizes) : all;
+  const choice = isCut ? await cut.choose(ranking, had, sizes) : all;
   run.collectGarbage();
   const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
   const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
@@ -145,7 +145,8 @@ async function gatherStatistics(
 ): Promise<{ statistics: ProjectionStatistics; inputs: ProjectionInputs["batches"] | undefined }> {
   const { inputSize } = projectionOf(sublayer, layer);
   const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
-  const keepsInputs = !holdsOut && keptBytes(tokenCount, inputSize) > 0;
+  // behind a parallel attention nothing has moved, and the MLP needs both
+  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && keptBytes(tokenCount, inputSize) > 0;
   const wanted = { tokenScale: method.tokenScale, target, holdsOut, keepsInputs };
   const { statistics, inputs } = await runner.projectionStatistics(sublayer, layer, states, wanted);
   const [fisherFactor, weightSensitivity] = [sensitivity.fisherFactor?.read(), sensitivity.weights?.read()];

@@ -7,12 +7,12 @@ import { embed, embedOrSpill } from "../forward/run/embed.ts";
 import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { Method } from "../method/method.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { Model } from "../model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import type { Sublayer } from "../model/spec/tensor-names.ts";
+import { type LayerSizes, sizesOf } from "../model/spec/parts.ts";
+import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import { type HeadChoice, headCut } from "./heads.ts";
@@ -75,7 +75,7 @@ export async function pruneLayers(
       if (states.dense) await runner.layer(layer, states.dense);
       continue;
     }
-    const sizes = decision.spec.layers[position]!;
+    const sizes = sizesOf(decision.spec.layers[position]!);
     const cut = { index, dense: layer, layer, sizes, order: decision.orders?.[index] };
     const pruned = await pruneLayer(run, sweep, states, cut);
     await write(position, withZeroBiases(pruned.weights, decision.spec, position));
@@ -129,7 +129,11 @@ interface PrunedLayer {
 async function pruneLayer(run: RunContext, sweep: Sweep, states: SweepStates, cut: LayerCut): Promise<PrunedLayer> {
   const attention = await passSublayer(run, sweep, states, cut, headCut);
   const mlp = await passSublayer(run, sweep, states, { ...cut, layer: attention.layer }, neuronCut);
-  return { weights: mlp.layer.weights, costs: mlp.choice.costs, record: recordOf(cut.dense.sizes, attention, mlp) };
+  return {
+    weights: mlp.layer.weights,
+    costs: mlp.choice.costs,
+    record: recordOf(sizesOf(cut.dense.sizes), attention, mlp),
+  };
 }
 
 /** Cuts one sublayer; the states then stand behind it. */
@@ -143,7 +147,14 @@ async function passSublayer<C extends Choice>(
   const { sublayer } = kind;
   if (dense) await runner.sublayer(sublayer, source, dense);
   const sensitivity = sensitivities.get(cut.index)?.[sublayer] ?? {};
-  const given = { runner, method, states: calibrated, target: dense, tokenCount: windows.ids.length, sensitivity };
+  const given = {
+    runner,
+    method,
+    states: calibrated,
+    target: dense && runner.behind(sublayer, source, dense),
+    tokenCount: windows.ids.length,
+    sensitivity,
+  };
   const pruned = await pruneSublayer(run, kind, layer, { ...cut, ...given });
   await runner.sublayer(sublayer, pruned.layer, heldOut);
   if (pruned.inputs) await runner.project(sublayer, pruned.layer, pruned.inputs, calibrated);

@@ -7,6 +7,7 @@ import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
 import type { CalibrationSummary } from "../events/common.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { ModelConfig } from "../model/config/config-fields.ts";
+import { parseConfig } from "../model/config/parse-config.ts";
 import { familyOf } from "../model/families/index.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { CARD, copyCompanions, RECORD } from "../model/write/companions.ts";
@@ -22,8 +23,9 @@ import { licenceOf, renderModelCard } from "./model-card.ts";
  * the names.
  */
 export async function writeCompanions(output: Output, source: Checkpoint, config: ModelConfig): Promise<string[]> {
-  const made: [string, string | Uint8Array][] = [["config.json", renderConfig(config)]];
-  if (needsModelingFile(config)) made.push([MODELING_FILE, renderModelingFile(familyOf(config))]);
+  const stated = await source.readText("config.json");
+  const made: [string, string | Uint8Array][] = [["config.json", renderConfig(config, stated)]];
+  if (needsModelingFile(config)) made.push([MODELING_FILE, renderModelingFile(familyOf(config), parseConfig(config))]);
   if (source.folder === undefined) made.push(...tokenizerFiles(source));
   for (const [name, content] of made) await writeFile(output, name, content);
   return [...made.map(([name]) => name), ...(await copyCompanions(output, source)), CARD, RECORD];

@@ -6,6 +6,7 @@ import { Judge } from "../evaluate/judge.ts";
 import type { SplitTrial } from "../events/prune.ts";
 import { criteria } from "../importance/index.ts";
 import { trialMethod } from "../method/resolve-method.ts";
+import { sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
@@ -77,7 +78,7 @@ const splitOf = (
   sparsity,
   reached: reachedSparsity(model.spec, spec, method.sparsityOf),
   layers: keptLayers.length,
-  intermediateSize: spec.layers[0]!.intermediateSize,
+  intermediateSize: sizesOf(spec.layers[0]!).intermediateSize,
   klDivergence,
 });
 

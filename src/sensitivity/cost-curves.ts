@@ -8,7 +8,7 @@ import type { HeadCut } from "../importance/heads.ts";
 import { loss } from "../importance/obs.ts";
 import { complement } from "../linalg/gather.ts";
 import type { ProjectionStatistics } from "../linalg/projection.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
+import { attentionOf, type LayerSizes, resized, sizesOf } from "../model/spec/parts.ts";
 import { chooseHeads, type HeadChoice, takeHeads } from "../prune/heads.ts";
 import { takeNeurons } from "../prune/neurons.ts";
 import { leastSquares } from "../recover/least-squares.ts";
@@ -67,13 +67,13 @@ export async function measureCosts(
   const factors = await sweepMoments(run, request, COST_TOKENS, async (moments) => {
     const { index, mlp, attention } = moments;
     neurons[index] = mlp ? await predictNeurons(run, request, moments, statisticsOf(mlp)) : ABSENT;
-    const hasHeads = of === "all" && attention !== undefined;
+    const hasHeads = of === "all" && attention !== undefined && attentionOf(moments.layer.sizes) !== undefined;
     heads[index] = hasHeads ? await predictHeads(run, request, moments, statisticsOf(attention)) : ABSENT;
   });
   const mlps = await correct(run, request, neurons);
   if (of === "neurons") return { costs: mlps.map(neuronsOnly), factors };
   const attentions = await correct(run, request, heads);
-  const withoutMlp = await measureAblations(run, request, LARGE_CUT_TOKENS, withoutPart(NO_MLP));
+  const withoutMlp = await measureAblations(run, request, LARGE_CUT_TOKENS, withoutPart("mlp"));
   const costs = mlps.map((curve, index) => ({
     neurons: curve,
     restOfMlp: curve.length === 0 ? undefined : Math.max(0, withoutMlp[index]! - sum(curve)),
@@ -115,7 +115,7 @@ async function predictNeurons(
   { layer }: LayerMoments,
   statistics: ProjectionStatistics,
 ): Promise<Prediction> {
-  const width = layer.sizes.intermediateSize;
+  const width = sizesOf(layer.sizes).intermediateSize;
   const projection = projectionOf("mlp", layer);
   const { order, costs } = await loss.rank(projection, statistics, mostRemovable(width), { gemm, random });
   collectGarbage();
@@ -126,7 +126,7 @@ async function predictNeurons(
     const { weight } = await leastSquares.recover(projection, statistics, kept, { gemm, ridge });
     const stored = await scratch.put(weight);
     const ablate: Ablation = async (_, { sizes, weights }) => ({
-      sizes: { ...sizes, intermediateSize: kept.length },
+      sizes: resized(sizes, { intermediateSize: kept.length }),
       weights: takeNeurons(weights, kept, { weight: await stored.take() }),
     });
     cuts.push({ steps, ablate });
@@ -143,8 +143,9 @@ async function predictHeads(
 ): Promise<Prediction> {
   const projection = projectionOf("attention", layer);
   const ranking = { criterion: loss, projection, statistics, context: { gemm, random } };
-  const choose = (steps: number): Promise<HeadChoice> => chooseHeads(ranking, layer.sizes, headCut(layer.sizes, steps));
-  const all = headSteps(layer.sizes).length;
+  const had = sizesOf(layer.sizes);
+  const choose = (steps: number): Promise<HeadChoice> => chooseHeads(ranking, had, headCut(had, steps));
+  const all = headSteps(had).length;
   const { costs } = await choose(all);
   const steps = Math.min(Math.max(1, Math.round(HEAD_SHARE * all)), all - 1);
   const kept = await choose(steps);
@@ -152,14 +153,14 @@ async function predictHeads(
   const stored = await scratch.put(weight);
   const own = { numAttentionHeads: kept.heads.length, numKeyValueHeads: kept.keyValueHeads.length };
   const ablate: Ablation = async (_, { sizes, weights }) => ({
-    sizes: { ...sizes, ...own },
+    sizes: resized(sizes, own),
     weights: takeHeads(weights, kept, { weight: await stored.take() }),
   });
   return {
     curve: costs.map((cost) => divergence(cost, statistics)),
     cuts: [
       { steps, ablate },
-      { steps: all, ablate: withoutPart(NO_ATTENTION) },
+      { steps: all, ablate: withoutPart("attention") },
     ],
   };
 }
@@ -172,9 +173,6 @@ const divergence = (cost: number, { tokenCount }: ProjectionStatistics): number 
 
 const headCut = ({ numAttentionHeads, numKeyValueHeads }: LayerSizes, steps: number): HeadCut =>
   numAttentionHeads > numKeyValueHeads ? { kvGroups: 0, heads: steps } : { kvGroups: steps, heads: 0 };
-
-const NO_MLP = { intermediateSize: 0 };
-const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
 
 const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0);
 

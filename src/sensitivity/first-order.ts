@@ -4,7 +4,8 @@ import { type WeightGradients, weightGradients } from "../forward/backward/weigh
 import { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
-import type { Sublayer } from "../model/spec/tensor-names.ts";
+import { attentionOf, sizesOf } from "../model/spec/parts.ts";
+import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import type { DenseRequest } from "./fisher-factors.ts";
@@ -31,7 +32,7 @@ export async function measureWeightSensitivities(
   await weightGradients(request, async (found) => {
     sensitivities.set(found.index, {
       mlp: await scratch.put(ofNeurons(found)),
-      ...(attention && { attention: await scratch.put(ofHeads(found)) }),
+      ...(attention && attentionOf(found.layer.sizes) && { attention: await scratch.put(ofHeads(found)) }),
     });
     report({ type: "stage", name: "gradient", done: total - found.index, total });
   });
@@ -50,7 +51,7 @@ function nextTokens({ ids, count, length }: TokenWindows): { inputs: TokenWindow
 
 /** Over row j of gate_proj, row j of up_proj and column j of down_proj, for each neuron j. */
 function ofNeurons(matrices: WeightGradients): Float32Array {
-  const sums = new Float64Array(matrices.layer.sizes.intermediateSize);
+  const sums = new Float64Array(sizesOf(matrices.layer.sizes).intermediateSize);
   addRows(sums, matrices, "gateProj");
   addRows(sums, matrices, "upProj");
   addColumns(sums, matrices, "downProj");
@@ -63,10 +64,11 @@ function ofNeurons(matrices: WeightGradients): Float32Array {
  */
 function ofHeads(matrices: WeightGradients): Float32Array {
   const { sizes, weights } = matrices.layer;
-  const { numAttentionHeads, numKeyValueHeads } = sizes;
+  const { numAttentionHeads, numKeyValueHeads } = sizesOf(sizes);
   const size = weights.oProj?.shape[1] ?? 0;
   const sums = new Float64Array(size);
   addRows(sums, matrices, "qProj");
+  addRows(sums, matrices, "qGate");
   addColumns(sums, matrices, "oProj");
   const group = numAttentionHeads / numKeyValueHeads;
   const headDim = size / numAttentionHeads;

@@ -8,7 +8,7 @@ import { createRandom } from "../linalg/random.ts";
 import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
-import type { Sublayer } from "../model/spec/tensor-names.ts";
+import type { Sublayer } from "../model/spec/roles.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 

@@ -7,6 +7,7 @@ import type { Removal } from "../importance/criterion.ts";
 import { nthRandom } from "../linalg/random.ts";
 import { type DecoderLayer, readLayer } from "../model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
+import { sizesOf } from "../model/spec/parts.ts";
 import type { RunContext } from "../run-context.ts";
 import type { WeightSensitivities } from "./first-order.ts";
 import type { DenseRequest } from "./fisher-factors.ts";
@@ -31,7 +32,7 @@ export async function rankAllLayers(
     run.report({ type: "stage", name: "neuron-importance", done: index, total: model.spec.layers.length });
     const layer = await readLayer(model, index);
     await runner.sublayer("attention", layer, states);
-    const isAbsent = layer.sizes.intermediateSize === 0;
+    const isAbsent = layer.sizes.channel === null;
     removals.push(isAbsent ? NOTHING : await rankLayer(run, runner, request, { index, layer, states, sensitivities }));
     await runner.sublayer("mlp", layer, states);
   }
@@ -60,7 +61,7 @@ async function rankLayer(
   const { order, costs } = await method.criterion.rank(
     projectionOf("mlp", layer),
     { ...statistics, weightSensitivity },
-    layer.sizes.intermediateSize,
+    sizesOf(layer.sizes).intermediateSize,
     context,
   );
   return { order: order.slice(0, -1), costs: standardized(costs).slice(0, -1) };

@@ -5,12 +5,12 @@ import { embed } from "../forward/run/embed.ts";
 import { compareHeads } from "../forward/run/head.ts";
 import type { ResidentStates } from "../forward/run/hidden-states.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { LayerSizes } from "../model/config/layer-sizes.ts";
 import type { Model } from "../model/model.ts";
 import { type DecoderLayer, readLayer } from "../model/read-layer.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
+import type { Sublayer } from "../model/spec/roles.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import type { DenseRequest } from "./fisher-factors.ts";
@@ -18,12 +18,19 @@ import type { DenseRequest } from "./fisher-factors.ts";
 /** The layer as it is ablated; undefined where there is nothing to ablate. */
 export type Ablation = (index: LayerIndex, layer: DecoderLayer) => Promise<DecoderLayer | undefined>;
 
-/** The layer without a part, or without both. */
+/** The layer without one of its parts, or without both. */
 export const withoutPart =
-  (sizes: Partial<LayerSizes>): Ablation =>
-  async (_, { sizes: own, weights }) => ({ sizes: { ...own, ...sizes }, weights });
+  (...parts: readonly Sublayer[]): Ablation =>
+  async (_, { sizes, weights }) => ({
+    sizes: {
+      ...sizes,
+      mixer: parts.includes("attention") ? null : sizes.mixer,
+      channel: parts.includes("mlp") ? null : sizes.channel,
+    },
+    weights,
+  });
 
-const withoutLayer = withoutPart({ intermediateSize: 0, numAttentionHeads: 0, numKeyValueHeads: 0 });
+const withoutLayer = withoutPart("attention", "mlp");
 
 const ROUGH_TOKENS = 256;
 const CLOSE_TOKENS = 1024;

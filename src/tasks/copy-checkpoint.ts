@@ -2,8 +2,8 @@
 import { verifyCopy } from "../evaluate/verify-output.ts";
 import type { CopyResult, LayerResult, PruneEvent } from "../events/prune.ts";
 import { readLayer } from "../model/read-layer.ts";
-import type { LayerSpec } from "../model/spec/decoder-spec.ts";
 import { layerIndices, layerPositions } from "../model/spec/layer-index.ts";
+import { type LayerSpec, sizesOf } from "../model/spec/parts.ts";
 import type { Host } from "../run-context.ts";
 import { readDocuments } from "../texts/documents.ts";
 import type { Job } from "./prepare.ts";
@@ -59,7 +59,8 @@ async function copyLayers(
 }
 
 /** What stays of a layer that keeps all that it has. */
-function everything({ intermediateSize, numAttentionHeads, numKeyValueHeads }: LayerSpec) {
+function everything(layer: LayerSpec) {
+  const { intermediateSize, numAttentionHeads, numKeyValueHeads } = sizesOf(layer);
   const all = (count: number): number[] => [...new Array(count).keys()];
   return {
     kept: all(intermediateSize),

@@ -5,6 +5,7 @@ import type { GeneratedToken } from "../events/model.ts";
 import { generateTokens } from "../forward/decode/generate.ts";
 import { createRandom } from "../linalg/random.ts";
 import type { Model } from "../model/model.ts";
+import { longestText } from "../model/spec/decoder-spec.ts";
 import type { GenerateOptions } from "../options/generate.ts";
 import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
@@ -32,7 +33,7 @@ export async function generateText(
   const { backend, model, tokenizer, options, budgetBytes, signal } = request;
   const prompt = encodePrompt(tokenizer, options.prompt);
   checkEmbedded(prompt, model.spec.vocabSize, tokenizer, "the prompt");
-  const room = model.spec.maxPositionEmbeddings - prompt.length;
+  const room = longestText(model.spec) - prompt.length;
   if (room < 1)
     throw new CompError("option", `the prompt has ${prompt.length} tokens, the model takes ${prompt.length + room}`);
   const random = createRandom(options.seed);
@@ -46,7 +47,15 @@ export async function generateText(
     signal,
   };
   const decode = createIncrementalDecoder(tokenizer, prompt);
-  await generateTokens(backend, model, sampling, (id) => onToken({ id, text: decode(id) }));
+  // a token that adds nothing waits for the next: should it be the last, what it has of a character is shown
+  let waiting: GeneratedToken | undefined;
+  await generateTokens(backend, model, sampling, (id) => {
+    if (waiting) onToken(waiting);
+    const token = { id, text: decode.next(id) };
+    waiting = token.text === "" ? token : undefined;
+    if (!waiting) onToken(token);
+  });
+  if (waiting) onToken({ ...waiting, text: decode.rest() });
 }
 
 function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
@@ -61,15 +70,24 @@ function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
 }
 
 /** Text that each token adds. A character spread over several tokens appears with the last of them. */
-function createIncrementalDecoder(tokenizer: Tokenizer, prompt: readonly number[]): (id: number) => string {
+function createIncrementalDecoder(
+  tokenizer: Tokenizer,
+  prompt: readonly number[],
+): { next(id: number): string /** What is still to be shown, whole characters or not. */; rest(): string } {
   const ids = [...prompt];
   let shown = tokenizer.decode(ids);
-  return (id) => {
-    ids.push(id);
-    const text = tokenizer.decode(ids);
-    if (text.endsWith("\ufffd") || !text.startsWith(shown)) return "";
-    const added = text.slice(shown.length);
-    shown = text;
-    return added;
+  return {
+    next(id) {
+      ids.push(id);
+      const text = tokenizer.decode(ids);
+      if (text.endsWith("\ufffd") || !text.startsWith(shown)) return "";
+      const added = text.slice(shown.length);
+      shown = text;
+      return added;
+    },
+    rest() {
+      const text = tokenizer.decode(ids);
+      return text.startsWith(shown) ? text.slice(shown.length) : "";
+    },
   };
 }

@@ -3,6 +3,7 @@ import type { Dtype } from "../checkpoint/dtype.ts";
 import type { Inspection, TokenizerFacts } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
 import { countParameters } from "../model/spec/parameters.ts";
+import { attentionOf, sizesOf } from "../model/spec/parts.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Describes a model; reads no tensor data. */
@@ -21,7 +22,11 @@ export function inspectModel(model: Model, tokenizer: Tokenizer | undefined): In
     vocabSize: spec.vocabSize,
     maxPositionEmbeddings: spec.maxPositionEmbeddings,
     tiedEmbeddings: spec.tiedEmbeddings,
-    layers: spec.layers.map(({ rope: _, ...shape }) => shape),
+    layers: spec.layers.map((layer) => ({
+      ...sizesOf(layer),
+      mixer: layer.mixer?.kind,
+      slidingWindow: attentionOf(layer)?.slidingWindow,
+    })),
     parameters: { ...parts, total },
     bytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
     dtypes,

@@ -15,7 +15,7 @@ import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat }
 import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
-import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { type DecoderSpec, longestText } from "../model/spec/decoder-spec.ts";
 import { layerIndices } from "../model/spec/layer-index.ts";
 import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 import type { RunContext, SweepHost } from "../run-context.ts";
@@ -117,9 +117,9 @@ export async function calibrate(
   const open = () => openTokenizer(model.checkpoint);
   const calibration = await prepareCalibration(run, { model, openTokenizer: open, choice, bundledText, budgetBytes });
   run.report({ type: "calibration", ...calibration.summary });
-  const { maxPositionEmbeddings } = model.spec;
-  if (choice.context > maxPositionEmbeddings) {
-    const message = `windows of ${choice.context} tokens are longer than the ${maxPositionEmbeddings} that the model was made for`;
+  const longest = longestText(model.spec);
+  if (choice.context > longest) {
+    const message = `windows of ${choice.context} tokens are longer than the ${longest} that the model was made for`;
     run.report({ type: "warning", message });
   }
   return calibration;

@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
+import { withTextConfig } from "../model/surroundings.ts";
 import { ModelWriter } from "../model/write/model-writer.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
 import { prunedConfig } from "../model/write/pruned-config.ts";
@@ -66,18 +67,19 @@ async function folder(
 ): Promise<PrunedOutput> {
   checkOwnCode(model, spec, false);
   const types = tensorTypes(model, keptLayers, dtype);
-  const writer = await ModelWriter.create(output, spec, types, parseByteSize(options.maxShardSize));
+  const writer = await ModelWriter.create(output, spec, types, parseByteSize(options.maxShardSize), model.surroundings);
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),
     finish: async () => {
       await writer.copyGlobals(model);
       await writer.finish();
-      const config = prunedConfig(model.config, model.spec, {
+      const own = prunedConfig(model.config, model.spec, {
         keptLayers,
         layers: spec.layers,
         bias: spec.bias,
         dtype: types.most,
       });
+      const config = model.surroundings ? withTextConfig(model.surroundings, own) : own;
       return [...writer.files, ...(await writeCompanions(output, model.checkpoint, config))];
     },
     report: (result) => writeReport(output, model.checkpoint, result),

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { headSteps, stepsOf } from "../../src/allocation/curves.ts";
 import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
+import { sizesOf } from "../../src/model/spec/parts.ts";
 import { layersAt, tinySpec } from "../helpers/specs.ts";
 
 // hidden size 32, 80 neurons, four query heads and two key-value heads of 8 elements
 const spec = tinySpec("llama");
-const layer = spec.layers[0]!;
+const layer = sizesOf(spec.layers[0]!);
 const [first] = layersAt(0) as [LayerIndex];
 const ones = (count: number): Float64Array => new Float64Array(count).fill(1);
 

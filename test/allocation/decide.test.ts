@@ -1,9 +1,11 @@
 // The decision by hand: layers of 1000 parameters, 400 of attention and 30 for each of 20 neurons.
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { neuronsOnly } from "../../src/allocation/curves.ts";
 import { decide, type Findings, keepInfluential } from "../../src/allocation/decide.ts";
 import { reachedSparsity } from "../../src/allocation/equal-widths.ts";
+import { sizesOf } from "../../src/model/spec/parts.ts";
 import { methodOf } from "../helpers/method.ts";
 import { smallSpec } from "../helpers/specs.ts";
 
@@ -14,7 +16,7 @@ const GLOBAL = { preset: "flap", recovery: "none", multipleOf: 5 };
 const decision = (options: object, findings: Findings, sparsity: number, spec = smallSpec(4)) =>
   decide(spec, findings, methodOf({ sparsityOf: "decoder", prune: "mlp", layers: 0, ...options }, spec), sparsity);
 const widthsOf = (...of: Parameters<typeof decision>): number[] =>
-  decision(...of).spec.layers.map(({ intermediateSize }) => intermediateSize);
+  decision(...of).spec.layers.map((layer) => sizesOf(layer).intermediateSize);
 
 /** Costs of the 15 neurons that may go of each layer, all alike within a layer. */
 const costs = (...each: number[]) => each.map((cost) => neuronsOnly(new Float64Array(15).fill(cost)));
@@ -35,9 +37,9 @@ describe("which layers go", () => {
   });
 
   test("influences alone: the lowest go, nothing when none is asked for", () => {
-    expect(keepInfluential([0.5, 0.1, 0.3, 0.05, 0.4], 2)).toEqual([0, 2, 4]);
-    expect(keepInfluential([0.1, 0.1, 0.1], 1)).toEqual([0, 1]);
-    expect(keepInfluential([1, 2], 0)).toEqual([0, 1]);
+    expect(keepInfluential(smallSpec(5), [0.5, 0.1, 0.3, 0.05, 0.4], 2)).toEqual([0, 2, 4]);
+    expect(keepInfluential(smallSpec(3), [0.1, 0.1, 0.1], 1)).toEqual([0, 1]);
+    expect(keepInfluential(smallSpec(2), [1, 2], 0)).toEqual([0, 1]);
   });
 });
 
@@ -63,7 +65,7 @@ describe("what the others keep", () => {
     const options = { ...LOSS, layers: [1, 3] };
     expect(decision(options, { costs: costs(5, 1, 2, 1) }, 0.55)).toMatchObject({
       keptLayers: [0, 2],
-      spec: { layers: [{ intermediateSize: 20 }, { intermediateSize: 10 }] },
+      spec: { layers: [{ channel: { intermediateSize: 20 } }, { channel: { intermediateSize: 10 } }] },
     });
   });
 

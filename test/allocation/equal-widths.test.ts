@@ -9,6 +9,7 @@ import {
 import { CompError } from "../../src/errors.ts";
 import { parseConfig } from "../../src/model/config/parse-config.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
+import { sizesOf } from "../../src/model/spec/parts.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
 import { layersAt, position, smallSpec } from "../helpers/specs.ts";
 
@@ -48,7 +49,7 @@ describe("the width for a sparsity", () => {
     const total = 2 * 3 * 32 * 64 * (1 / reachedSparsity(model, pruned, "decoder"));
     const attention = total / 2 - 3 * 32 * 128;
     const { headDim } = model;
-    const { numAttentionHeads, numKeyValueHeads } = model.layers[0]!;
+    const { numAttentionHeads, numKeyValueHeads } = sizesOf(model.layers[0]!);
     expect(attention).toBeCloseTo(2 * 32 * headDim * (numAttentionHeads + numKeyValueHeads), 6);
   });
 

@@ -3,6 +3,7 @@ import { withoutHeads } from "../../src/allocation/heads.ts";
 import { CompError } from "../../src/errors.ts";
 import type { HeadRule } from "../../src/method/method.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
+import { resized, sizesOf } from "../../src/model/spec/parts.ts";
 import { smallSpec } from "../helpers/specs.ts";
 
 /** Four query heads that share two key-value heads, and as many of each. */
@@ -11,8 +12,8 @@ const single = smallSpec(3, { numAttentionHeads: 4, numKeyValueHeads: 4 });
 
 const headsOf = (spec: DecoderSpec, heads: HeadRule, sparsity = 0.2, protectedLayers: readonly number[] = [0, 0]) =>
   withoutHeads(spec, { heads, protectedLayers }, sparsity).layers.map((layer) => [
-    layer.numAttentionHeads,
-    layer.numKeyValueHeads,
+    sizesOf(layer).numAttentionHeads,
+    sizesOf(layer).numKeyValueHeads,
   ]);
 const count = (kvGroups: number, heads: number): HeadRule => ({ kind: "count", kvGroups, heads });
 
@@ -71,7 +72,7 @@ test("protected layers keep theirs", () => {
 });
 
 test("a layer without attention stays as it is", () => {
-  const absent = { ...shared.layers[1]!, numAttentionHeads: 0, numKeyValueHeads: 0 };
+  const absent = resized(shared.layers[1]!, { numAttentionHeads: 0, numKeyValueHeads: 0 });
   const spec = { ...shared, layers: shared.layers.with(1, absent) };
   expect(headsOf(spec, count(0, 1))).toEqual([
     [2, 2],

@@ -1,9 +1,11 @@
 // Sizes of the pruned model by hand: layers of 1000 parameters, 400 of attention in two heads and 30 for each of 20 neurons.
+
 import { describe, expect, test } from "vitest";
 import { type LayerCosts, neuronsOnly } from "../../src/allocation/curves.ts";
 import { reachedSparsity } from "../../src/allocation/equal-widths.ts";
 import { equalSpec, meanSize, meanWidth, perLayerSpec, uncutNeurons } from "../../src/allocation/sizes.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
+import { resized, sizesOf } from "../../src/model/spec/parts.ts";
 import { methodOf } from "../helpers/method.ts";
 import { layersAt, smallSpec } from "../helpers/specs.ts";
 
@@ -11,7 +13,7 @@ const spec = smallSpec(2);
 const both = layersAt(0, 1);
 const method = (over: object = {}) =>
   methodOf({ sparsityOf: "decoder", prune: "mlp", layers: 0, multipleOf: 1, ...over }, spec);
-const widthsOf = ({ layers }: DecoderSpec): number[] => layers.map(({ intermediateSize }) => intermediateSize);
+const widthsOf = ({ layers }: DecoderSpec): number[] => layers.map((layer) => sizesOf(layer).intermediateSize);
 const flat = (cost: number): LayerCosts => neuronsOnly(new Float64Array(15).fill(cost));
 
 describe("equal sizes", () => {
@@ -26,7 +28,7 @@ describe("equal sizes", () => {
 
   test("heads go first: 200 parameters of each layer, 100 more are 4 neurons", () => {
     const byHeads = equalSpec(spec, both, method({ prune: "all", kvGroups: 1 }), 0.3);
-    expect(byHeads.layers.map(({ numAttentionHeads }) => numAttentionHeads)).toEqual([1, 1]);
+    expect(byHeads.layers.map((layer) => sizesOf(layer).numAttentionHeads)).toEqual([1, 1]);
     expect(widthsOf(byHeads)).toEqual([16, 16]);
     expect(widthsOf(equalSpec(spec, both, method({ prune: "all", kvGroups: 1 }), 0.1))).toEqual([20, 20]);
   });
@@ -82,7 +84,7 @@ describe("sizes of each layer's own", () => {
       { ...flat(3), heads: Float64Array.of(50, 50), restOfMlp: 100 },
       { ...flat(3), heads: Float64Array.of(0.1, 50), restOfMlp: 100 },
     ];
-    const sizes = own([dear, cheapHead], 0.1, { prune: "all" }).layers;
+    const sizes = own([dear, cheapHead], 0.1, { prune: "all" }).layers.map(sizesOf);
     expect(sizes.map(({ numAttentionHeads, numKeyValueHeads }) => [numAttentionHeads, numKeyValueHeads])).toEqual([
       [2, 2],
       [1, 1],
@@ -109,7 +111,7 @@ describe("before any neuron goes", () => {
 });
 
 test("mean sizes, a width to the nearest neuron", () => {
-  const uneven = { ...spec, layers: [{ ...spec.layers[0]!, intermediateSize: 7 }, spec.layers[1]!] };
+  const uneven = { ...spec, layers: [resized(spec.layers[0]!, { intermediateSize: 7 }), spec.layers[1]!] };
   expect([meanSize(uneven, "intermediateSize"), meanWidth(uneven), meanSize(uneven, "numKeyValueHeads")]).toEqual([
     13.5, 14, 2,
   ]);

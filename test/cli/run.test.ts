@@ -30,6 +30,7 @@ const inspection: Inspection = {
   maxPositionEmbeddings: 2048,
   tiedEmbeddings: true,
   layers: [0, 1, 2].map((i) => ({
+    mixer: "attention" as const,
     intermediateSize: 192,
     numAttentionHeads: 4,
     numKeyValueHeads: 2,

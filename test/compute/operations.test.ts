@@ -76,6 +76,29 @@ describe("operations compute what their formula says", () => {
     expect(rounded(picked)).toEqual([2, 9]);
   });
 
+  test("relu, softplus and a soft cap", async () => {
+    expect(rounded(await evaluate(([x]) => op.relu(x!), f32([-1, 0, 2], [3])))).toEqual([0, 0, 2]);
+    // log(1 + e) and log(1 + 1/e)
+    expect(rounded(await evaluate(([x]) => op.softplus(x!), f32([1, -1], [2])))).toEqual([1.3133, 0.3133]);
+    // 2 tanh(1)
+    expect(rounded(await evaluate(([x]) => op.softCap(x!, 2), f32([2, 0], [2])))).toEqual([1.5232, 0]);
+  });
+
+  test("standardize takes off the mean and divides by the deviation", async () => {
+    // mean 2, variance 2/3
+    expect(rounded(await evaluate(([x]) => op.standardize(x!, 0), f32([1, 2, 3], [1, 3])))).toEqual([
+      -1.2247, 0, 1.2247,
+    ]);
+  });
+
+  test("cumulativeSum adds along an axis, lowerTriangle leaves what is on a diagonal and below", async () => {
+    const x = f32([1, 2, 3, 4], [2, 2]);
+    expect(rounded(await evaluate(([v]) => op.cumulativeSum(v!, 0), x))).toEqual([1, 2, 4, 6]);
+    expect(rounded(await evaluate(([v]) => op.cumulativeSum(v!, 1), x))).toEqual([1, 3, 3, 7]);
+    expect(rounded(await evaluate(([v]) => op.lowerTriangle(v!, 0), x))).toEqual([1, 0, 3, 4]);
+    expect(rounded(await evaluate(([v]) => op.lowerTriangle(v!, -1), x))).toEqual([0, 0, 3, 0]);
+  });
+
   test("operands that do not fit are refused when the graph is built", () => {
     const graph = new Graph();
     expect(() => op.linear(graph.input("x", [2, 3]), graph.input("w", [4, 5]))).toThrow(
@@ -113,6 +136,13 @@ const differentiable: [string, Build, Shape[]][] = [
   ["silu", ([x]) => op.silu(x!), [[5]]],
   ["gelu, exact", ([x]) => op.gelu(x!, "none"), [[5]]],
   ["gelu, tanh", ([x]) => op.gelu(x!, "tanh"), [[5]]],
+  ["relu", ([x]) => op.relu(op.shift(x!, 0.05)), [[5]]],
+  ["softplus", ([x]) => op.softplus(x!), [[5]]],
+  ["soft cap", ([x]) => op.softCap(x!, 0.7), [[5]]],
+  ["standardize", ([x]) => op.standardize(x!, 1e-5), [[3, 4]]],
+  ["cumulativeSum", ([x]) => op.cumulativeSum(x!, 1), [[2, 3, 2]]],
+  ["lowerTriangle", ([x]) => op.lowerTriangle(x!, -1), [[2, 3, 3]]],
+  ["pad of a transposed value", ([x]) => op.transpose(op.pad(op.transpose(x!, [1, 0]), 0, 1, 2), [1, 0]), [[2, 3]]],
   ["softmax", ([x]) => op.softmax(x!), [[2, 4]]],
   ["rmsNorm", ([x, w]) => op.rmsNorm(x!, w!, 1e-5), [[3, 4], [4]]],
   [

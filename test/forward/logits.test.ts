@@ -10,7 +10,7 @@ import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { expectedLogits, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
+import { expectedLogits, FAMILY_FIXTURES, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
 
 const backend = nodeBackend(1);
 
@@ -45,35 +45,41 @@ async function streamedLogits(model: Model, ids: number[][]): Promise<Float32Arr
   const graph = new Graph();
   graph.output("logits", tileLogits(graph, model.spec, hidden.shape[0]!, head.shape[0]!));
   const program = await backend.compile(graph);
-  const { logits } = await program.run({ hidden, finalNorm: await readFinalNorm(model), head });
+  const { logits } = await program.run({ hidden, ...(await readFinalNorm(model)), head });
   return logits!.data as Float32Array;
 }
 
-describe.each(TINY_FAMILIES)("%s", (family) => {
+/** The logits of a beginning of a text are not among those of the whole: decode/cached-decoder.test.ts. */
+const GROWING: readonly string[] = ["dynamic-rope"];
+
+describe.each([...TINY_FAMILIES, ...Object.keys(FAMILY_FIXTURES)])("%s", (family) => {
   test("streamed layers give the logits of transformers", async () => {
     const expected = expectedLogits(family);
     expect(worst(await streamedLogits(await open(family), expected.ids), expected.logits)).toBeLessThan(1e-3);
   });
 
-  test("decoding with a cache, in steps of 10, 1 and 13 tokens, gives them too", async () => {
-    const { ids, shape, logits } = expectedLogits(family);
-    const [windows, length, vocabSize] = shape as [number, number, number];
-    const decoder = new CachedDecoder(backend, new ResidentWeights(await open(family), 2 ** 30), windows);
-    const part = (start: number, end: number): Int32Array =>
-      Int32Array.from(ids.flatMap((row) => row.slice(start, end)));
-    for (const [start, end] of [
-      [0, 10],
-      [10, 11],
-      [11, 24],
-    ] as const) {
-      const last = await decoder.step(part(start, end), end - start);
-      const expected = ids.flatMap((_, i) =>
-        logits.slice((i * length + end - 1) * vocabSize, (i * length + end) * vocabSize),
-      );
-      expect(worst(last, expected)).toBeLessThan(1e-3);
-    }
-    await decoder.release();
-  });
+  test.skipIf(GROWING.includes(family))(
+    "decoding with a cache, in steps of 10, 1 and 13 tokens, gives them too",
+    async () => {
+      const { ids, shape, logits } = expectedLogits(family);
+      const [windows, length, vocabSize] = shape as [number, number, number];
+      const decoder = new CachedDecoder(backend, new ResidentWeights(await open(family), 2 ** 30), windows);
+      const part = (start: number, end: number): Int32Array =>
+        Int32Array.from(ids.flatMap((row) => row.slice(start, end)));
+      for (const [start, end] of [
+        [0, 10],
+        [10, 11],
+        [11, 24],
+      ] as const) {
+        const last = await decoder.step(part(start, end), end - start);
+        const expected = ids.flatMap((_, i) =>
+          logits.slice((i * length + end - 1) * vocabSize, (i * length + end) * vocabSize),
+        );
+        expect(worst(last, expected)).toBeLessThan(1e-3);
+      }
+      await decoder.release();
+    },
+  );
 });
 
 test("the tiled head finds log-sum-exp, target and best token of the logits", async () => {

@@ -17,6 +17,38 @@ export const TINY_FAMILIES: readonly string[] = [
   "gemma3",
 ];
 
+/** Checkpoints of make-tiny.py, one a row: what can be cut of it besides whole layers. */
+export const FAMILY_FIXTURES: Readonly<Record<string, readonly ("neurons" | "heads")[]>> = {
+  "dynamic-rope": ["neurons", "heads"],
+  "yarn-rope": ["neurons", "heads"],
+  qwen3: ["neurons", "heads"],
+  phi3: ["neurons", "heads"],
+  "phi3-longrope": ["neurons", "heads"],
+  olmo2: ["neurons"],
+  granite: ["neurons", "heads"],
+  gpt2: ["neurons"],
+  gemma: ["neurons", "heads"],
+  gemma2: ["neurons", "heads"],
+  ministral3: ["neurons", "heads"],
+  smollm3: ["neurons", "heads"],
+  olmo3: ["neurons"],
+  opt: ["neurons"],
+  "gpt-neox": ["neurons"],
+  glm4: ["neurons", "heads"],
+  exaone4: ["neurons", "heads"],
+  "seed-oss": ["neurons", "heads"],
+  hunyuan: ["neurons", "heads"],
+  "ernie4.5": ["neurons", "heads"],
+  arcee: ["neurons", "heads"],
+  nemotron: ["neurons", "heads"],
+  starcoder2: ["neurons", "heads"],
+  stablelm: ["neurons"],
+  "stablelm-parallel": ["neurons"],
+  "gemma3-vlm": ["neurons", "heads"],
+  lfm2: ["neurons", "heads"],
+  "qwen3.5": ["neurons", "heads"],
+};
+
 export const fixturePath = (...parts: string[]): string => join(FIXTURES, ...parts);
 export const readJsonFixture = <T>(...parts: string[]): T =>
   JSON.parse(readFileSync(fixturePath(...parts), "utf8")) as T;

@@ -15,14 +15,14 @@ export async function forwardLogits(model: Model, tokens: readonly number[]): Pr
   await runLayers(runner, model, states);
   await runner.release();
   const { hidden } = states.batches[0]!;
-  const finalNorm = await readFinalNorm(model);
+  const norm = await readFinalNorm(model);
   const logits = tokens.map(() => new Float32Array(model.spec.vocabSize));
   for (const range of tileRanges(model.spec)) {
     const { weight: head, start } = await readTile(model, range);
     const graph = new Graph();
     graph.output("logits", tileLogits(graph, model.spec, tokens.length, head.shape[0]!));
     const program = await backend.compile(graph);
-    const { data } = (await program.run({ hidden, finalNorm, head })).logits!;
+    const { data } = (await program.run({ hidden, ...norm, head })).logits!;
     await program.release();
     const size = head.shape[0]!;
     logits.forEach((row, token) => {

@@ -9,6 +9,7 @@ import {
 } from "../../src/method/output-format.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { layerIndices } from "../../src/model/spec/layer-index.ts";
+import { attentionOf, resized } from "../../src/model/spec/parts.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { tinyPath } from "../helpers/fixtures.ts";
 
@@ -82,7 +83,7 @@ describe("widths that are left open", () => {
 describe("what a GGUF file leaves out", () => {
   test("is the attention window, but for a Gemma 3", async () => {
     const { spec } = await tiny("mistral");
-    expect(spec.layers[0]!.slidingWindow).toBeLessThan(spec.maxPositionEmbeddings);
+    expect(attentionOf(spec.layers[0]!)!.slidingWindow).toBeLessThan(spec.maxPositionEmbeddings);
     expect(omittedBy(spec, file)).toContain("llama.cpp runs a mistral without its attention window");
     expect(omittedBy(spec, folder)).toBeUndefined();
     expect([llama, gemma3].map((model) => omittedBy(model.spec, file))).toEqual([undefined, undefined]);
@@ -93,7 +94,7 @@ test("a folder needs code for heads that do not divide the hidden size, and for 
   const withHeads = (numAttentionHeads: number, only?: number) => ({
     ...llama.spec,
     layers: llama.spec.layers.map((layer, index) =>
-      only === undefined || only === index ? { ...layer, numAttentionHeads, numKeyValueHeads: 1 } : layer,
+      only === undefined || only === index ? resized(layer, { numAttentionHeads, numKeyValueHeads: 1 }) : layer,
     ),
   });
   expect(codeNeeded(llama.spec, folder)).toBeUndefined();

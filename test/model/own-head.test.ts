@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../../src/model/config/parse-config.ts";
+import { familyOf } from "../../src/model/families/index.ts";
+import { ggufStorage } from "../../src/model/gguf/names.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { countParameters } from "../../src/model/spec/parameters.ts";
-import { headTensor, modelTensors } from "../../src/model/spec/tensor-names.ts";
+import { headTensor } from "../../src/model/spec/tensor-names.ts";
+import { storedTensors } from "../../src/model/storage/stored-tensors.ts";
 import { compError } from "../helpers/errors.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "./memory-checkpoint.ts";
 
@@ -26,7 +29,9 @@ type Tensors = Record<string, MemoryTensor>;
 /** The tensors of a tied model, in a folder. */
 const tied = (fields: object): Tensors => {
   const spec = parseConfig({ ...fields, tie_word_embeddings: true } as Record<string, unknown>);
-  return countingTensors(Object.fromEntries(modelTensors(spec).map(({ name, shape }) => [name, shape])));
+  return countingTensors(
+    Object.fromEntries(storedTensors(spec, familyOf(fields as never).storage).map(({ name, shape }) => [name, shape])),
+  );
 };
 
 const changed = ({ shape, data }: MemoryTensor): MemoryTensor => ({
@@ -110,7 +115,9 @@ test("a GGUF file has a head of its own exactly when it stores one, and needs it
     "llama.attention.layer_norm_rms_epsilon": 1e-5,
     "llama.context_length": 64,
   };
-  const shapes = modelTensors(parseConfig(config)).map(({ ggufName, shape }) => [ggufName, shape] as const);
+  const shapes = storedTensors(parseConfig(config), ggufStorage({ interleavedRotary: false })).map(
+    ({ name, shape }) => [name, shape] as const,
+  );
   const { "token_embd.weight": embedding, ...others } = countingTensors(Object.fromEntries(shapes));
   const file = (tensors: Tensors) => openModel(memoryCheckpoint({ ...others, ...tensors }, { metadata }));
   expect((await file({ "token_embd.weight": embedding! })).spec.tiedEmbeddings).toBe(true);

@@ -1,9 +1,11 @@
 // Pruning into one GGUF file, with llama.cpp as the judge of it.
+
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PruneResult } from "../../src/events/prune.ts";
 import { generateTokens } from "../../src/forward/decode/generate.ts";
+import { resized, sizesOf } from "../../src/model/spec/parts.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import type { PruneRequest } from "../../src/node/prune.ts";
 import { openTokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -101,7 +103,7 @@ describe("an output named .gguf", () => {
     await withModel(file, async ({ spec, checkpoint: { metadata } }) => {
       expect(metadata.get("general.architecture")).toBe("deci");
       expect(metadata.get("deci.attention.head_count")).toEqual(heads);
-      expect(spec.layers.map(({ intermediateSize }) => intermediateSize)).toEqual(widths);
+      expect(spec.layers.map((layer) => sizesOf(layer).intermediateSize)).toEqual(widths);
     });
     await expectSame(file, asFolder, 0.003);
   });
@@ -136,7 +138,7 @@ describe("an output named .gguf", () => {
     const output = newOutput("x.gguf");
     await pruneDemo({ ...QUICK, model: short, output, sparsity: 0.2, multipleOf: 1, dtype: "q8_0" });
     await withModel(output, async ({ spec, tensors }) => {
-      expect(spec.layers[0]!.intermediateSize % 32).not.toBe(0);
+      expect(sizesOf(spec.layers[0]!).intermediateSize % 32).not.toBe(0);
       expect(tensors.get("model.layers.0.mlp.up_proj.weight")!.dtype).toBe("Q8_0");
       expect(tensors.get("model.layers.0.mlp.down_proj.weight")!.dtype).toBe("F16");
     });
@@ -160,9 +162,8 @@ describe("a pruned GGUF can be pruned again", () => {
     const [lacking, output] = [join(folder, "lacking.gguf"), join(folder, "x.gguf")];
     const none = { numAttentionHeads: 0, numKeyValueHeads: 0 };
     await withModel(shortDemo(folder, 4), async (model) => {
-      const layers = model.spec.layers.map((layer) => ({ ...layer, intermediateSize: 256 }));
-      Object.assign(layers[0]!, none);
-      Object.assign(layers[2]!, { intermediateSize: 0 });
+      const lost: Record<number, object> = { 0: none, 2: { intermediateSize: 0 } };
+      const layers = model.spec.layers.map((layer, i) => resized(layer, { intermediateSize: 256, ...lost[i] }));
       await copyToGguf(model, lacking, "F16", { ...model.spec, layers });
     });
     const result = await pruneDemo({ model: lacking, output, sparsity: 0.1, ...options });

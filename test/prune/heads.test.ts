@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { magnitude } from "../../src/importance/magnitude.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
+import { sizesOf } from "../../src/model/spec/parts.ts";
 import { chooseHeads, headCut, headElements, takeHeads } from "../../src/prune/heads.ts";
 import { smallSpec } from "../helpers/specs.ts";
 import { layerOf } from "../recover/layer.ts";
@@ -51,7 +52,7 @@ describe("the heads that stay", () => {
   const layer = layerOf([2, 2, 1, 1, 5, 5, 4, 4], new Float64Array(8).fill(1), 8);
   const context = { gemm, random: Math.random };
   const ranking = { criterion: magnitude, projection: layer, statistics: layer, context, order: undefined };
-  const sizes = smallSpec(1, { numAttentionHeads: 4, numKeyValueHeads: 2 }).layers[0]!;
+  const sizes = sizesOf(smallSpec(1, { numAttentionHeads: 4, numKeyValueHeads: 2 }).layers[0]!);
   const left = (numAttentionHeads: number, numKeyValueHeads: number) => ({
     ...sizes,
     numAttentionHeads,

@@ -2,11 +2,10 @@ import { describe, expect, test } from "vitest";
 import { type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { magnitude } from "../../src/importance/magnitude.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
+import { type LayerSizes, sizesOf } from "../../src/model/spec/parts.ts";
 import { neuronCut, takeNeurons, takeRows } from "../../src/prune/neurons.ts";
 import { smallSpec } from "../helpers/specs.ts";
 import { layerOf } from "../recover/layer.ts";
-
-type Sizes = ReturnType<typeof smallSpec>["layers"][number];
 
 const counting = (shape: number[], from: number): Tensor<Float32Array> =>
   tensor(
@@ -66,9 +65,9 @@ describe("the neurons that stay", () => {
   const layer = layerOf([3, 1, 2, 4], [1, 1, 1, 1], 4);
   const context = { gemm, random: Math.random };
   const ranking = { criterion: magnitude, projection: layer, statistics: layer, context, order: undefined };
-  const [before, after] = [4, 2].map((intermediateSize) => smallSpec(1, { intermediateSize }).layers[0]!) as [
-    Sizes,
-    Sizes,
+  const [before, after] = [4, 2].map((intermediateSize) => sizesOf(smallSpec(1, { intermediateSize }).layers[0]!)) as [
+    LayerSizes,
+    LayerSizes,
   ];
 
   test("are ascending, without the least important", async () => {

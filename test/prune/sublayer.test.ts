@@ -7,10 +7,10 @@ import { type CriterionName, criteria } from "../../src/importance/index.ts";
 import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { nthRandom } from "../../src/linalg/random.ts";
 import type { Method } from "../../src/method/method.ts";
-import type { LayerSizes } from "../../src/model/config/layer-sizes.ts";
 import { type DecoderLayer, readLayer } from "../../src/model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.ts";
-import type { Sublayer } from "../../src/model/spec/tensor-names.ts";
+import { type LayerSizes, resized, sizesOf } from "../../src/model/spec/parts.ts";
+import type { Sublayer } from "../../src/model/spec/roles.ts";
 import { headCut } from "../../src/prune/heads.ts";
 import { neuronCut } from "../../src/prune/neurons.ts";
 import { type Choice, pruneSublayer, type SublayerCut, type SublayerRequest } from "../../src/prune/sublayer.ts";
@@ -48,7 +48,7 @@ async function placeOf(
     runner,
     method: { ...methodOf({ preset: "wanda-sp" }, model.spec), ...method },
     index: second,
-    sizes: layer.sizes,
+    sizes: sizesOf(layer.sizes),
     states,
     tokenCount: windows.ids.length,
     target: undefined,
@@ -63,7 +63,7 @@ const cuts: Record<Sublayer, SublayerCut> = { attention: headCut, mlp: neuronCut
 const cut = <C extends Choice>(kind: SublayerCut<C>, { layer, request }: Place, over: Partial<SublayerRequest> = {}) =>
   pruneSublayer(run, kind, layer, { ...request, ...over });
 
-const withSizes = ({ layer }: Place, sizes: Partial<LayerSizes>): LayerSizes => ({ ...layer.sizes, ...sizes });
+const withSizes = ({ layer }: Place, sizes: Partial<LayerSizes>): LayerSizes => ({ ...sizesOf(layer.sizes), ...sizes });
 
 /** The states behind the sublayer of a layer. */
 async function behind(name: Sublayer, { states, request }: Place, layer: DecoderLayer): Promise<ResidentStates> {
@@ -138,7 +138,7 @@ describe("an MLP", () => {
       const lost = minus(written(z, weight), written(columns(z, kept), columns(weight, kept)));
       expect(error.before).toBeCloseTo(norm(lost) / norm(written(z, weight)), 4);
       expect(error.after).toBe(error.before);
-      expect(layer.sizes).toEqual(sizes);
+      expect(sizesOf(layer.sizes)).toEqual(sizes);
       expect(rowsOf(layer.weights.upProj!)).toEqual(kept.map((j) => rowsOf(place.layer.weights.upProj!)[j]));
       expect([...inputs!.kept]).toEqual(kept);
       const found = inputs!.batches.flatMap((batch) => rowsOf(batch as { data: Float32Array; shape: number[] }));
@@ -230,7 +230,7 @@ describe("an attention", () => {
     expect(rowsOf(layer.weights.qProj!)).toEqual(elements.map((row) => rowsOf(weights.qProj!)[row]));
     expect(rowsOf(layer.weights.oProj!)).toEqual(columns(rowsOf(weights.oProj!), elements));
     expect(layer.weights.kProj).toEqual(weights.kProj);
-    expect(layer.sizes).toEqual({ ...place.layer.sizes, numAttentionHeads: 2 }); // the MLP is not its own to cut
+    expect(layer.sizes).toEqual(resized(place.layer.sizes, { numAttentionHeads: 2 })); // the MLP is not its own to cut
     expect(error).toEqual({ before: 0, after: 0 });
   });
 
@@ -259,7 +259,7 @@ describe.each(["attention", "mlp"] as const)("the %s", (name) => {
       sizes: withSizes(place, GONE),
       target: place.states,
     });
-    expect(layer).toEqual({ sizes: { ...place.layer.sizes, ...GONE }, weights: place.layer.weights });
+    expect(layer).toEqual({ sizes: resized(place.layer.sizes, GONE), weights: place.layer.weights });
     expect([choice.inputs.length, inputs, error]).toEqual([0, undefined, { before: 1, after: 1 }]);
     expect(seen).toEqual([]);
     expect((await behind(name, place, layer)).all).toEqual(place.states.all);

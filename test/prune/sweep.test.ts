@@ -4,9 +4,9 @@ import { evaluateModel } from "../../src/evaluate/compare-models.ts";
 import { Judge } from "../../src/evaluate/judge.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
-import type { LayerSizes } from "../../src/model/config/layer-sizes.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.ts";
+import { type LayerSizes, resized } from "../../src/model/spec/parts.ts";
 import { type PrunedLayers, pruneLayers, type Sweep } from "../../src/prune/sweep.ts";
 import { none } from "../../src/recover/none.ts";
 import type { Recovery } from "../../src/recover/recovery.ts";
@@ -24,7 +24,7 @@ const INDICES = layerIndices(model.spec);
 /** The first and the last of the three layers stay, in other sizes. */
 const cutOf = (sizes: readonly Partial<LayerSizes>[], kept: readonly number[] = [0, 2]): Decision => ({
   keptLayers: kept as LayerIndex[],
-  spec: { ...model.spec, layers: kept.map((index, i) => ({ ...model.spec.layers[index]!, ...sizes[i] })) },
+  spec: { ...model.spec, layers: kept.map((index, i) => resized(model.spec.layers[index]!, sizes[i] ?? {})) },
 });
 
 const CUT = cutOf([{ intermediateSize: 64 }, { intermediateSize: 48, numAttentionHeads: 2 }]);

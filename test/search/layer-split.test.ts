@@ -76,7 +76,7 @@ describe("a search", () => {
     expect(decision.keptLayers).toEqual([0, 2]);
     expect(splits[1]).toMatchObject({
       sparsity: SPARSITY,
-      intermediateSize: decision.spec.layers[0]!.intermediateSize,
+      intermediateSize: decision.spec.layers[0]!.channel!.intermediateSize,
     });
     for (const { reached } of splits) expect(reached).toBeGreaterThanOrEqual(SPARSITY);
     const stages = events.flatMap((event) => (event.type === "stage" ? [event.name] : []));

@@ -5,10 +5,10 @@ import type { LayerMoments } from "../../src/forward/backward/second-moments.ts"
 import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { loss } from "../../src/importance/obs.ts";
 import { complement } from "../../src/linalg/gather.ts";
-import type { LayerSizes } from "../../src/model/config/layer-sizes.ts";
 import type { Model } from "../../src/model/model.ts";
 import type { LayerWeights } from "../../src/model/read-layer.ts";
 import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
+import { type LayerSizes, resized, sizesOf } from "../../src/model/spec/parts.ts";
 import { layerTensors } from "../../src/model/spec/tensor-names.ts";
 import { takeNeurons } from "../../src/prune/neurons.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
@@ -30,7 +30,7 @@ const request = { model, windows, method };
 
 /** KL divergence of the model with one layer of other sizes and weights. */
 async function divergenceWith(index: number, sizes: Partial<LayerSizes>, weights: LayerWeights = {}): Promise<number> {
-  const layers = model.spec.layers.with(index, { ...model.spec.layers[index]!, ...sizes });
+  const layers = model.spec.layers.with(index, resized(model.spec.layers[index]!, sizes));
   const spec = { ...model.spec, layers };
   const others = new Map(layerTensors(spec, index).map(({ name, role }) => [name, weights[role]?.data] as const));
   const changed: Model = { ...model, spec, read: async (name) => others.get(name) ?? model.read(name) };
@@ -50,7 +50,7 @@ describe("the costs of a layer", () => {
   test("of its attention and of its MLP add up to the divergence of the model without them", async () => {
     for (const [index, { neurons, restOfMlp, heads }] of costs.entries()) {
       const withoutAttention = await divergenceWith(index, { numAttentionHeads: 0, numKeyValueHeads: 0 });
-      expect(heads).toHaveLength(headSteps(model.spec.layers[index]!).length);
+      expect(heads).toHaveLength(headSteps(sizesOf(model.spec.layers[index]!)).length);
       expect(sum(heads)).toBeCloseTo(Math.max(withoutAttention, heads[0]!), 5);
       const withoutMlp = await divergenceWith(index, { intermediateSize: 0 });
       expect(neurons).toHaveLength(60);
@@ -96,7 +96,7 @@ describe("the costs of a layer", () => {
   });
 
   test("are nothing where a part is absent", async () => {
-    const layers = model.spec.layers.with(1, { ...model.spec.layers[1]!, intermediateSize: 0 });
+    const layers = model.spec.layers.with(1, resized(model.spec.layers[1]!, { intermediateSize: 0 }));
     const lacking = { ...model, spec: { ...model.spec, layers } };
     const found = await measureCosts(run, { ...request, model: lacking }, "all");
     expect(found.costs.map(({ neurons }) => neurons.length)).toEqual([60, 0, 60]);

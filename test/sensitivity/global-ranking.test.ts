@@ -1,4 +1,5 @@
 // The ranking of all neurons against scores computed from each layer's own statistics.
+
 import { afterAll, describe, expect, test } from "vitest";
 import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { embed } from "../../src/forward/run/embed.ts";
@@ -6,6 +7,7 @@ import { nthRandom } from "../../src/linalg/random.ts";
 import type { Model } from "../../src/model/model.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
 import { layerIndices } from "../../src/model/spec/layer-index.ts";
+import { resized } from "../../src/model/spec/parts.ts";
 import { measureWeightSensitivities } from "../../src/sensitivity/first-order.ts";
 import { rankAllLayers, standardized } from "../../src/sensitivity/global-ranking.ts";
 import { methodOf } from "../helpers/method.ts";
@@ -71,7 +73,7 @@ test("each layer is drawn for by numbers of its own", async () => {
 });
 
 test("a layer without MLP has nothing to rank", async () => {
-  const layers = model.spec.layers.with(1, { ...model.spec.layers[1]!, intermediateSize: 0 });
+  const layers = model.spec.layers.with(1, resized(model.spec.layers[1]!, { intermediateSize: 0 }));
   const lacking: Model = { ...model, spec: { ...model.spec, layers } };
   const removals = await rankAllLayers(
     run,

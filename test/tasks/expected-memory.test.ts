@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { countParameters } from "../../src/model/spec/parameters.ts";
+import { resized } from "../../src/model/spec/parts.ts";
 import { expectedPeakBytes } from "../../src/tasks/expected-memory.ts";
 import { methodOf } from "../helpers/method.ts";
 import { tinySpec } from "../helpers/specs.ts";
@@ -27,7 +28,7 @@ describe("the memory that a run will take", () => {
   });
 
   test("has the inputs of the neurons anew, and one more Gram matrix, where text is so scarce that some is held out", () => {
-    const wide = { ...spec, layers: spec.layers.map((layer) => ({ ...layer, intermediateSize: 4096 })) };
+    const wide = { ...spec, layers: spec.layers.map((layer) => resized(layer, { intermediateSize: 4096 })) };
     const few = { samples: 4, ownText: 0 };
     const [plain, scarce] = [bytes({ preset: "osscar", ...few }, { of: wide }), bytes(few, { of: wide })];
     expect(scarce - plain).toBe(4 * 1024 * 32 + 4 * 4096 ** 2 - 4 * 1024 * 4096);

@@ -72,7 +72,9 @@ describe("a pruned folder", () => {
     const again = newOutput();
     const { parameters, intermediateSize } = await pruneDemo({ ...QUICK, model: output, output: again, sparsity: 0.2 });
     expect(intermediateSize.before).toBe(readConfig(output).intermediate_size);
-    await withModel(again, async ({ spec }) => expect(spec.layers[0]!.intermediateSize).toBe(intermediateSize.after));
+    await withModel(again, async ({ spec }) =>
+      expect(spec.layers[0]!.channel!.intermediateSize).toBe(intermediateSize.after),
+    );
     expect(parameters.after).toBeLessThanOrEqual(0.8 * parameters.before);
   });
 
@@ -155,7 +157,7 @@ describe("widths of its own for each layer", () => {
     expect(readConfig(output).auto_map).toEqual({ AutoModelForCausalLM: "modeling_comp.CompForCausalLM" });
     expect(existsSync(join(output, "modeling_comp.py"))).toBe(true);
     await withModel(output, async ({ spec }) =>
-      expect(spec.layers.map(({ intermediateSize }) => intermediateSize)).toEqual(widthsOf(own)),
+      expect(spec.layers.map(({ channel }) => channel?.intermediateSize)).toEqual(widthsOf(own)),
     );
   });
 
@@ -235,9 +237,14 @@ test.each(TINY_FAMILIES)("%s is pruned, heads and neurons, written and read back
   expect(result.quality.klDivergence).toBeGreaterThan(0);
   const before = await withModel(model, async ({ spec }) => spec);
   await withModel(output, async ({ spec }) => {
-    const sizes = { intermediateSize: result.intermediateSize.after, numAttentionHeads: 2 };
-    expect(sizes.intermediateSize).toBeLessThan(80);
-    expect(spec).toEqual({ ...before, layers: before.layers.map((layer) => ({ ...layer, ...sizes })) });
+    const intermediateSize = result.intermediateSize.after;
+    expect(intermediateSize).toBeLessThan(80);
+    const narrowed = before.layers.map((layer) => ({
+      ...layer,
+      mixer: { ...layer.mixer, numAttentionHeads: 2 },
+      channel: { ...layer.channel, intermediateSize },
+    }));
+    expect(spec).toEqual({ ...before, layers: narrowed });
   });
 });
 

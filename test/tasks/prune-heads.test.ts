@@ -1,8 +1,10 @@
 // Heads removed from whole models, through the library.
+
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { PruneResult } from "../../src/events/prune.ts";
+import { sizesOf as partSizes } from "../../src/model/spec/parts.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 import { pruneDemo } from "../helpers/prune-demo.ts";
 import { shortDemo } from "../helpers/small-models.ts";
@@ -73,7 +75,9 @@ describe("where the loss decides what each layer gives", () => {
     expect(all.sparsity.all).toBeLessThan(0.42);
     expect(all.quality.klDivergence).toBeLessThan(neurons.quality.klDivergence);
     await withModel(output, async ({ spec }) =>
-      expect(spec.layers.map((layer) => [layer.intermediateSize, layer.numAttentionHeads])).toEqual(sizesOf(all)),
+      expect(spec.layers.map(partSizes).map((sizes) => [sizes.intermediateSize, sizes.numAttentionHeads])).toEqual(
+        sizesOf(all),
+      ),
     );
     expect(readConfig(output)).toMatchObject({ attention_heads: sizesOf(all).map(([, heads]) => heads), head_dim: 32 });
   });

@@ -66,6 +66,26 @@ function geluTanhSlope(x: Value): Value {
   return scale(add(shift(t, 1), mul(mul(x, bell), inner)), 0.5);
 }
 
+const reluOperation: Operation<None> = {
+  name: "relu",
+  shape: ([x]) => x!,
+  onnx: (emit, inputs) => emit.node("Relu", inputs),
+  gradient: (y, upstream) => [mul(upstream, sign(y))],
+};
+
+const signOperation: Operation<None> = {
+  name: "sign",
+  shape: ([x]) => x!,
+  onnx: (emit, inputs) => emit.node("Sign", inputs),
+};
+
+const softplusOperation: Operation<None> = {
+  name: "softplus",
+  shape: ([x]) => x!,
+  onnx: (emit, inputs) => emit.node("Softplus", inputs),
+  gradient: ({ inputs: [x] }, upstream) => [mul(upstream, sigmoid(x!))],
+};
+
 const geluOperation: Operation<{ approximate: "none" | "tanh" }> = {
   name: "gelu",
   shape: ([x]) => x!,
@@ -91,3 +111,11 @@ export const reciprocal = (x: Value): Value => apply(reciprocalOperation, [x], {
 export const silu = (x: Value): Value => mul(x, sigmoid(x));
 /** Gaussian error linear unit, exact ("none") or by its tanh approximation. */
 export const gelu = (x: Value, approximate: "none" | "tanh"): Value => apply(geluOperation, [x], { approximate });
+export const relu = (x: Value): Value => apply(reluOperation, [x], {});
+/** −1, 0 or 1. */
+export const sign = (x: Value): Value => apply(signOperation, [x], {});
+/** log(1 + exp(x)). */
+export const softplus = (x: Value): Value => apply(softplusOperation, [x], {});
+/** cap · tanh(x / cap); x itself without a cap. */
+export const softCap = (x: Value, cap: number | undefined): Value =>
+  cap === undefined ? x : scale(tanh(scale(x, 1 / cap)), cap);

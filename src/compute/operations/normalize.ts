@@ -33,6 +33,25 @@ const rmsNormOperation: Operation<{ epsilon: number }> = {
   },
 };
 
+const standardizeOperation: Operation<{ epsilon: number }> = {
+  name: "standardize",
+  shape: ([x]) => x!,
+  onnx: (emit, [x], { epsilon }, [shape]) => {
+    const size = shape!.at(-1)!;
+    const ones = emit.constant("float", new Array<number>(size).fill(1), [size]);
+    return emit.node("LayerNormalization", [x!, ones], { axis: { int: -1 }, epsilon: { float: epsilon } });
+  },
+  // With r = 1/√(var + ε) and y = (x − mean) · r: dx = r · (u − mean u − y · mean(u·y)).
+  gradient: (y, upstream) => {
+    const [x] = y.inputs as [Value];
+    const size = x.shape.at(-1)!;
+    const mean = (value: Value): Value => scale(sumLast(value), 1 / size);
+    const centred = sub(x, mean(x));
+    const r = reciprocal(sqrt(shift(mean(mul(centred, centred)), y.attributes.epsilon as number)));
+    return [mul(r, sub(sub(upstream, mean(upstream)), mul(y, mean(mul(upstream, y)))))];
+  },
+};
+
 const rotateHalfOperation: Operation<None> = {
   name: "rotateHalf",
   shape: ([x]) => (x!.at(-1)! % 2 === 0 ? x! : shapeMismatch("rotateHalf", [x!])),
@@ -77,6 +96,8 @@ export const softmax = (x: Value): Value => apply(softmaxOperation, [x], {});
 /** x / √(mean x² + ε) · weight over the last axis (Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4). */
 export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
   apply(rmsNormOperation, [x, weight], { epsilon });
+/** (x − mean) / √(var + ε) over the last axis (Ba et al. 2016, arXiv:1607.06450), without gain and bias. */
+export const standardize = (x: Value, epsilon: number): Value => apply(standardizeOperation, [x], { epsilon });
 /** [a, b] → [−b, a] on the halves of the last axis. */
 export const rotateHalf = (x: Value): Value => apply(rotateHalfOperation, [x], {});
 /** Rotary position embedding (Su et al. 2021, arXiv:2104.09864, eq. 34): cos and sin [positions, headDim] broadcast over x. */

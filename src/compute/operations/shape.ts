@@ -47,13 +47,12 @@ const sliceOperation: Operation<{ axis: number; start: number; end: number }> = 
 const padOperation: Operation<{ axis: number; before: number; after: number }> = {
   name: "pad",
   shape: ([x], { axis, before, after }) => x!.with(axis, before + x![axis]! + after),
-  onnx: (emit, [x], { axis, before, after }) =>
-    emit.node("Pad", [
-      x!,
-      emit.constant("int64", [before, after], [2]),
-      emit.constant("float", [0], []),
-      emit.constant("int64", [axis], [1]),
-    ]),
+  onnx: (emit, [x], { axis, before, after }, [shape]) => {
+    // for all axes: onnxruntime fails where it moves a transposition past a Pad that names its axes
+    const none = shape!.map(() => 0);
+    const pads = [...none.with(axis, before), ...none.with(axis, after)];
+    return emit.node("Pad", [x!, emit.constant("int64", pads, [pads.length]), emit.constant("float", [0], [])]);
+  },
   gradient: ({ inputs: [x], attributes }, upstream) => {
     const { axis, before } = attributes as { axis: number; before: number };
     return [slice(upstream, axis, before, before + x!.shape[axis]!)];
@@ -94,6 +93,25 @@ const expandOperation: Operation<{ shape: readonly number[] }> = {
   gradient: ({ inputs: [x] }, upstream) => [sumTo(upstream, x!.shape)],
 };
 
+const cumulativeSumOperation: Operation<{ axis: number; reverse: boolean }> = {
+  name: "cumulativeSum",
+  shape: ([x]) => x!,
+  onnx: (emit, [x], { axis, reverse }) =>
+    emit.node("CumSum", [x!, emit.constant("int64", [axis], [])], { reverse: { int: Number(reverse) } }),
+  gradient: ({ attributes }, upstream) => {
+    const { axis, reverse } = attributes as { axis: number; reverse: boolean };
+    return [apply(cumulativeSumOperation, [upstream], { axis, reverse: !reverse })];
+  },
+};
+
+const lowerTriangleOperation: Operation<{ diagonal: number }> = {
+  name: "lowerTriangle",
+  shape: ([x]) => (x!.length >= 2 ? x! : shapeMismatch("lowerTriangle", [x!])),
+  onnx: (emit, [x], { diagonal }) =>
+    emit.node("Trilu", [x!, emit.constant("int64", [diagonal], [])], { upper: { int: 0 } }),
+  gradient: ({ attributes }, upstream) => [lowerTriangle(upstream, attributes.diagonal as number)],
+};
+
 export const reshape = (x: Value, shape: Shape): Value =>
   sameShape(x.shape, shape) ? x : apply(reshapeOperation, [x], { shape });
 /** Permutes the axes: axis i of the result is axis order[i] of x. */
@@ -107,6 +125,11 @@ export const pad = (x: Value, axis: number, before: number, after: number): Valu
 export const concat = (values: readonly Value[], axis: number): Value => apply(concatOperation, values, { axis });
 /** Sum over axes, which stay with size 1. */
 export const sum = (x: Value, axes: readonly number[]): Value => apply(sumOperation, [x], { axes });
+/** Sums of the elements up to each along an axis. */
+export const cumulativeSum = (x: Value, axis: number): Value =>
+  apply(cumulativeSumOperation, [x], { axis, reverse: false });
+/** Zero above a diagonal of the last two axes: 0 is the main one, −1 the one below it. */
+export const lowerTriangle = (x: Value, diagonal: number): Value => apply(lowerTriangleOperation, [x], { diagonal });
 /** Repeats axes of size 1 up to a shape of the same rank. */
 export const expand = (x: Value, shape: Shape): Value =>
   sameShape(x.shape, shape) ? x : apply(expandOperation, [x], { shape });

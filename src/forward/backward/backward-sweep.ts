@@ -8,15 +8,10 @@ import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../model/spec/layer-index.ts";
+import { hasSublayer } from "../../model/spec/roles.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
-import {
-  declareWeights,
-  hasSublayer,
-  type LayerContext,
-  type LayerValues,
-  type WholeLayer,
-  wholeLayer,
-} from "../graphs/decoder-layer.ts";
+import { type WholeLayer, wholeLayer } from "../graphs/decoder-layer.ts";
+import { declareWeights, type LayerContext, type LayerValues } from "../graphs/layer-values.ts";
 import { embed } from "../run/embed.ts";
 import type { ResidentStates } from "../run/hidden-states.ts";
 import type { LayerRunner } from "../run/layer-runner.ts";

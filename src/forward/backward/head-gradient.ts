@@ -1,11 +1,18 @@
 // The gradient of the log-loss through the output head, vocabulary tile by vocabulary tile.
 import { differentiate } from "../../compute/differentiate.ts";
 import { Graph } from "../../compute/graph.ts";
-import { exp, sub } from "../../compute/operations/index.ts";
-import { type Tensor, tensor } from "../../compute/tensor.ts";
+import { exp, mul, sub } from "../../compute/operations/index.ts";
+import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { type FinalNormInputs, finalNorm, tileLogits, towardsNormed } from "../graphs/head.ts";
+import {
+  capSlope,
+  type FinalNormInputs,
+  type FinalNormWeights,
+  finalNorm,
+  tileLogits,
+  towardsNormed,
+} from "../graphs/head.ts";
 import { type HeadInput, headInputs, runHead, tokenRanges, tokenRows } from "../run/head.ts";
 import { type HeadTile, readFinalNorm, readTile, tileRanges } from "../run/head-tiles.ts";
 import type { ResidentStates } from "../run/hidden-states.ts";
@@ -16,7 +23,7 @@ import type { Labels } from "./labels.ts";
 interface HeadPass {
   readonly programs: ProgramCache;
   readonly input: HeadInput;
-  readonly weight: Tensor; // of the final norm
+  readonly norm: FinalNormWeights;
 }
 
 /** Gradient of Σ −log p(label) over the tokens, towards the hidden states before the final norm. */
@@ -30,7 +37,7 @@ export async function lossGradient(
   const tokens = states.all.length / model.spec.hiddenSize;
   const { logSumExp } = await runHead(programs, input, new Int32Array(tokens));
   const gradients = states.withValues(new Float32Array(states.all.length));
-  const pass: HeadPass = { programs, input, weight: await readFinalNorm(model) };
+  const pass: HeadPass = { programs, input, norm: await readFinalNorm(model) };
   for (const range of tileRanges(model.spec))
     await throughTile(pass, await readTile(model, range), logSumExp, labels, gradients.all);
   await throughNorm(pass, gradients.all);
@@ -39,7 +46,7 @@ export async function lossGradient(
 
 /** Adds what a tile contributes to the gradients towards the normed states. [tokens, hiddenSize] */
 async function throughTile(
-  { programs, input, weight }: HeadPass,
+  { programs, input, norm }: HeadPass,
   tile: HeadTile,
   logSumExp: Float64Array,
   labels: Labels,
@@ -51,11 +58,14 @@ async function throughTile(
     const { first, count } = tokens;
     const forward = await programs.get(["probabilities", count, size], () => probabilitiesGraph(spec, count, size));
     const scale = tensor(Float32Array.from(logSumExp.subarray(first, first + count)), [count, 1]);
-    const { probabilities } = await forward.run({ ...headInputs(input, tokens, weight, tile), scale });
+    const { probabilities, ...slopes } = await forward.run({ ...headInputs(input, tokens, norm, tile), scale });
     labels.visit(first, probabilities!.data as Float32Array, tile.start, size);
     const backward = await programs.get(["towards normed", count, size], () => towardsNormedGraph(spec, count, size));
     const sofar = tokenRows(gradients, tokens, spec.hiddenSize);
-    await backward.run({ probabilities: probabilities!, head: tile.weight, before: sofar }, { after: sofar });
+    await backward.run(
+      { probabilities: probabilities!, ...slopes, head: tile.weight, before: sofar },
+      { after: sofar },
+    );
   }
 }
 
@@ -63,23 +73,26 @@ function probabilitiesGraph(spec: DecoderSpec, count: number, rows: number): Gra
   const graph = new Graph();
   const logits = tileLogits(graph, spec, count, rows);
   graph.output("probabilities", exp(sub(logits, graph.input("scale", [count, 1]))));
+  if (spec.logitCap !== undefined) graph.output("slope", capSlope(logits, spec.logitCap));
   return graph;
 }
 
-function towardsNormedGraph({ hiddenSize }: DecoderSpec, count: number, rows: number): Graph {
+function towardsNormedGraph(spec: DecoderSpec, count: number, rows: number): Graph {
   const graph = new Graph();
   const towardsLogits = graph.input("probabilities", [count, rows]); // less 1 at the label
-  const head = graph.input("head", [rows, hiddenSize]);
-  graph.output("after", towardsNormed(towardsLogits, head, graph.input("before", [count, hiddenSize])));
+  const uncapped =
+    spec.logitCap === undefined ? towardsLogits : mul(towardsLogits, graph.input("slope", [count, rows]));
+  const head = graph.input("head", [rows, spec.hiddenSize]);
+  graph.output("after", towardsNormed(spec, uncapped, head, graph.input("before", [count, spec.hiddenSize])));
   return graph;
 }
 
 /** Through the final norm: the gradient towards the normed states becomes the one towards the states before it, in place. */
-async function throughNorm({ programs, input, weight }: HeadPass, gradients: Float32Array): Promise<void> {
+async function throughNorm({ programs, input, norm }: HeadPass, gradients: Float32Array): Promise<void> {
   const { spec } = input.model;
   for (const range of tokenRanges(gradients.length / spec.hiddenSize)) {
     const program = await programs.get(["norm gradient", range.count], () => normGradientGraph(spec, range.count));
-    const inputs: FinalNormInputs = { hidden: tokenRows(input.hidden, range, spec.hiddenSize), finalNorm: weight };
+    const inputs: FinalNormInputs = { hidden: tokenRows(input.hidden, range, spec.hiddenSize), ...norm };
     const upstream = tokenRows(gradients, range, spec.hiddenSize);
     const { gradient } = await program.run({ ...inputs, upstream });
     upstream.data.set(gradient!.data as Float32Array);

@@ -5,10 +5,10 @@ import { type GramSum, type RunningSum, RunningSums } from "../../compute/runnin
 import type { Tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer } from "../../model/read-layer.ts";
-import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { type DecoderSpec, normsOutputs } from "../../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../../model/spec/layer-index.ts";
-import type { Sublayer } from "../../model/spec/tensor-names.ts";
-import { hasSublayer, projectionOf, type WholeLayer } from "../graphs/decoder-layer.ts";
+import { hasSublayer, type Sublayer } from "../../model/spec/roles.ts";
+import { projectionOf, type WholeLayer } from "../graphs/decoder-layer.ts";
 import { tokenScale } from "../graphs/output-norm.ts";
 import type { LayerRunner } from "../run/layer-runner.ts";
 import {
@@ -103,7 +103,7 @@ function wantedGradients(spec: DecoderSpec, whole: WholeLayer, sums: LayerSums):
     if (values === undefined || own === undefined) return [];
     const { inputs, written } = values;
     const add = (gradient: Value): void => {
-      const u = spec.sandwichNorms ? tokenScale(spec, written) : undefined;
+      const u = normsOutputs(spec) ? tokenScale(spec, written) : undefined;
       own.fisher.add(u ? mul(gradient, u) : gradient);
       own.activations?.gram.add(u ? mul(inputs, reciprocal(u)) : inputs);
       own.activations?.total.addRows(inputs);

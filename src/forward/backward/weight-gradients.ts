@@ -6,7 +6,7 @@ import type { LayerIndex } from "../../model/spec/layer-index.ts";
 import { type BackwardRequest, stepBackward, sweepBackward } from "./backward-sweep.ts";
 
 const MLP = ["gateProj", "upProj", "downProj"] as const;
-const ATTENTION = ["qProj", "kProj", "vProj", "oProj"] as const;
+const ATTENTION = ["qProj", "qGate", "kProj", "vProj", "oProj"] as const;
 type Matrix = (typeof MLP)[number] | (typeof ATTENTION)[number];
 
 export interface WeightGradients {

@@ -1,33 +1,32 @@
-// Decoding with a key-value cache: each step takes the next tokens of a batch of sequences and returns the logits of the last.
+// Decoding with what each layer remembers: each step takes the next tokens of a batch of sequences and returns the logits of the last.
+// Where frequencies follow the length of the text, tokens are read anew once they change: logits are those of the whole text.
 import type { Backend } from "../../compute/backend.ts";
-import { Graph, type Value } from "../../compute/graph.ts";
+import { Graph } from "../../compute/graph.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { type LayerIndex, layerIndices } from "../../model/spec/layer-index.ts";
-import {
-  attentionSublayer,
-  declareWeights,
-  hasSublayer,
-  type LayerContext,
-  type LayerValues,
-  mlpSublayer,
-} from "../graphs/decoder-layer.ts";
+import { attentionOf } from "../../model/spec/parts.ts";
+import { keepsFrequencies } from "../../model/spec/rope.ts";
+import { wholeLayer } from "../graphs/decoder-layer.ts";
 import { type HeadInputs, tileLogits } from "../graphs/head.ts";
+import { declareWeights, type LayerContext } from "../graphs/layer-values.ts";
 import { cachedPosition, declarePosition } from "../graphs/position.ts";
 import { embed } from "../run/embed.ts";
 import { readFinalNorm, tileRanges } from "../run/head-tiles.ts";
 import { layerKey, ProgramCache } from "../run/programs.ts";
-import { KeyValueCache } from "./key-value-cache.ts";
+import { emptyMemory, type MixerMemory } from "./mixer-memory.ts";
 import type { ResidentWeights } from "./resident-weights.ts";
 
 /** A model that reads tokens one step after another. */
 export class CachedDecoder {
   readonly #weights: ResidentWeights;
   readonly #programs: ProgramCache;
-  readonly #caches: KeyValueCache[];
+  #memories: readonly (MixerMemory | undefined)[];
   readonly #batch: number;
   readonly #collectGarbage: () => void;
+  /** What was read so far. [batch, #length] */
+  #ids = new Int32Array(0);
   #length = 0;
 
   /**
@@ -40,9 +39,7 @@ export class CachedDecoder {
     this.#programs = new ProgramCache(backend);
     this.#batch = batch;
     this.#collectGarbage = collectGarbage;
-    this.#caches = model.spec.layers.map(
-      (layer) => new KeyValueCache(batch, layer.numKeyValueHeads, model.spec.headDim),
-    );
+    this.#memories = emptyMemories(model.spec, batch);
   }
 
   /**
@@ -51,51 +48,54 @@ export class CachedDecoder {
    * @param ids [batch, count]
    * @returns logits of the token after them [batch, vocabSize]
    */
-  async step(ids: Int32Array, count: number): Promise<Float32Array> {
-    const { model } = this.#weights;
-    const { all } = await embed(model, { ids, count: 1, length: ids.length });
-    let hidden: Tensor = tensor(all, [ids.length, model.spec.hiddenSize]);
-    for (const index of layerIndices(model.spec)) hidden = await this.#layer(index, hidden, count);
-    this.#length += count;
-    return this.#logits(lastRows(hidden.data as Float32Array, this.#batch, count));
+  step(ids: Int32Array, count: number): Promise<Float32Array> {
+    const { spec } = this.#weights.model;
+    const length = this.#length + count;
+    this.#ids = joinRows(this.#ids, ids, this.#batch);
+    if (this.#length === 0 || keepsRotation(spec, this.#length, length)) return this.#read(ids, count);
+    this.#memories = emptyMemories(spec, this.#batch);
+    this.#length = 0;
+    return this.#read(this.#ids, length);
   }
 
   release(): Promise<void> {
     return this.#programs.release();
   }
 
+  async #read(ids: Int32Array, count: number): Promise<Float32Array> {
+    const { model } = this.#weights;
+    const { all } = await embed(model, { ids, count: this.#batch, length: count }, this.#length);
+    let hidden: Tensor = tensor(all, [ids.length, model.spec.hiddenSize]);
+    for (const index of layerIndices(model.spec)) hidden = await this.#layer(index, hidden, count);
+    this.#length += count;
+    return this.#logits(lastRows(hidden.data as Float32Array, this.#batch, count));
+  }
+
   async #layer(index: LayerIndex, x: Tensor, length: number): Promise<Tensor> {
     const { spec } = this.#weights.model;
     const { sizes, weights } = await this.#weights.layer(index);
-    const cache = this.#caches[index]!;
-    const { capacity } = cache;
+    const memory = this.#memories[index];
+    const capacity = memory?.capacity ?? 0;
     const context: LayerContext = { spec, sizes, batch: this.#batch, length };
     const program = await this.#programs.get(["step", capacity, ...layerKey(context, weights)], () =>
-      stepGraph(context, weights, capacity),
+      stepGraph(context, weights, memory),
     );
-    const past = hasSublayer("attention", sizes)
-      ? { ...cachedPosition(spec, sizes, this.#length, length, capacity), keys: cache.keys, values: cache.values }
-      : {};
-    const { hidden, newKeys, newValues } = await program.run({ x, ...weights, ...past });
-    if (newKeys && newValues) this.#append(cache, newKeys.data as Float32Array, newValues.data as Float32Array, length);
+    const position = cachedPosition(spec, sizes, this.#length, length, capacity);
+    const { hidden, ...state } = await program.run({ x, ...weights, ...position, ...memory?.state });
+    memory?.take(Object.fromEntries(Object.entries(state).map(([name, value]) => [stateName(name), value])), length);
+    if (memory && memory.capacity > capacity) this.#collectGarbage();
     return hidden!;
-  }
-
-  #append(cache: KeyValueCache, keys: Float32Array, values: Float32Array, count: number): void {
-    const { capacity } = cache;
-    cache.append(keys, values, count);
-    if (cache.capacity > capacity) this.#collectGarbage();
   }
 
   async #logits(last: Float32Array): Promise<Float32Array> {
     const { spec } = this.#weights.model;
     const logits = new Float32Array(this.#batch * spec.vocabSize);
     const hidden = tensor(last, [this.#batch, spec.hiddenSize]);
-    const finalNorm = await readFinalNorm(this.#weights.model);
+    const norm = await readFinalNorm(this.#weights.model);
     for (const range of tileRanges(spec)) {
       const { start, end, weight } = await this.#weights.tile(range);
       const rows = end - start;
-      const inputs: HeadInputs = { hidden, finalNorm, head: weight };
+      const inputs: HeadInputs = { hidden, ...norm, head: weight };
       const program = await this.#programs.get(["logits", rows], () => logitsGraph(spec, this.#batch, rows));
       const tile = (await program.run({ ...inputs })).logits!.data as Float32Array;
       for (let i = 0; i < this.#batch; i++)
@@ -103,6 +103,27 @@ export class CachedDecoder {
     }
     return logits;
   }
+}
+
+const emptyMemories = (spec: DecoderSpec, batch: number): (MixerMemory | undefined)[] =>
+  spec.layers.map((layer) => emptyMemory(spec, layer, batch));
+
+/** Whether what is remembered holds when a text grows: keys are rotated, and states made from attention to such keys. */
+const keepsRotation = ({ layers }: DecoderSpec, before: number, after: number): boolean =>
+  layers.every((layer) => {
+    const rope = attentionOf(layer)?.rope;
+    return rope === undefined || keepsFrequencies(rope, before, after);
+  });
+
+/** Each of `count` rows followed by its next elements. */
+function joinRows(rows: Int32Array, next: Int32Array, count: number): Int32Array<ArrayBuffer> {
+  const [size, added] = [rows.length / count, next.length / count];
+  const joined = new Int32Array(rows.length + next.length);
+  for (let i = 0; i < count; i++) {
+    joined.set(rows.subarray(i * size, (i + 1) * size), i * (size + added));
+    joined.set(next.subarray(i * added, (i + 1) * added), i * (size + added) + size);
+  }
+  return joined;
 }
 
 /** The hidden state of each sequence's last token. [batch, hiddenSize] */
@@ -114,34 +135,26 @@ function lastRows(hidden: Float32Array, batch: number, count: number): Float32Ar
   return last;
 }
 
-/** A layer without attention or without an MLP has only the other sublayer. */
-function stepGraph(context: LayerContext, weights: LayerWeights, capacity: number): Graph {
+/** An output of the graph that replaces, or adds to, an input of the name behind it. */
+const NEW = "new ";
+const stateName = (output: string): string => output.slice(NEW.length);
+
+/** The layer over what its mixer remembers and the new tokens; what there is to remember of these is among the outputs. */
+function stepGraph(context: LayerContext, weights: LayerWeights, memory: MixerMemory | undefined): Graph {
   const { spec, sizes, batch, length } = context;
   const graph = new Graph();
   const x = graph.input("x", [batch * length, spec.hiddenSize]);
   const values = declareWeights(graph, weights);
-  const hidden = hasSublayer("attention", sizes) ? addCachedAttention(graph, context, x, values, capacity) : x;
-  graph.output("hidden", hasSublayer("mlp", sizes) ? mlpSublayer(context, hidden, values).hidden : hidden);
+  const position = declarePosition(graph, spec, sizes, length, (memory?.capacity ?? 0) + length);
+  const past = memory && mapped(memory.state, (name, { shape }) => graph.input(name, shape));
+  const { attention, hidden } = wholeLayer(context, x, values, position, past);
+  graph.output("hidden", hidden);
+  for (const [name, value] of Object.entries(attention?.state ?? {})) graph.output(`${NEW}${name}`, value);
   return graph;
 }
 
-/** Attention over the cache and the new tokens, whose keys and values are outputs. Returns the hidden states. */
-function addCachedAttention(
-  graph: Graph,
-  context: LayerContext,
-  x: Value,
-  values: LayerValues,
-  capacity: number,
-): Value {
-  const { spec, sizes, batch, length } = context;
-  const position = declarePosition(graph, spec, length, capacity + length);
-  const cacheShape = [batch, sizes.numKeyValueHeads, capacity, spec.headDim];
-  const past = { keys: graph.input("keys", cacheShape), values: graph.input("values", cacheShape) };
-  const attention = attentionSublayer(context, x, values, position, past);
-  graph.output("newKeys", attention.keys);
-  graph.output("newValues", attention.values);
-  return attention.hidden;
-}
+const mapped = <From, To>(values: Readonly<Record<string, From>>, map: (name: string, value: From) => To) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(name, value)]));
 
 function logitsGraph(spec: DecoderSpec, count: number, rows: number): Graph {
   const graph = new Graph();

@@ -1,32 +1,22 @@
-// One decoder layer as a graph of two sublayers: attention with its residual, MLP with its residual. Everything that differs
+// One decoder layer as a graph of two sublayers: token mixer and channel mixer, each with its residual. Everything that differs
 // between families is read from the DecoderSpec; nothing here knows a family by name.
-import type { Graph, Value } from "../../compute/graph.ts";
-import {
-  add,
-  concat,
-  gelu,
-  linear,
-  matmul,
-  mul,
-  reshape,
-  rmsNorm,
-  rotary,
-  scale,
-  shift,
-  silu,
-  softmax,
-  swapLast,
-  transpose,
-} from "../../compute/operations/index.ts";
+import type { Value } from "../../compute/graph.ts";
+import { add, scale } from "../../compute/operations/index.ts";
 import type { OutputProjection } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
-import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
-import { type LayerRole, type Sublayer, sublayerOf } from "../../model/spec/tensor-names.ts";
+import type { DecoderSpec, NormRole } from "../../model/spec/decoder-spec.ts";
+import { hasSublayer, type LayerRole, type Sublayer, sublayerOf } from "../../model/spec/roles.ts";
+import { attend } from "./attention.ts";
+import { deltaRule } from "./gated-delta.ts";
+import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";
+import { neurons } from "./mlp.ts";
+import { norm } from "./norms.ts";
 import { declarePosition, type Position } from "./position.ts";
+import { convolve } from "./short-convolution.ts";
 
 /** What takes part in the projection that ends a sublayer. */
 export const PROJECTION_ROLES: Readonly<
-  Record<Sublayer, Readonly<Record<"weight" | "bias" | "outputNorm", LayerRole>>>
+  Record<Sublayer, Readonly<{ weight: LayerRole; bias: LayerRole; outputNorm: NormRole }>>
 > = {
   attention: { weight: "oProj", bias: "oBias", outputNorm: "attentionOutputNorm" },
   mlp: { weight: "downProj", bias: "downBias", outputNorm: "mlpOutputNorm" },
@@ -38,30 +28,25 @@ export function projectionOf(name: Sublayer, { weights }: DecoderLayer): OutputP
   return { weight: data, inputSize: shape[1]!, outputSize: shape[0]! };
 }
 
-/** Whether a layer of these sizes has the sublayer. */
-export const hasSublayer = (name: Sublayer, { numAttentionHeads, intermediateSize }: LayerSpec): boolean =>
-  (name === "attention" ? numAttentionHeads : intermediateSize) > 0;
+/**
+ * Whether the MLP of a layer is added together with its attention: the MLP's graph then begins where the layer does and has the
+ * attention in it, and the attention alone moves nothing.
+ */
+export const isParallel = ({ parallel }: DecoderSpec, { sizes }: Pick<DecoderLayer, "sizes">): boolean =>
+  parallel && hasSublayer("attention", sizes) && hasSublayer("mlp", sizes);
 
-/** The weights of a layer that belong to a sublayer. */
-export const sublayerWeights = (name: Sublayer, weights: LayerWeights): LayerWeights =>
-  Object.fromEntries(Object.entries(weights).filter(([role]) => sublayerOf(role as LayerRole) === name));
-
-/** The weights of a layer as values of the graph, by role; a role that the layer does not have is absent. */
-export type LayerValues = Partial<Record<LayerRole, Value>>;
-
-/** Sizes that a compiled layer graph is fixed to. */
-export interface LayerContext {
-  readonly spec: DecoderSpec;
-  readonly sizes: LayerSpec;
-  readonly batch: number; // windows
-  readonly length: number; // tokens of each
+/** The weights that the graph of a sublayer takes. */
+export function sublayerWeights(name: Sublayer, spec: DecoderSpec, layer: DecoderLayer): LayerWeights {
+  if (name === "mlp" && isParallel(spec, layer)) return layer.weights;
+  const normOfMlp = inputNormOf(spec, "mlp");
+  const isUsed = (role: LayerRole): boolean =>
+    sublayerOf(role) === name || (name === "mlp" && (role === normOfMlp || role === `${normOfMlp}Bias`));
+  return Object.fromEntries(Object.entries(layer.weights).filter(([role]) => isUsed(role as LayerRole)));
 }
 
-/** Keys and values of earlier tokens, already rotated. */
-export interface Past {
-  readonly keys: Value; // [batch, numKeyValueHeads, capacity, headDim]
-  readonly values: Value; // [batch, numKeyValueHeads, capacity, headDim]
-}
+/** Whether the graph of a sublayer takes the position of its tokens. */
+export const takesPosition = (name: Sublayer, spec: DecoderSpec, layer: Pick<DecoderLayer, "sizes">): boolean =>
+  name === "attention" || isParallel(spec, layer);
 
 /** The values of a sublayer that others ask for. */
 export interface SublayerValues {
@@ -69,113 +54,109 @@ export interface SublayerValues {
   readonly inputs: Value;
   /** Output of that projection, before a norm behind it. [tokens, hiddenSize] */
   readonly written: Value;
+  /** What the output is added to. [tokens, hiddenSize] */
+  readonly residual: Value;
   /** Residual stream after the sublayer. [tokens, hiddenSize] */
   readonly hidden: Value;
 }
 
-export interface AttentionSublayer extends SublayerValues {
-  readonly keys: Value; // of these tokens, rotated [batch, numKeyValueHeads, length, headDim]
-  readonly values: Value; // of these tokens [batch, numKeyValueHeads, length, headDim]
+/** A token mixer, and what later tokens need of it. */
+export interface MixerSublayer extends SublayerValues {
+  readonly state: MixerState;
 }
 
 /** Both sublayers, as far as the layer has them. */
 export interface WholeLayer {
-  readonly attention: SublayerValues | undefined;
+  readonly attention: MixerSublayer | undefined;
   readonly mlp: SublayerValues | undefined;
   /** Residual stream after the layer. [tokens, hiddenSize] */
   readonly hidden: Value;
 }
 
-/** Declares the layer's weights as graph inputs named by role. */
-export function declareWeights(graph: Graph, weights: LayerWeights): LayerValues {
-  return Object.fromEntries(Object.entries(weights).map(([role, { shape }]) => [role, graph.input(role, shape)]));
-}
-
-/** The layer from its input x on, attention first. */
-export function wholeLayer(context: LayerContext, x: Value, weights: LayerValues): WholeLayer {
-  const { sizes } = context;
-  const attention = hasSublayer("attention", sizes) ? sublayer("attention", context, x, weights) : undefined;
+/**
+ * The layer from its input x on, tokens of all windows in the rows of x [batch · length, hiddenSize].
+ *
+ * @param position of the tokens; by default that of windows that start at position 0, declared in the graph of x
+ * @param past     what the token mixer remembers
+ */
+export function wholeLayer(
+  context: LayerContext,
+  x: Value,
+  weights: LayerValues,
+  position: Position = declarePosition(x.graph, context.spec, context.sizes, context.length),
+  past?: MixerState,
+): WholeLayer {
+  const { spec, sizes } = context;
+  const attention = hasSublayer("attention", sizes) ? mixerSublayer(context, x, weights, position, past) : undefined;
   const middle = attention?.hidden ?? x;
-  const mlp = hasSublayer("mlp", sizes) ? sublayer("mlp", context, middle, weights) : undefined;
+  const mlp = hasSublayer("mlp", sizes) ? mlpSublayer(context, spec.parallel ? x : middle, middle, weights) : undefined;
   return { attention, mlp, hidden: mlp?.hidden ?? middle };
 }
 
-/** One sublayer over windows that start at position 0; an attention declares its position in the graph of x. */
-export const sublayer = (name: Sublayer, context: LayerContext, x: Value, weights: LayerValues): SublayerValues =>
-  name === "attention"
-    ? attentionSublayer(context, x, weights, declarePosition(x.graph, context.spec, context.length))
-    : mlpSublayer(context, x, weights);
-
 /**
- * x + attention(norm(x)), tokens of all windows in the rows of x [batch · length, hiddenSize].
- *
- * Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are stacked along the token axis,
- * so that keys and values are never repeated.
+ * One sublayer over windows that start at position 0; a token mixer declares its position in the graph of x. x enters the
+ * sublayer; the MLP of a parallel layer begins where the layer does.
  */
-export function attentionSublayer(
+export function sublayer(name: Sublayer, context: LayerContext, x: Value, weights: LayerValues): SublayerValues {
+  const { spec, sizes } = context;
+  if (name === "mlp") {
+    if (isParallel(spec, context)) return wholeLayer(context, x, weights).mlp!;
+    return mlpSublayer(context, x, x, weights);
+  }
+  return mixerSublayer(context, x, weights, declarePosition(x.graph, spec, sizes, context.length));
+}
+
+/** x + mixer(norm(x)). */
+function mixerSublayer(
   context: LayerContext,
   x: Value,
   weights: LayerValues,
   position: Position,
-  past?: Past,
-): AttentionSublayer {
-  const { spec, sizes, batch, length } = context;
-  const { numAttentionHeads, numKeyValueHeads } = sizes;
-  const group = numAttentionHeads / numKeyValueHeads;
-  const normed = norm(spec, x, weights.attentionNorm!);
-  const project = (weight: Value, bias: Value | undefined, headNorm: Value | undefined, heads: number): Value => {
-    const split = reshape(biased(linear(normed, weight), bias), [batch, length, heads, spec.headDim]);
-    return transpose(headNorm ? norm(spec, split, headNorm) : split, [0, 2, 1, 3]);
+  past?: MixerState,
+): MixerSublayer {
+  const { spec, sizes } = context;
+  const mixer = sizes.mixer!;
+  const normed = inputNorm(spec, "attention", x, weights);
+  const mix = (): Mixed => {
+    switch (mixer.kind) {
+      case "attention":
+        return attend(context, mixer, normed, weights, position, past);
+      case "short-convolution":
+        return convolve(context, mixer, normed, weights, past);
+      case "gated-delta":
+        return deltaRule(context, mixer, normed, weights, past);
+    }
   };
-  const turn = (heads: Value): Value => rotary(heads, position.cos, position.sin);
-  const queries = turn(project(weights.qProj!, weights.qBias, weights.qNorm, numAttentionHeads));
-  const keys = turn(project(weights.kProj!, weights.kBias, weights.kNorm, numKeyValueHeads));
-  const values = project(weights.vProj!, weights.vBias, undefined, numKeyValueHeads);
-  const allKeys = past ? concat([past.keys, keys], 2) : keys;
-  const allValues = past ? concat([past.values, values], 2) : values;
-  const keyCount = allKeys.shape[2]!;
-  const stacked = reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group * length, spec.headDim]);
-  const scores = reshape(matmul(stacked, swapLast(allKeys)), [batch, numKeyValueHeads, group, length, keyCount]);
-  const weightsOfKeys = reshape(softmax(add(scores, position.mask)), [
-    batch,
-    numKeyValueHeads,
-    group * length,
-    keyCount,
-  ]);
-  const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
-  const inputs = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
-  return { ...projected("attention", spec, x, inputs, weights), keys, values };
+  const { inputs, state } = mix();
+  return { ...projected("attention", spec, x, inputs, weights), state };
 }
 
-/** h + MLP(norm(h)) with a gated MLP (Shazeer 2020, arXiv:2002.05202): down(act(gate(h)) ⊙ up(h)). */
-export function mlpSublayer({ spec }: LayerContext, h: Value, weights: LayerValues): SublayerValues {
-  const normed = norm(spec, h, weights.mlpNorm!);
-  const gate = activate(spec, biased(linear(normed, weights.gateProj!), weights.gateBias));
-  const inputs = mul(gate, biased(linear(normed, weights.upProj!), weights.upBias));
-  return projected("mlp", spec, h, inputs, weights);
+/** residual + MLP(norm(x)); the two are the same where sublayers follow one another. */
+function mlpSublayer({ spec }: LayerContext, x: Value, residual: Value, weights: LayerValues): SublayerValues {
+  const inputs = neurons(spec, inputNorm(spec, "mlp", x, weights), weights);
+  return projected("mlp", spec, residual, inputs, weights);
 }
 
-/** The end of a sublayer, from the inputs of its projection [tokens, inputSize] and the residual stream x [tokens, hiddenSize]. */
+/** The norm in front of a sublayer: the attention's own serves both where a parallel layer has but one. */
+const inputNormOf = ({ norms, parallel }: DecoderSpec, name: Sublayer): NormRole =>
+  name === "attention" || (parallel && !norms.includes("mlpNorm")) ? "attentionNorm" : "mlpNorm";
+
+function inputNorm(spec: DecoderSpec, name: Sublayer, x: Value, weights: LayerValues): Value {
+  const role = inputNormOf(spec, name);
+  return spec.norms.includes(role) ? norm(spec, x, weights[role]!, weights[`${role}Bias`]) : x;
+}
+
+/** The end of a sublayer, from the inputs of its projection [tokens, inputSize] and the residual stream [tokens, hiddenSize]. */
 export function projected(
   name: Sublayer,
   spec: DecoderSpec,
-  x: Value,
+  residual: Value,
   inputs: Value,
   weights: LayerValues,
 ): SublayerValues {
-  const roles = PROJECTION_ROLES[name];
-  const [outputNorm, bias] = [weights[roles.outputNorm], weights[roles.bias]];
-  const written = biased(linear(inputs, weights[roles.weight]!), bias);
-  return { inputs, written, hidden: add(x, outputNorm ? norm(spec, written, outputNorm) : written) };
-}
-
-/** RMSNorm with the family's convention of the weight. */
-export const norm = (spec: DecoderSpec, x: Value, weight: Value): Value =>
-  rmsNorm(x, shift(weight, spec.normOffset), spec.normEpsilon);
-
-const biased = (x: Value, bias: Value | undefined): Value => (bias ? add(x, bias) : x);
-
-function activate(spec: DecoderSpec, x: Value): Value {
-  if (spec.activation === "silu") return silu(x);
-  return gelu(x, spec.activation === "gelu" ? "none" : "tanh");
+  const { weight, bias, outputNorm } = PROJECTION_ROLES[name];
+  const gain = weights[outputNorm];
+  const written = project(inputs, weights[weight]!, weights[bias]);
+  const added = gain ? norm(spec, written, gain, weights[`${outputNorm}Bias`]) : written;
+  return { inputs, written, residual, hidden: add(residual, scale(added, spec.residualScale)) };
 }

@@ -1,14 +1,19 @@
 // The head as a graph: final norm, and the logits of a tile of the vocabulary.
 import type { Graph, Value } from "../../compute/graph.ts";
-import { gemm, linear } from "../../compute/operations/index.ts";
+import { gemm, linear, mul, scale, shift, softCap } from "../../compute/operations/index.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { norm } from "./decoder-layer.ts";
+import { norm } from "./norms.ts";
+
+/** The weights of the final norm, each [hiddenSize]. */
+export interface FinalNormWeights {
+  readonly finalNorm: Tensor;
+  readonly finalNormBias?: Tensor;
+}
 
 /** What a graph with a `finalNorm` takes. */
-export interface FinalNormInputs {
+export interface FinalNormInputs extends FinalNormWeights {
   readonly hidden: Tensor; // [tokens, hiddenSize]
-  readonly finalNorm: Tensor; // [hiddenSize]
 }
 
 /** What a graph with `logits` takes. */
@@ -18,28 +23,31 @@ export interface HeadInputs extends FinalNormInputs {
 
 /** Declares `FinalNormInputs`; gives the hidden states before and after the norm. [tokens, hiddenSize] */
 export function finalNorm(graph: Graph, spec: DecoderSpec, tokens: number): Record<"hidden" | "normed", Value> {
-  const inputs: Record<keyof FinalNormInputs, Value> = {
-    hidden: graph.input("hidden", [tokens, spec.hiddenSize]),
-    finalNorm: graph.input("finalNorm", [spec.hiddenSize]),
-  };
-  return { hidden: inputs.hidden, normed: norm(spec, inputs.hidden, inputs.finalNorm) };
+  const hidden = graph.input("hidden", [tokens, spec.hiddenSize]);
+  const weight = graph.input("finalNorm", [spec.hiddenSize]);
+  const bias = spec.normBias ? graph.input("finalNormBias", [spec.hiddenSize]) : undefined;
+  return { hidden, normed: norm(spec, hidden, weight, bias) };
 }
 
 /** Declares `HeadInputs`; gives the logits of a tile. [tokens, rows] */
 export function tileLogits(graph: Graph, spec: DecoderSpec, tokens: number, rows: number): Value {
   const { normed } = finalNorm(graph, spec, tokens);
-  const inputs: Record<Exclude<keyof HeadInputs, keyof FinalNormInputs>, Value> = {
-    head: graph.input("head", [rows, spec.hiddenSize]),
-  };
-  return linear(normed, inputs.head);
+  const head = graph.input("head", [rows, spec.hiddenSize]);
+  return softCap(scale(linear(normed, head), spec.logitScale), spec.logitCap);
+}
+
+/** The slope of a soft cap, from its output: 1 − (y / cap)². */
+export function capSlope(logits: Value, cap: number): Value {
+  const share = scale(logits, 1 / cap);
+  return shift(scale(mul(share, share), -1), 1);
 }
 
 /**
- * The way back through `tileLogits`: the gradient towards the normed states, summed over tiles. [tokens, hiddenSize]
+ * The way back through `tileLogits`, but for a cap: the gradient towards the normed states, summed over tiles. [tokens, hiddenSize]
  *
- * @param towardsLogits gradient towards the logits of a tile [tokens, rows]
+ * @param towardsLogits gradient towards the logits of a tile before the cap [tokens, rows]
  * @param head          the tile's rows [rows, hiddenSize]
  * @param addTo         the sum over the tiles before
  */
-export const towardsNormed = (towardsLogits: Value, head: Value, addTo: Value): Value =>
-  gemm(towardsLogits, head, { addTo });
+export const towardsNormed = ({ logitScale }: DecoderSpec, towardsLogits: Value, head: Value, addTo: Value): Value =>
+  gemm(towardsLogits, head, { alpha: logitScale, addTo });

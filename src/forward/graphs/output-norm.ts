@@ -1,4 +1,4 @@
-// The norm that some families have behind o_proj and down_proj (`sandwichNorms`): what it does to sums over tokens at these
+// The norm that some families have behind o_proj and down_proj (`normsOutputs`): what it does to sums over tokens at these
 // projections, and what a projection has to write so that the norm's output gains something.
 import type { Value } from "../../compute/graph.ts";
 import { add, mul, reciprocal, scale, shift, sqrt, sum } from "../../compute/operations/index.ts";

@@ -1,46 +1,53 @@
-// Rotary tables and attention masks as tensors.
+// What tells an attention where its tokens stand: rotary tables, masks, and the growth of queries with their position.
 import type { Graph, Value } from "../../compute/graph.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
-import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
-import { type RotaryTable, rotaryTable } from "../../model/spec/rope.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { attentionOf, type LayerSpec } from "../../model/spec/parts.ts";
+import { rotaryTable } from "../../model/spec/rope.ts";
 
 /** Added to the score of a key that must not be seen: its softmax weight is exactly 0 in f32. */
 const HIDDEN = -1e9;
 
-/** What tells an attention where its tokens stand, as tensors or as values of a graph. */
+/** As tensors or as values of a graph. */
 interface PositionOf<T> {
-  readonly cos: T; // [length, headDim]
-  readonly sin: T; // [length, headDim]
+  readonly cos?: T; // [length, rotarySize], where the layer rotates
+  readonly sin?: T; // [length, rotarySize], where the layer rotates
+  /** Factors of queries, where they grow. [length, 1] */
+  readonly growth?: T;
   /** Added to the scores: 0 where a query may look, very negative where not. [length, keys] */
-  readonly mask: T;
+  readonly mask?: T;
 }
 
 export type Position = PositionOf<Value>;
+/** Empty for a mixer that is no attention. */
 export type PositionTensors = PositionOf<Tensor>;
 
 /** Declares the position of `length` tokens, which look at `keys` tokens, as inputs of a graph: it takes `PositionTensors`. */
-export const declarePosition = (
+export function declarePosition(
   graph: Graph,
-  { headDim }: DecoderSpec,
+  { rotarySize, queryGrowth }: DecoderSpec,
+  layer: LayerSpec,
   length: number,
   keys: number = length,
-): Position => ({
-  cos: graph.input("cos", [length, headDim]),
-  sin: graph.input("sin", [length, headDim]),
-  mask: graph.input("mask", [length, keys]),
-});
-
-/** Causal attention within windows that start at position 0, limited by the layer's sliding window. */
-export function windowPosition(spec: DecoderSpec, layer: LayerSpec, length: number): PositionTensors {
+): Position {
+  const attention = attentionOf(layer);
+  if (attention === undefined) return {};
+  const table = (name: string): Value => graph.input(name, [length, rotarySize]);
   return {
-    ...rotation(spec, layer, 0, length),
-    mask: mask(
-      length,
-      length,
-      (query, key) => key <= query && query - key < (layer.slidingWindow ?? Number.POSITIVE_INFINITY),
-    ),
+    ...(attention.rope && { cos: table("cos"), sin: table("sin") }),
+    ...(queryGrowth && { growth: graph.input("growth", [length, 1]) }),
+    mask: graph.input("mask", [length, keys]),
   };
 }
+
+/** Causal attention within windows that start at position 0, limited by the layer's sliding window. */
+export const windowPosition = (spec: DecoderSpec, layer: LayerSpec, length: number): PositionTensors =>
+  positionOf(
+    spec,
+    layer,
+    { start: 0, length, keys: length },
+    (query, key, reach) => key <= query && query - key < reach,
+  );
 
 /**
  * Tokens `start` to `start + length − 1` after a cache of `capacity` slots, of which the first `start` are filled.
@@ -53,20 +60,39 @@ export function cachedPosition(
   length: number,
   capacity: number,
 ): PositionTensors {
-  const reach = layer.slidingWindow ?? Number.POSITIVE_INFINITY;
-  const visible = (query: number, key: number): boolean => {
+  return positionOf(spec, layer, { start, length, keys: capacity + length }, (query, key, reach) => {
     if (key >= capacity) return key - capacity <= query && query - (key - capacity) < reach;
     return key < start && start + query - key < reach;
-  };
-  return { ...rotation(spec, layer, start, length), mask: mask(length, capacity + length, visible) };
+  });
 }
 
-function rotation(spec: DecoderSpec, layer: LayerSpec, start: number, length: number): RotaryTable {
-  return rotaryTable(
-    layer.rope,
-    spec.headDim,
-    Array.from({ length }, (_, i) => start + i),
-  );
+/** Tokens that stand one after the other, and how many keys they look at. */
+interface Span {
+  readonly start: number;
+  readonly length: number;
+  readonly keys: number;
+}
+
+function positionOf(
+  { rotarySize, queryGrowth }: DecoderSpec,
+  layer: LayerSpec,
+  { start, length, keys }: Span,
+  visible: (query: number, key: number, reach: number) => boolean,
+): PositionTensors {
+  const attention = attentionOf(layer);
+  if (attention === undefined) return {};
+  const positions = Array.from({ length }, (_, i) => start + i);
+  const reach = attention.slidingWindow ?? Number.POSITIVE_INFINITY;
+  const growthAt = ({ beta, original }: NonNullable<typeof queryGrowth>) =>
+    tensor(
+      Float32Array.from(positions, (p) => 1 + beta * Math.log(1 + Math.floor(p / original))),
+      [length, 1],
+    );
+  return {
+    ...(attention.rope && rotaryTable(attention.rope, rotarySize, positions)),
+    ...(queryGrowth && { growth: growthAt(queryGrowth) }),
+    mask: mask(length, keys, (query, key) => visible(query, key, reach)),
+  };
 }
 
 function mask(queries: number, keys: number, visible: (query: number, key: number) => boolean): Tensor {

@@ -1,6 +1,7 @@
 // Token windows → hidden states before the first layer. The embedding matrix passes through memory in tiles.
+import { CompError } from "../../errors.ts";
 import type { Model } from "../../model/model.ts";
-import { embeddingTensor } from "../../model/spec/tensor-names.ts";
+import { embeddingTensor, positionTensor } from "../../model/spec/tensor-names.ts";
 import { type TokenWindows, windowsBetween } from "../../model/spec/token-windows.ts";
 import { batchesOf, type HiddenStates, ResidentStates } from "./hidden-states.ts";
 import type { Scratch, StoredArray } from "./scratch.ts";
@@ -15,12 +16,43 @@ const TILE_BYTES = 16 * 2 ** 20;
 /** Rows that are read though nobody asked for them, rather than starting another read. */
 const MAX_GAP = 256;
 
-/** Embeddings of all tokens, scaled as the family does. */
-export async function embed(model: Model, windows: TokenWindows): Promise<ResidentStates> {
+/**
+ * Embeddings of all tokens, scaled as the family does, with the learned vectors of their positions where it has them.
+ *
+ * @param start position of the first token of each window
+ */
+export async function embed(model: Model, windows: TokenWindows, start = 0): Promise<ResidentStates> {
   const { hiddenSize, embeddingScale } = model.spec;
   const all = await embeddingRows(model, windows.ids);
   if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
+  await addPositions(model, windows, start, all);
   return new ResidentStates(windows, hiddenSize, all);
+}
+
+/** Adds to the states of each window the learned vectors of its positions. */
+async function addPositions(
+  model: Model,
+  { count, length }: TokenWindows,
+  start: number,
+  all: Float32Array,
+): Promise<void> {
+  const { learnedPositions, maxPositionEmbeddings } = model.spec;
+  const matrix = positionTensor(model.spec);
+  if (learnedPositions === undefined || matrix === undefined) return;
+  if (start + length > maxPositionEmbeddings)
+    throw new CompError(
+      "option",
+      `position ${start + length} is beyond the ${maxPositionEmbeddings} that the model has`,
+      {
+        hint: "use shorter windows: --context",
+      },
+    );
+  const first = start + learnedPositions.offset;
+  const vectors = await model.readRows(matrix.name, first, first + length);
+  for (let window = 0; window < count; window++) {
+    const at = window * vectors.length;
+    for (let i = 0; i < vectors.length; i++) all[at + i]! += vectors[i]!;
+  }
 }
 
 /** Embeddings of all tokens, as `embed` gives them; in memory when they are few, else in the scratch space. */

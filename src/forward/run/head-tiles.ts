@@ -2,7 +2,8 @@
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { finalNormTensor, headTensor } from "../../model/spec/tensor-names.ts";
+import { finalNormTensors, headTensor } from "../../model/spec/tensor-names.ts";
+import type { FinalNormWeights } from "../graphs/head.ts";
 
 /** Bytes of head weights in memory at once. */
 const TILE_BYTES = 24 * 2 ** 20;
@@ -36,7 +37,9 @@ export async function readTile(model: Model, { start, end }: TileRange): Promise
   return { start, end, weight: tensor(rows, [end - start, model.spec.hiddenSize]) };
 }
 
-export async function readFinalNorm(model: Model): Promise<Tensor<Float32Array>> {
-  const { name, shape } = finalNormTensor(model.spec);
-  return tensor(await model.read(name), shape);
+export async function readFinalNorm(model: Model): Promise<FinalNormWeights> {
+  const [weight, bias] = finalNormTensors(model.spec);
+  const read = async ({ name, shape }: NonNullable<typeof weight>): Promise<Tensor> =>
+    tensor(await model.read(name), shape);
+  return { finalNorm: await read(weight!), ...(bias && { finalNormBias: await read(bias) }) };
 }

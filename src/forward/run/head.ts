@@ -6,7 +6,7 @@ import { argMax, exp, max, mul, pick, sub, sum } from "../../compute/operations/
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { type HeadInputs, tileLogits } from "../graphs/head.ts";
+import { type FinalNormWeights, type HeadInputs, tileLogits } from "../graphs/head.ts";
 import { type HeadTile, readFinalNorm, readTile, tileRanges } from "./head-tiles.ts";
 import type { ProgramCache } from "./programs.ts";
 
@@ -114,9 +114,9 @@ export async function compareHeads(
 export const headInputs = (
   { model, hidden }: HeadInput,
   tokens: TokenRange,
-  finalNorm: Tensor,
+  norm: FinalNormWeights,
   { weight }: HeadTile,
-): HeadInputs => ({ hidden: tokenRows(hidden, tokens, model.spec.hiddenSize), finalNorm, head: weight });
+): HeadInputs => ({ hidden: tokenRows(hidden, tokens, model.spec.hiddenSize), ...norm, head: weight });
 
 /** Index of each token's target inside the tile, 0 where it lies outside. [count, 1] */
 function targetsIn({ start, end }: HeadTile, targets: Int32Array, { first, count }: TokenRange): Tensor {

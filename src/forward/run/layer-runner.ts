@@ -1,18 +1,13 @@
 // Sends hidden states through decoder layers, or through one sublayer.
 import { Graph } from "../../compute/graph.ts";
+import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import { layerIndices } from "../../model/spec/layer-index.ts";
-import type { Sublayer } from "../../model/spec/tensor-names.ts";
-import {
-  declareWeights,
-  hasSublayer,
-  type LayerContext,
-  sublayer,
-  sublayerWeights,
-  wholeLayer,
-} from "../graphs/decoder-layer.ts";
-import type { HiddenStates } from "./hidden-states.ts";
+import { hasSublayer, type Sublayer } from "../../model/spec/roles.ts";
+import { isParallel, sublayer, sublayerWeights, takesPosition, wholeLayer } from "../graphs/decoder-layer.ts";
+import { declareWeights, type LayerContext } from "../graphs/layer-values.ts";
+import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 import { type ProjectionInputs, project } from "./project.ts";
 import { type FoundStatistics, projectionStatistics, type WantedStatistics } from "./projection-statistics.ts";
@@ -29,9 +24,28 @@ export class LayerRunner extends LayerPrograms {
     await this.sublayer("mlp", layer, states);
   }
 
-  /** One sublayer with its residual, in place; nothing happens where the layer has none. */
+  /**
+   * One sublayer with its residual, in place; nothing happens where the layer has none. The attention of a parallel layer leaves
+   * the states where they are, and its MLP takes them through both.
+   */
   async sublayer(name: Sublayer, layer: DecoderLayer, states: HiddenStates): Promise<void> {
+    if (name === "attention" && isParallel(this.spec, layer)) return;
     if (hasSublayer(name, layer.sizes)) await this.#rewrite(name, layer, states);
+  }
+
+  /**
+   * What comes out of a sublayer, where the states that enter it have to stay: the attention of a parallel layer. Each reading
+   * computes it anew. Other states have gone through the sublayer before.
+   */
+  behind(name: Sublayer, layer: DecoderLayer, states: HiddenStates): HiddenStates {
+    return name === "attention" && isParallel(this.spec, layer) ? new StatesBehind(this, layer, states) : states;
+  }
+
+  /** One batch through the attention alone, whatever it belongs to. */
+  async attention(layer: DecoderLayer, { batch, length, hidden }: HiddenBatch): Promise<HiddenBatch> {
+    const own = tensor(hidden.data.slice(), hidden.shape);
+    await this.#run("attention", layer, sublayerWeights("attention", this.spec, layer), { batch, length, hidden: own });
+    return { batch, length, hidden: own };
   }
 
   /** Sums at the projection that ends a sublayer, over states that stand before the sublayer and stay as they are. */
@@ -49,17 +63,51 @@ export class LayerRunner extends LayerPrograms {
     return project(this, name, layer, inputs, states);
   }
 
-  async #rewrite(part: Part, { sizes, weights }: DecoderLayer, states: HiddenStates): Promise<void> {
-    const used = part === "layer" ? weights : sublayerWeights(part, weights);
-    for (let i = 0; i < states.batchCount; i++)
-      await states.update(i, async ({ batch, length, hidden }) => {
-        const context: LayerContext = { spec: this.spec, sizes, batch, length };
-        const key = [part, ...layerKey(context, used)] as const;
-        const program = await this.programs.get(key, () => partGraph(part, context, used));
-        const position = part === "mlp" ? {} : this.position(sizes, length);
-        // The last operation of each part is the residual addition, which may overwrite its own operand.
-        await program.run({ x: hidden, ...used, ...position }, { hidden });
-      });
+  async #rewrite(part: Part, layer: DecoderLayer, states: HiddenStates): Promise<void> {
+    const used = part === "layer" ? layer.weights : sublayerWeights(part, this.spec, layer);
+    for (let i = 0; i < states.batchCount; i++) await states.update(i, (batch) => this.#run(part, layer, used, batch));
+  }
+
+  /** One batch, in place. */
+  async #run(
+    part: Part,
+    layer: DecoderLayer,
+    used: LayerWeights,
+    { batch, length, hidden }: HiddenBatch,
+  ): Promise<void> {
+    const { sizes } = layer;
+    const context: LayerContext = { spec: this.spec, sizes, batch, length };
+    const key = [part, ...layerKey(context, used)] as const;
+    const program = await this.programs.get(key, () => partGraph(part, context, used));
+    const isPlaced = part === "layer" || takesPosition(part, this.spec, layer);
+    const position = isPlaced ? this.position(sizes, length) : {};
+    // The last operation of each part is the residual addition, which may overwrite its own operand.
+    await program.run({ x: hidden, ...used, ...position }, { hidden });
+  }
+}
+
+/** The states behind an attention, computed when they are read; they cannot be changed. */
+class StatesBehind implements HiddenStates {
+  readonly #runner: LayerRunner;
+  readonly #layer: DecoderLayer;
+  readonly #before: HiddenStates;
+
+  constructor(runner: LayerRunner, layer: DecoderLayer, before: HiddenStates) {
+    this.#runner = runner;
+    this.#layer = layer;
+    this.#before = before;
+  }
+
+  get batchCount(): number {
+    return this.#before.batchCount;
+  }
+
+  read<T>(index: number, use: (batch: HiddenBatch) => Promise<T>): Promise<T> {
+    return this.#before.read(index, async (batch) => use(await this.#runner.attention(this.#layer, batch)));
+  }
+
+  update(): never {
+    throw new RangeError("states behind an attention are computed when they are read, and cannot be changed");
   }
 }
 

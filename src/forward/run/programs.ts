@@ -2,8 +2,9 @@
 import type { Backend, Program } from "../../compute/backend.ts";
 import type { Graph } from "../../compute/graph.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
-import type { DecoderSpec, LayerSpec } from "../../model/spec/decoder-spec.ts";
-import type { LayerContext } from "../graphs/decoder-layer.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { attentionOf, type LayerSpec, sizesOf } from "../../model/spec/parts.ts";
+import type { LayerContext } from "../graphs/layer-values.ts";
 import { type PositionTensors, windowPosition } from "../graphs/position.ts";
 
 /** Programs kept; a model whose layers all have different widths would otherwise collect hundreds. */
@@ -44,8 +45,10 @@ export class ProgramCache {
 
 /** What a graph of a layer is fixed to: sizes, and which weights there are, since a pruned layer may have a bias that others lack. */
 export function layerKey({ batch, length, sizes }: LayerContext, weights: LayerWeights): (string | number)[] {
-  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = sizes;
-  return [batch, length, numAttentionHeads, numKeyValueHeads, intermediateSize, ...Object.keys(weights)];
+  const { numAttentionHeads, numKeyValueHeads, intermediateSize } = sizesOf(sizes);
+  const rotates = attentionOf(sizes)?.rope !== undefined ? "rotates" : "";
+  const fixed = [sizes.mixer?.kind ?? "", numAttentionHeads, numKeyValueHeads, intermediateSize, rotates];
+  return [batch, length, ...fixed, ...Object.keys(weights)];
 }
 
 /** What all runs of one model's layers share. */
@@ -59,9 +62,10 @@ export class LayerPrograms {
     this.programs = new ProgramCache(backend);
   }
 
-  /** Rotary tables and mask of windows of a length in a layer of these sizes. */
+  /** What tells the mixer of a layer of these sizes where the tokens of windows of a length stand. */
   position(sizes: LayerSpec, length: number): PositionTensors {
-    const key = `${length} ${sizes.slidingWindow} ${JSON.stringify(sizes.rope)}`;
+    const { slidingWindow, rope } = attentionOf(sizes) ?? {};
+    const key = `${length} ${sizes.mixer?.kind} ${slidingWindow} ${JSON.stringify(rope)}`;
     const position = this.#positions.get(key) ?? windowPosition(this.spec, sizes, length);
     this.#positions.set(key, position);
     return position;

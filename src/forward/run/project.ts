@@ -5,8 +5,9 @@ import { type Tensor, tensor } from "../../compute/tensor.ts";
 import { scatterColumns } from "../../linalg/gather.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import type { Sublayer } from "../../model/spec/tensor-names.ts";
-import { declareWeights, PROJECTION_ROLES, projected } from "../graphs/decoder-layer.ts";
+import type { Sublayer } from "../../model/spec/roles.ts";
+import { PROJECTION_ROLES, projected } from "../graphs/decoder-layer.ts";
+import { declareWeights } from "../graphs/layer-values.ts";
 import type { HiddenStates } from "./hidden-states.ts";
 import type { LayerPrograms } from "./programs.ts";
 

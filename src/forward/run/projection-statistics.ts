@@ -1,22 +1,15 @@
 // What calibration tokens say at the projection that ends a sublayer, o_proj or down_proj: second moments of what enters it, and
 // what it should write in addition to come near a target.
 import { Graph, type Value } from "../../compute/graph.ts";
-import { gemm, mul, reciprocal, reshape, shift, sub } from "../../compute/operations/index.ts";
+import { gemm, mul, reciprocal, reshape, scale, shift, sub } from "../../compute/operations/index.ts";
 import { type GramSum, type RunningSum, RunningSums } from "../../compute/running-sums.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import type { Sublayer } from "../../model/spec/tensor-names.ts";
-import {
-  declareWeights,
-  type LayerContext,
-  type LayerValues,
-  PROJECTION_ROLES,
-  projectionOf,
-  sublayer,
-  sublayerWeights,
-} from "../graphs/decoder-layer.ts";
+import type { Sublayer } from "../../model/spec/roles.ts";
+import { PROJECTION_ROLES, projectionOf, sublayer, sublayerWeights, takesPosition } from "../graphs/decoder-layer.ts";
+import { declareWeights, type LayerContext, type LayerValues } from "../graphs/layer-values.ts";
 import { beforeNorm, tokenScale } from "../graphs/output-norm.ts";
 import { type HiddenBatch, type HiddenStates, sliceOf } from "./hidden-states.ts";
 import { type LayerPrograms, layerKey } from "./programs.ts";
@@ -118,7 +111,7 @@ class ProjectionPass {
     this.#programs = programs;
     this.#name = name;
     this.#layer = layer;
-    this.#used = sublayerWeights(name, layer.weights);
+    this.#used = sublayerWeights(name, programs.spec, layer);
     this.#tokenScale = scale;
   }
 
@@ -143,7 +136,8 @@ class ProjectionPass {
     const choices = [options.tokenScale, sums.drift !== undefined, options.keepsInputs];
     const key = [`${this.#name} statistics`, ...choices, ...layerKey(context, this.#used)] as const;
     const program = await programs.get(key, () => statisticsGraph(this.#name, context, this.#used, sums, options));
-    const position = this.#name === "mlp" ? {} : this.#programs.position(sizes, length);
+    const isPlaced = takesPosition(this.#name, spec, this.#layer);
+    const position = isPlaced ? this.#programs.position(sizes, length) : {};
     const given = { x: hidden, ...this.#used, ...position, ...(target && { target: target.hidden }) };
     const results = await program.run({ ...given, ...sums.all.inputs }, sums.all.outputs);
     inputs?.push(results.inputs!);
@@ -175,7 +169,7 @@ function statisticsGraph(
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const values = declareWeights(graph, weights);
-  const { inputs, written, hidden } = sublayer(name, context, x, values);
+  const { inputs, written, residual, hidden } = sublayer(name, context, x, values);
   const even = options.tokenScale ? mul(inputs, reciprocal(tokenScale(spec, written))) : inputs;
   gram.add(even);
   total.addRows(inputs);
@@ -184,7 +178,10 @@ function statisticsGraph(
   const target = graph.input("target", shape);
   const gain = outputGain(name, spec, values);
   // without a norm what the projection writes is taken off the sum (`driftGraph`)
-  const missing = gain ? beforeNorm(spec, sub(target, hidden), sub(hidden, x), gain) : sub(target, x);
+  const unscaled = (value: Value): Value => scale(value, 1 / spec.residualScale);
+  const missing = gain
+    ? beforeNorm(spec, unscaled(sub(target, hidden)), unscaled(sub(hidden, residual)), gain)
+    : unscaled(sub(target, residual));
   drift.addProduct(missing, even);
   return graph;
 }

@@ -9,6 +9,9 @@ export const ACTIVATIONS: ReadonlyMap<unknown, Activation> = new Map([
   ["gelu", "gelu"],
   ["gelu_pytorch_tanh", "gelu-tanh"],
   ["gelu_new", "gelu-tanh"],
+  ["gelu_fast", "gelu-tanh"],
+  ["relu", "relu"],
+  ["relu2", "relu2"],
 ]);
 
 /** The activation that field `key` names. @throws {CompError} "architecture" for one that is not supported. */

@@ -49,6 +49,14 @@ export class ConfigFields {
     throw this.wrong(key, "it must be a positive number");
   }
 
+  /** A list of positive numbers. @throws {CompError} "checkpoint" */
+  numbers(key: string): number[] {
+    const value = this.required(key);
+    const isNumber = (one: unknown): boolean => typeof one === "number" && one > 0 && one <= LIMITS.number;
+    if (Array.isArray(value) && value.every(isNumber)) return value;
+    throw this.wrong(key, "it must be a list of positive numbers");
+  }
+
   /** True or false; false when absent. @throws {CompError} "checkpoint" */
   flag(key: string): boolean {
     const value = this.get(key) ?? false;

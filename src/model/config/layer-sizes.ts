@@ -1,33 +1,32 @@
 // The sizes that may differ from layer to layer, as config.json states them: one number in the stock field where all layers
-// agree; where they differ, a list in a field of ours, 0 for an absent sublayer, and the largest in the stock field.
+// agree; where they differ, a list in a field of ours, 0 where there is nothing, and the largest in the stock field.
 import { CompError } from "../../errors.ts";
-import type { LayerSpec } from "../spec/decoder-spec.ts";
+import { attentionOf, type LayerSizes, type LayerSpec, sizesOf } from "../spec/parts.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
-
-export type LayerSizes = Pick<LayerSpec, "intermediateSize" | "numAttentionHeads" | "numKeyValueHeads">;
+import type { FieldNames } from "./field-names.ts";
 
 interface SizeField {
   readonly size: keyof LayerSizes;
-  readonly stock: string;
+  readonly stock: "intermediateSize" | "heads" | "keyValueHeads";
   readonly list: string;
   readonly limit: number;
 }
 
 const MLP: SizeField = {
   size: "intermediateSize",
-  stock: "intermediate_size",
+  stock: "intermediateSize",
   list: "intermediate_sizes",
   limit: LIMITS.intermediateSize,
 };
 const HEADS: SizeField = {
   size: "numAttentionHeads",
-  stock: "num_attention_heads",
+  stock: "heads",
   list: "attention_heads",
   limit: LIMITS.heads,
 };
 const KEY_VALUE_HEADS: SizeField = {
   size: "numKeyValueHeads",
-  stock: "num_key_value_heads",
+  stock: "keyValueHeads",
   list: "key_value_heads",
   limit: LIMITS.heads,
 };
@@ -42,46 +41,60 @@ export const SIZE_LISTS: Readonly<Record<keyof LayerSizes, string>> = {
 };
 
 /** Neurons of the widest MLP. */
-export const widestMlp = (layers: readonly LayerSizes[]): number =>
-  Math.max(...layers.map(({ intermediateSize }) => intermediateSize));
+export const widestMlp = (layers: readonly LayerSpec[]): number =>
+  Math.max(...layers.map(({ channel }) => channel?.intermediateSize ?? 0));
 
 /** All sizes of each layer in lists. */
-export const sizeLists = (layers: readonly LayerSizes[]): ModelConfig =>
-  Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => layer[size])]));
+export const sizeLists = (layers: readonly LayerSpec[]): ModelConfig =>
+  Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => sizesOf(layer)[size])]));
 
-/** Whether all layers have the same sizes and no sublayer is absent. */
-export const areAlike = (layers: readonly LayerSizes[]): boolean =>
-  FIELDS.every(({ size }) => layers.every((layer) => layer[size] === layers[0]![size])) &&
-  layers.every((layer) => layer.intermediateSize > 0 && layer.numAttentionHeads > 0);
+/** Whether no sublayer is absent, and all attentions and all MLPs have the same sizes. */
+export function areAlike(layers: readonly LayerSpec[]): boolean {
+  const attentions = layers.flatMap((layer) => attentionOf(layer) ?? []);
+  return (
+    layers.every(({ mixer, channel }) => mixer !== null && channel !== null) &&
+    layers.every(({ channel }) => channel!.intermediateSize === layers[0]!.channel!.intermediateSize) &&
+    attentions.every(({ numAttentionHeads }) => numAttentionHeads === attentions[0]!.numAttentionHeads) &&
+    attentions.every(({ numKeyValueHeads }) => numKeyValueHeads === attentions[0]!.numKeyValueHeads)
+  );
+}
 
-/** The fields of config.json for the sizes of `layers`. */
-export function sizeFields(layers: readonly LayerSizes[]): ModelConfig {
+/** The fields of config.json for `sizes`. */
+export function sizeFields(names: FieldNames, layers: readonly LayerSizes[]): ModelConfig {
   const fields = FIELDS.map(({ size, stock, list }) => {
+    const name = names[stock];
     const sizes = layers.map((layer) => layer[size]);
     const largest = Math.max(...sizes);
-    return sizes.every((one) => one === largest) ? { [stock]: largest } : { [stock]: largest, [list]: sizes };
+    const shared = name === null ? {} : { [name]: largest };
+    return sizes.every((one) => one === largest) ? shared : { ...shared, [list]: sizes };
   });
   return Object.assign({}, ...fields);
 }
 
 /**
  * The sizes of each of `count` layers.
+ *
+ * @param width of an MLP where no list says otherwise
  * @throws {CompError} "checkpoint" for sizes that are missing or impossible.
  */
-export function parseLayerSizes(fields: ConfigFields, count: number): LayerSizes[] {
-  const widths = sizesOf(fields, MLP, count);
-  const heads = sizesOf(fields, HEADS, count);
-  const shared = fields.get(KEY_VALUE_HEADS.stock) === undefined ? heads : sizesOf(fields, KEY_VALUE_HEADS, count);
+export function parseLayerSizes(fields: ConfigFields, names: FieldNames, count: number, width: number): LayerSizes[] {
+  const widths = sizesOfAll(fields, MLP, count, () => width);
+  const heads = sizesOfAll(fields, HEADS, count, () => fields.size(names.heads, LIMITS.heads));
+  const shared = names.keyValueHeads;
+  const keyValueHeads =
+    shared === null || fields.get(shared) === undefined
+      ? heads
+      : sizesOfAll(fields, KEY_VALUE_HEADS, count, () => fields.size(shared, LIMITS.heads));
   return widths.map((intermediateSize, index) => {
-    const sizes = { intermediateSize, numAttentionHeads: heads[index]!, numKeyValueHeads: shared[index]! };
+    const sizes = { intermediateSize, numAttentionHeads: heads[index]!, numKeyValueHeads: keyValueHeads[index]! };
     checkHeads(fields, sizes);
     return sizes;
   });
 }
 
-function sizesOf(fields: ConfigFields, { stock, list, limit }: SizeField, count: number): number[] {
+function sizesOfAll(fields: ConfigFields, { list, limit }: SizeField, count: number, stock: () => number): number[] {
   const listed = fields.get(list);
-  if (listed === undefined) return new Array<number>(count).fill(fields.size(stock, limit));
+  if (listed === undefined) return new Array<number>(count).fill(stock());
   const isSize = (size: unknown): boolean =>
     Number.isInteger(size) && (size as number) >= 0 && (size as number) <= limit;
   if (Array.isArray(listed) && listed.length === count && listed.every(isSize)) return listed;

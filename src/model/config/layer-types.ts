@@ -1,21 +1,22 @@
-// Which layers attend to the whole context and which to a sliding window: every family states it in its own way.
+// Which layers attend to the whole context, which to a sliding window, and which have another mixer: every family states it in
+// its own way.
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS } from "./config-fields.ts";
 
-/** The names that `layer_types` of config.json uses. */
-export type LayerType = "full_attention" | "sliding_attention";
+/** The types of layers whose mixer is an attention, as `layer_types` of config.json calls them. */
+const ATTENTION_TYPES: readonly string[] = ["full_attention", "sliding_attention"];
 
 /** The type of each of `count` layers. */
-export type LayerTypesRule = (fields: ConfigFields, count: number) => LayerType[];
+export type LayerTypesRule = (fields: ConfigFields, count: number) => string[];
 
 /** Llama: no windows. */
-export const allFull: LayerTypesRule = (_, count) => new Array<LayerType>(count).fill("full_attention");
+export const allFull: LayerTypesRule = (_, count) => new Array<string>(count).fill("full_attention");
 
 /** Mistral: a window in all layers once `sliding_window` is set. */
 export const allSliding: LayerTypesRule = (fields, count) =>
   fields.get("sliding_window") === undefined
     ? allFull(fields, count)
-    : new Array<LayerType>(count).fill("sliding_attention");
+    : new Array<string>(count).fill("sliding_attention");
 
 /** Qwen: only with `use_sliding_window`; without a list, windows from layer `max_window_layers` on. */
 export const slidingAfterFirst: LayerTypesRule = (fields, count) => {
@@ -34,18 +35,34 @@ export const fullEveryNth: LayerTypesRule = (fields, count) => {
   return byLayer(count, (index) => (index + 1) % period !== 0);
 };
 
-const byLayer = (count: number, sliding: (index: number) => boolean): LayerType[] =>
+const byLayer = (count: number, sliding: (index: number) => boolean): string[] =>
   Array.from({ length: count }, (_, index) => (sliding(index) ? "sliding_attention" : "full_attention"));
 
-function listedLayerTypes(fields: ConfigFields, count: number): LayerType[] | undefined {
+/** Exaone, Qwen 3.5 and others: a list, or every `period`-th layer is full. `others` names the rest. */
+export const listedOr =
+  (period: string, others: string): LayerTypesRule =>
+  (fields, count) => {
+    const listed = listedLayerTypes(fields, count, [others]);
+    if (listed !== undefined) return listed;
+    const every = fields.size(period, LIMITS.layers);
+    return Array.from({ length: count }, (_, index) => ((index + 1) % every === 0 ? "full_attention" : others));
+  };
+
+/** `layer_types`, where it is given. @throws {CompError} "checkpoint" or "architecture" for what it may not say. */
+export function listedLayerTypes(
+  fields: ConfigFields,
+  count: number,
+  more: readonly string[] = [],
+): string[] | undefined {
   const list = fields.get("layer_types");
   if (list === undefined) return undefined;
   if (!Array.isArray(list) || list.length !== count)
     throw new CompError("checkpoint", `${fields.source} does not list one of layer_types for each of ${count} layers`);
-  const foreign = list.find((type) => type !== "full_attention" && type !== "sliding_attention");
+  const known = [...new Set([...ATTENTION_TYPES, ...more])];
+  const foreign = list.find((type) => !known.includes(type));
   if (foreign !== undefined)
     throw new CompError("architecture", `${fields.source} has layers of type ${JSON.stringify(foreign)}`, {
-      hint: "supported: full_attention, sliding_attention",
+      hint: `supported: ${known.join(", ")}`,
     });
   return list;
 }

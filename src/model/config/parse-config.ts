@@ -1,23 +1,25 @@
 // config.json → DecoderSpec, or the reason why the model is not supported.
 import { CompError } from "../../errors.ts";
-import type { Family } from "../families/family.ts";
-import { familyOf } from "../families/index.ts";
-import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import { type Family, LLAMA_TRAITS } from "../families/family.ts";
+import { FAMILIES, familyOf } from "../families/index.ts";
+import type { DecoderSpec, DecoderTraits } from "../spec/decoder-spec.ts";
+import { type LayerSizes, type LayerSpec, type Mixer, resized } from "../spec/parts.ts";
 import { parseActivation } from "./activations.ts";
 import { parseBiases } from "./biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import { parseLayerSizes } from "./layer-sizes.ts";
 
-/** Fields that ask for arithmetic that is not supported, unless they are absent, false or 0. */
-const UNSUPPORTED: readonly (readonly [key: string, what: string, hint: string | undefined])[] = [
+/** Fields that ask for arithmetic that most families do not have, unless they are absent, false or 0. */
+const UNSUPPORTED: readonly (readonly [key: string, what: string, hint?: string])[] = [
   ["quantization_config", "its weights are quantized", "give the unquantized folder, or a GGUF file"],
-  ["num_local_experts", "it is a mixture of experts", undefined],
-  ["num_experts", "it is a mixture of experts", undefined],
-  ["n_routed_experts", "it is a mixture of experts", undefined],
-  ["attn_logit_softcapping", "it caps its attention scores", undefined],
-  ["final_logit_softcapping", "it caps its logits", undefined],
-  ["use_bidirectional_attention", "its attention is not causal", undefined],
-  ["is_encoder_decoder", "it has an encoder", undefined],
+  ["num_local_experts", "it is a mixture of experts"],
+  ["num_experts", "it is a mixture of experts"],
+  ["n_routed_experts", "it is a mixture of experts"],
+  ["attn_logit_softcapping", "it caps its attention scores"],
+  ["final_logit_softcapping", "it caps its logits"],
+  ["use_bidirectional_attention", "its attention is not causal"],
+  ["is_encoder_decoder", "it has an encoder"],
+  ["add_cross_attention", "it attends to an encoder"],
 ];
 
 /**
@@ -26,39 +28,47 @@ const UNSUPPORTED: readonly (readonly [key: string, what: string, hint: string |
  *   are missing or impossible.
  */
 export function parseConfig(config: ModelConfig, source = "config.json"): DecoderSpec {
-  checkFeatures(config, source);
+  checkFeatures(
+    FAMILIES.find(({ modelType }) => modelType === config.model_type),
+    config,
+    source,
+  );
   const family = familyOf(config, source);
   const fields = withDefaults(family, config, source);
-  const hiddenSize = fields.size("hidden_size", LIMITS.hiddenSize);
-  const headDim = parseHeadDim(fields, hiddenSize);
+  const { names } = family;
+  const hiddenSize = fields.size(names.hiddenSize, LIMITS.hiddenSize);
+  const headDim = parseHeadDim(family, fields, hiddenSize);
+  const traits: DecoderTraits = {
+    ...LLAMA_TRAITS,
+    attentionScale: headDim ** -0.5,
+    rotarySize: parseRotarySize(family, fields, headDim),
+    ...family.traits(fields, hiddenSize),
+  };
   return {
     family: family.modelType,
     hiddenSize,
     headDim,
     vocabSize: fields.size("vocab_size", LIMITS.vocabSize),
-    maxPositionEmbeddings: fields.size("max_position_embeddings", LIMITS.positions),
-    normEpsilon: fields.positive("rms_norm_eps"),
+    maxPositionEmbeddings: fields.size(names.positions, LIMITS.positions),
+    normEpsilon: fields.positive(names.normEpsilon),
     layers: parseLayers(family, fields),
-    activation: parseActivation(fields, family.activationKey),
+    activation: parseActivation(fields, names.activation),
     tiedEmbeddings: fields.flag("tie_word_embeddings"),
     bias: parseBiases(family.bias, fields),
-    normOffset: family.normOffset,
-    queryKeyNorm: family.queryKeyNorm,
-    normNames: family.normNames,
-    sandwichNorms: family.normNames.attentionOutputNorm !== undefined,
-    attentionScale:
-      (fields.get("query_pre_attn_scalar") === undefined ? headDim : fields.positive("query_pre_attn_scalar")) ** -0.5,
-    embeddingScale: family.scaledEmbeddings ? Math.sqrt(hiddenSize) : 1,
+    ...traits,
   };
 }
 
-/** The configuration with the defaults of transformers filled in. */
-export const withDefaults = (family: Family, config: ModelConfig, source = "config.json"): ConfigFields =>
-  new ConfigFields({ ...family.defaults, ...config }, source);
+/** The configuration with the defaults of transformers filled in, read as the family's class reads it. */
+export const withDefaults = (family: Family, config: ModelConfig, source = "config.json"): ConfigFields => {
+  const filled = { ...family.defaults, ...config };
+  return new ConfigFields({ ...filled, ...family.reads?.(filled) }, source);
+};
 
-function checkFeatures(config: ModelConfig, source: string): void {
-  for (const [key, what, hint] of UNSUPPORTED)
-    if (config[key])
+function checkFeatures(family: Family | undefined, config: ModelConfig, source: string): void {
+  const { knows = [], refuses = [] } = family ?? {};
+  for (const [key, what, hint] of [...UNSUPPORTED, ...refuses])
+    if (config[key] && !knows.includes(key))
       throw new CompError(
         "architecture",
         `this model is not supported: ${what} (${key} in ${source})`,
@@ -66,15 +76,16 @@ function checkFeatures(config: ModelConfig, source: string): void {
       );
 }
 
-function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {
-  const heads = fields.size("num_attention_heads", LIMITS.heads);
-  const headDim = fields.get("head_dim") === undefined ? hiddenSize / heads : fields.size("head_dim", LIMITS.headDim);
+function parseHeadDim({ names, positions }: Family, fields: ConfigFields, hiddenSize: number): number {
+  const heads = fields.size(names.heads, LIMITS.heads);
+  const isGiven = names.headDim !== null && fields.get(names.headDim) !== undefined;
+  const headDim = isGiven ? fields.size(names.headDim!, LIMITS.headDim) : hiddenSize / heads;
   if (!Number.isInteger(headDim))
     throw new CompError(
       "checkpoint",
-      `${fields.source} says hidden_size ${hiddenSize}, which ${heads} attention heads do not divide`,
+      `${fields.source} says ${names.hiddenSize} ${hiddenSize}, which ${heads} attention heads do not divide`,
     );
-  if (headDim % 2 !== 0)
+  if (positions === "rotary" && headDim % 2 !== 0)
     throw new CompError(
       "architecture",
       `${fields.source} gives heads of ${headDim} elements; rotary embedding needs an even number`,
@@ -82,13 +93,47 @@ function parseHeadDim(fields: ConfigFields, hiddenSize: number): number {
   return headDim;
 }
 
+function parseRotarySize({ rope, positions }: Family, fields: ConfigFields, headDim: number): number {
+  if (positions === "learned") return 0;
+  const size = Math.floor(headDim * rope.share(fields));
+  if (size > 0 && size % 2 === 0 && size <= headDim) return size;
+  throw new CompError(
+    "architecture",
+    `${fields.source} rotates ${size} of ${headDim} elements of a head; rotary embedding needs an even number`,
+  );
+}
+
 function parseLayers(family: Family, fields: ConfigFields): LayerSpec[] {
-  const count = fields.size("num_hidden_layers", LIMITS.layers);
-  const rope = family.rope.parse(fields);
-  const sizes = parseLayerSizes(fields, count);
-  return family.layerTypes(fields, count).map((type, index) => ({
-    ...sizes[index]!,
-    slidingWindow: type === "sliding_attention" ? fields.size("sliding_window", LIMITS.positions) : undefined,
-    rope: rope[type],
-  }));
+  const { names } = family;
+  const count = fields.size(names.layers, LIMITS.layers);
+  const width = family.width?.(fields) ?? fields.size(names.intermediateSize, LIMITS.intermediateSize);
+  const sizes = parseLayerSizes(fields, names, count, width);
+  const types = family.layerTypes(fields, count);
+  const mixerOf = mixers(family, fields, types);
+  return types.map((type, index) => {
+    const mixer = mixerOf(type, index, sizes[index]!);
+    return resized({ type, mixer, channel: { kind: "mlp", intermediateSize: width } }, sizes[index]!);
+  });
+}
+
+/** Makes the mixer of each layer: another one where the family has it for the layer's type, else an attention. */
+function mixers(
+  family: Family,
+  fields: ConfigFields,
+  types: readonly string[],
+): (type: string, index: number, sizes: LayerSizes) => Mixer {
+  const rope = family.positions === "learned" ? undefined : family.rope.parse(fields);
+  const rotates = family.rotates?.(fields, types) ?? types.map(() => true);
+  return (type, index, { numAttentionHeads, numKeyValueHeads }) => {
+    const other = family.mixers?.[type];
+    if (other !== undefined) return other(fields);
+    const slides = type === "sliding_attention";
+    return {
+      kind: "attention",
+      numAttentionHeads,
+      numKeyValueHeads,
+      slidingWindow: slides ? fields.size("sliding_window", LIMITS.positions) : undefined,
+      rope: rotates[index] ? rope?.[slides ? "sliding_attention" : "full_attention"] : undefined,
+    };
+  };
 }

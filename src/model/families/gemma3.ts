@@ -3,11 +3,13 @@ import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { fullEveryNth } from "../config/layer-types.ts";
 import { ropeByLayerType } from "../config/rope-config.ts";
-import type { DecoderSpec } from "../spec/decoder-spec.ts";
-import { type Family, type GgufHeader, type HeaderSizes, PLAIN, PLAIN_GGUF } from "./family.ts";
+import { type DecoderSpec, SANDWICH_NORMS } from "../spec/decoder-spec.ts";
+import { attentionOf } from "../spec/parts.ts";
+import { type Family, LLAMA } from "./family.ts";
+import { type GgufHeader, type HeaderSizes, PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const gemma3: Family = {
-  ...PLAIN,
+  ...LLAMA,
   modelType: "gemma3_text",
   architecture: "Gemma3ForCausalLM",
   module: "gemma3",
@@ -33,20 +35,26 @@ export const gemma3: Family = {
     sliding_window_pattern: 6,
     attention_bias: false,
   },
-  activationKey: "hidden_activation",
+  names: { ...LLAMA.names, activation: "hidden_activation" },
   bias: { qkv: "attention_bias", o: "attention_bias", mlp: false },
   layerTypes: fullEveryNth,
   rope: ropeByLayerType,
-  normNames: {
-    attentionNorm: "input_layernorm",
-    attentionOutputNorm: "post_attention_layernorm",
-    mlpNorm: "pre_feedforward_layernorm",
-    mlpOutputNorm: "post_feedforward_layernorm",
-  },
-  normOffset: 1,
-  queryKeyNorm: true,
   headsDivideHidden: true,
-  scaledEmbeddings: true,
+  traits: (fields, hiddenSize) => ({
+    norms: SANDWICH_NORMS,
+    normOffset: 1,
+    queryKeyNorm: "head",
+    attentionScale: fields.positive("query_pre_attn_scalar") ** -0.5,
+    embeddingScale: Math.sqrt(hiddenSize),
+  }),
+  storage: {
+    ...LLAMA.storage,
+    modules: {
+      attentionOutputNorm: "post_attention_layernorm",
+      mlpNorm: "pre_feedforward_layernorm",
+      mlpOutputNorm: "post_feedforward_layernorm",
+    },
+  },
 };
 
 /** Layers of the 27B model, the only one that scales its attention scores by another width than the head's. */
@@ -71,8 +79,9 @@ function ggufConfig(header: ConfigFields, sizes: HeaderSizes): ModelConfig {
 
 /** llama.cpp can run full layers that return with one period, no other order. */
 function ggufHeader(spec: DecoderSpec): GgufHeader {
-  const sliding = spec.layers.find((layer) => layer.slidingWindow !== undefined);
-  const numAttentionHeads = spec.layers[0]!.numAttentionHeads;
+  const attentions = spec.layers.flatMap((layer) => attentionOf(layer) ?? []);
+  const sliding = attentions.find(({ slidingWindow }) => slidingWindow !== undefined);
+  const { numAttentionHeads } = attentions[0]!;
   const scaling = scalingOf({ ...spec, numHiddenLayers: spec.layers.length, numAttentionHeads });
   if (Math.abs(spec.attentionScale * Math.sqrt(scaling) - 1) > 1e-6)
     throw new CompError(
@@ -85,14 +94,14 @@ function ggufHeader(spec: DecoderSpec): GgufHeader {
   return {
     "attention.sliding_window": ["u32", sliding?.slidingWindow ?? spec.maxPositionEmbeddings],
     "attention.sliding_window_pattern": ["u32", slidingPeriod(spec)],
-    "rope.freq_base_swa": ["f32", sliding?.rope.theta ?? 10_000],
+    "rope.freq_base_swa": ["f32", sliding?.rope?.theta ?? 10_000],
   };
 }
 
 /** The period with which full layers return. @throws {CompError} "architecture" when there is none. */
 function slidingPeriod({ layers }: DecoderSpec): number {
   const fits = (period: number): boolean =>
-    layers.every((layer, index) => (layer.slidingWindow === undefined) === ((index + 1) % period === 0));
+    layers.every((layer, index) => (layer.type === "full_attention") === ((index + 1) % period === 0));
   const period = Array.from({ length: layers.length + 1 }, (_, i) => i + 1).find(fits);
   if (period !== undefined) return period;
   throw new CompError("architecture", "GGUF has no form for a gemma3 whose full layers do not return regularly", {

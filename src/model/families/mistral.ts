@@ -1,13 +1,14 @@
 // Mistral: a Llama with a window in all layers.
 import { allSliding } from "../config/layer-types.ts";
-import { type Family, LLAMA_GGUF, PLAIN, PLAIN_DEFAULTS } from "./family.ts";
+import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { LLAMA_GGUF } from "./gguf-traits.ts";
 
 export const mistral: Family = {
-  ...PLAIN,
+  ...LLAMA,
   modelType: "mistral",
   architecture: "MistralForCausalLM",
   module: "mistral",
   gguf: LLAMA_GGUF,
-  defaults: { ...PLAIN_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
+  defaults: { ...LLAMA_DEFAULTS, max_position_embeddings: 131_072, num_key_value_heads: 8, sliding_window: 4096 },
   layerTypes: allSliding,
 };

@@ -5,15 +5,23 @@ import { CompError } from "../../errors.ts";
 import { ACTIVATIONS } from "../config/activations.ts";
 import type { BiasRule } from "../config/biases.ts";
 import { areAlike } from "../config/layer-sizes.ts";
-import type { Family, GgufTraits } from "../families/family.ts";
+import type { Family } from "../families/family.ts";
+import type { GgufTraits } from "../families/gguf-traits.ts";
 import { FAMILIES, familyOf } from "../families/index.ts";
-import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { type Attention, attentionOf, type LayerSpec } from "../spec/parts.ts";
 
 export interface GgufLayout extends Pick<GgufTraits, "architecture" | "interleavedRotary" | "ropeDivisors"> {
-  readonly family: Family;
+  readonly family: GgufFamily;
   /** Sizes are lists with an entry for each layer. */
   readonly perLayer: boolean;
 }
+
+/** A family that llama.cpp runs in a form that is known here. */
+export type GgufFamily = Family & { readonly gguf: GgufTraits };
+
+const isInGguf = (family: Family): family is GgufFamily => family.gguf !== undefined;
+const GGUF_FAMILIES = FAMILIES.filter(isInGguf);
 
 /** DeciLM: a Llama whose layers may differ in width, with biases where their tensors are there. */
 const DECI = { architecture: "deci", interleavedRotary: true, ropeDivisors: true, perLayer: true };
@@ -28,18 +36,18 @@ const IDLE_WIDTH = 32;
 export function layoutOf(checkpoint: Checkpoint): GgufLayout {
   const architecture = checkpoint.metadata.get("general.architecture");
   if (architecture === DECI.architecture) return { ...DECI, family: deciFamily(checkpoint) };
-  const family = FAMILIES.find((row) => row.gguf.architecture === architecture);
+  const family = GGUF_FAMILIES.find((row) => row.gguf.architecture === architecture);
   if (family !== undefined) return { family, ...family.gguf, perLayer: false };
-  const known = new Set([...FAMILIES.map((row) => row.gguf.architecture), DECI.architecture]);
+  const known = new Set([...GGUF_FAMILIES.map((row) => row.gguf.architecture), DECI.architecture]);
   throw new CompError("architecture", `GGUF architecture ${JSON.stringify(architecture)} is not supported`, {
     hint: `supported: ${[...known].join(", ")}`,
   });
 }
 
 /** The first of the families that can be stored as `deci` whose attention has biases where the file has them. */
-function deciFamily({ tensors }: Checkpoint): Family {
+function deciFamily({ tensors }: Checkpoint): GgufFamily {
   const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(name));
-  const rows = FAMILIES.filter((row) => row.gguf.asDeci);
+  const rows = GGUF_FAMILIES.filter((row) => row.gguf.asDeci);
   return rows.find(({ bias }) => allows(bias, has(".attn_q.bias"), has(".attn_output.bias"))) ?? rows[0]!;
 }
 
@@ -57,6 +65,8 @@ function allows({ qkv, o }: BiasRule, onQkv: boolean, onO: boolean): boolean {
  */
 export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
   const family = familyOf({ model_type: spec.family });
+  if (!isInGguf(family))
+    throw new CompError("architecture", `GGUF files of a ${spec.family} are not supported`, { hint: "write a folder" });
   const layout =
     !perLayer && areAlike(spec.layers)
       ? { family, ...family.gguf, perLayer }
@@ -75,9 +85,10 @@ export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
 function checkComputable(spec: DecoderSpec, { family, architecture, ropeDivisors }: GgufLayout): void {
   const refuse = (what: string): CompError =>
     new CompError("architecture", `llama.cpp's ${architecture} does not know ${what}`, { hint: "write a folder" });
-  if (spec.activation !== ACTIVATIONS.get(family.defaults[family.activationKey]))
+  if (spec.activation !== ACTIVATIONS.get(family.defaults[family.names.activation]))
     throw refuse(`the activation ${spec.activation}`);
-  if (!ropeDivisors && spec.layers.some(({ rope }) => rope.kind === "llama3")) throw refuse("Llama 3's rotary scaling");
+  if (!ropeDivisors && spec.layers.some((layer) => attentionOf(layer)?.rope?.kind === "llama3"))
+    throw refuse("Llama 3's rotary scaling");
 }
 
 /**
@@ -85,10 +96,21 @@ function checkComputable(spec: DecoderSpec, { family, architecture, ropeDivisors
  * from the first layer: where such a sublayer is absent it is stored with zeros, which add nothing.
  */
 export function storedSpec(spec: DecoderSpec, { perLayer }: GgufLayout): DecoderSpec {
-  return perLayer ? { ...spec, layers: spec.layers.map(withNeededParts) } : spec;
+  return perLayer ? { ...spec, layers: spec.layers.map((layer, index) => withNeededParts(spec, layer, index)) } : spec;
 }
 
-function withNeededParts(layer: LayerSpec, index: number): LayerSpec {
-  const heads = index === 0 && layer.numAttentionHeads === 0 ? { numAttentionHeads: 1, numKeyValueHeads: 1 } : {};
-  return { ...layer, ...heads, intermediateSize: layer.intermediateSize || IDLE_WIDTH };
+function withNeededParts({ layers }: DecoderSpec, layer: LayerSpec, index: number): LayerSpec {
+  const some = layers.flatMap((other) => attentionOf(other) ?? [])[0];
+  const one = { ...(some ?? NO_ATTENTION), numAttentionHeads: 1, numKeyValueHeads: 1 };
+  return {
+    ...layer,
+    mixer: layer.mixer ?? (index === 0 ? one : null),
+    channel: layer.channel ?? { kind: "mlp", intermediateSize: IDLE_WIDTH },
+  };
 }
+
+const NO_ATTENTION: Omit<Attention, "numAttentionHeads" | "numKeyValueHeads"> = {
+  kind: "attention",
+  slidingWindow: undefined,
+  rope: undefined,
+};

@@ -4,8 +4,9 @@ import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
 import { CompError } from "../../errors.ts";
 import { type BiasRule, DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import type { FieldNames } from "../config/field-names.ts";
 import { sizeFields } from "../config/layer-sizes.ts";
-import type { HeaderSizes } from "../families/family.ts";
+import type { HeaderSizes } from "../families/gguf-traits.ts";
 import { IDLE, layoutOf } from "./layout.ts";
 import { ggufRopeScaling } from "./rope.ts";
 
@@ -29,12 +30,12 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
     architectures: [family.architecture],
     model_type: family.modelType,
     hidden_size: sizes.hiddenSize,
-    ...(layout.perLayer ? perLayerSizes(checkpoint, header, sizes) : sharedSizes(header, sizes)),
+    ...(layout.perLayer ? perLayerSizes(checkpoint, family.names, header, sizes) : sharedSizes(header, sizes)),
     num_hidden_layers: sizes.numHiddenLayers,
     head_dim: sizes.headDim,
     vocab_size: (checkpoint.tensors.get("token_embd.weight") ?? checkpoint.tensors.get("output.weight"))?.shape[0],
     max_position_embeddings: header.get("context_length"),
-    [family.activationKey]: family.defaults[family.activationKey],
+    [family.names.activation]: family.defaults[family.names.activation],
     rms_norm_eps: shortest(header.positive("attention.layer_norm_rms_epsilon")),
     rope_theta: header.get("rope.freq_base") ?? family.defaults.rope_theta,
     rope_scaling: await ggufRopeScaling(checkpoint, header, sizes.headDim),
@@ -81,7 +82,12 @@ function sharedSizes(header: ConfigFields, { numAttentionHeads }: HeaderSizes): 
   };
 }
 
-function perLayerSizes({ metadata }: Checkpoint, header: ConfigFields, { numHiddenLayers }: HeaderSizes): ModelConfig {
+function perLayerSizes(
+  { metadata }: Checkpoint,
+  names: FieldNames,
+  header: ConfigFields,
+  { numHiddenLayers }: HeaderSizes,
+): ModelConfig {
   const widths = listed(header, "feed_forward_length", numHiddenLayers);
   const heads = listed(header, "attention.head_count", numHiddenLayers);
   const keyValueKey = "attention.head_count_kv";
@@ -91,6 +97,7 @@ function perLayerSizes({ metadata }: Checkpoint, header: ConfigFields, { numHidd
     return Array.isArray(list) && list.includes(index);
   };
   return sizeFields(
+    names,
     widths.map((width, index) => ({
       intermediateSize: isIdle(IDLE.mlp, index) ? 0 : width,
       numAttentionHeads: isIdle(IDLE.attention, index) ? 0 : heads[index]!,

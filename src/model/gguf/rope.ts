@@ -3,9 +3,10 @@ import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { ropeScaling } from "../config/rope-config.ts";
-import type { GgufHeader } from "../families/family.ts";
-import type { DecoderSpec, RopeSpec } from "../spec/decoder-spec.ts";
-import { inverseFrequencies } from "../spec/rope.ts";
+import type { GgufHeader } from "../families/gguf-traits.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { attentionOf } from "../spec/parts.ts";
+import { inverseFrequencies, type RopeSpec } from "../spec/rope.ts";
 
 /** A divisor for each rotary frequency, f32 [headDim / 2]. */
 export const DIVISORS = "rope_freqs.weight";
@@ -24,7 +25,10 @@ export async function ggufRopeScaling(
   if (checkpoint.tensors.has(DIVISORS)) return llama3Scaling(checkpoint, header, headDim);
   const type = header.get("rope.scaling.type") ?? "none";
   if (type === "linear") return { rope_type: type, factor: header.positive("rope.scaling.factor") };
-  if (type !== "none") return { rope_type: type };
+  if (type !== "none")
+    throw new CompError("architecture", `${header.source} asks for rotary embedding of kind ${JSON.stringify(type)}`, {
+      hint: "supported in GGUF files: none, linear, and the scaling of Llama 3",
+    });
   return header.get("rope.scale_linear") === undefined
     ? null
     : { rope_type: "linear", factor: header.positive("rope.scale_linear") };
@@ -55,10 +59,10 @@ async function llama3Scaling(
   const scaled = inverseFrequencies(scaling, headDim);
   const agrees = (i: number): boolean => Math.abs((divisors[i]! * scaled[i]!) / plain[i]! - 1) < 1e-3;
   if (!plain.every((_, i) => agrees(i))) throw unsupported(checkpoint);
-  return ropeScaling(scaling);
+  return ropeScaling(scaling) ?? null;
 }
 
-/** Header keys for the rotary scaling of a model to be written. */
+/** Header keys for the rotary scaling of a model to be written. @throws {CompError} "architecture" for kinds that have none. */
 export function ropeHeader(rope: RopeSpec): GgufHeader {
   switch (rope.kind) {
     case "default":
@@ -67,12 +71,16 @@ export function ropeHeader(rope: RopeSpec): GgufHeader {
       return { "rope.scaling.type": ["string", rope.kind], "rope.scaling.factor": ["f32", rope.factor] };
     case "llama3":
       return { [ORIGINAL_CONTEXT]: ["u32", rope.originalMaxPositionEmbeddings] };
+    default:
+      throw new CompError("architecture", `GGUF files with rotary embedding of kind ${rope.kind} are not supported`, {
+        hint: "write a folder",
+      });
   }
 }
 
 /** The divisors for a model to be written; undefined when its rotary embedding needs none. */
 export function ropeDivisors({ layers, headDim }: DecoderSpec): Float32Array | undefined {
-  const rope = layers.find((layer) => layer.rope.kind === "llama3")?.rope;
+  const rope = layers.map((layer) => attentionOf(layer)?.rope).find((one) => one?.kind === "llama3");
   if (rope === undefined) return undefined;
   const scaled = inverseFrequencies(rope, headDim);
   return inverseFrequencies({ kind: "default", theta: rope.theta }, headDim).map((plain, i) => plain / scaled[i]!);

@@ -1,30 +1,9 @@
 // A decoder-only language model, described independently of its family. It follows from config.json and the family's row in
 // families/; the graphs of src/forward/ are built from nothing else.
+import { attentionOf, type LayerSpec } from "./parts.ts";
+import { scaledLength } from "./rope.ts";
 
-export type Activation = "silu" | "gelu" | "gelu-tanh";
-
-/** Rotary position embedding: the inverse frequencies follow from these fields alone. */
-export type RopeSpec = { readonly theta: number } & (
-  | { readonly kind: "default" }
-  | { readonly kind: "linear"; readonly factor: number }
-  | {
-      readonly kind: "llama3";
-      readonly factor: number;
-      readonly lowFreqFactor: number;
-      readonly highFreqFactor: number;
-      readonly originalMaxPositionEmbeddings: number;
-    }
-);
-
-/** What may differ from one decoder layer to the next. A width of 0 means that the sublayer is absent. */
-export interface LayerSpec {
-  readonly intermediateSize: number;
-  readonly numAttentionHeads: number;
-  readonly numKeyValueHeads: number;
-  /** Tokens that a query attends to, its own included; undefined = all. */
-  readonly slidingWindow: number | undefined;
-  readonly rope: RopeSpec;
-}
+export type Activation = "silu" | "gelu" | "gelu-tanh" | "relu" | "relu2";
 
 export interface Biases {
   readonly qkv: boolean;
@@ -35,13 +14,55 @@ export interface Biases {
   readonly down: boolean;
 }
 
-/** The RMSNorms of a decoder layer: of the input of attention and MLP, and of their output before it is added. */
+/** The norms of a decoder layer: of the input of token and channel mixer, and of their output before it is added. */
 export type NormRole = "attentionNorm" | "attentionOutputNorm" | "mlpNorm" | "mlpOutputNorm";
 
-/** The norms that a layer has and their names in a Hugging Face folder, where one name means different norms in two families. */
-export type NormNames = Readonly<Partial<Record<NormRole, string>>>;
+/**
+ * How queries and keys are normed: not at all; each head by the same weights (Qwen 3, Gemma 3); each head by its own (StableLM);
+ * all heads together (OLMo 2), so that none of them can go without changing the others.
+ */
+export type QueryKeyNorm = "none" | "head" | "each-head" | "all-heads";
 
-export interface DecoderSpec {
+/** What all layers of a model share, and what stands before and behind them. */
+export interface DecoderTraits {
+  /** Mean square alone, or mean and variance. */
+  readonly normKind: "rms" | "layer";
+  /** Norms multiply by (normOffset + weight): 1 for Gemma, else 0. */
+  readonly normOffset: 0 | 1;
+  /** Norms have a bias. */
+  readonly normBias: boolean;
+  /** The norms that each layer has. */
+  readonly norms: readonly NormRole[];
+  /** Token and channel mixer read the same states; without a `mlpNorm` also through the same norm. Else one after the other. */
+  readonly parallel: boolean;
+  readonly queryKeyNorm: QueryKeyNorm;
+  /** Queries and keys are rotated before they are normed. */
+  readonly normsRotated: boolean;
+  /** Leading elements of each head that are rotated; at most headDim, even. */
+  readonly rotarySize: number;
+  /** What attention gives is multiplied by a sigmoid of the layer's input, element by element (Qwen 3.5). */
+  readonly outputGate: boolean;
+  /** Scores are q·k × attentionScale. */
+  readonly attentionScale: number;
+  /** Queries grow with their position p by 1 + beta · log(1 + ⌊p / original⌋) (Llama 4, Ministral 3). */
+  readonly queryGrowth: { readonly beta: number; readonly original: number } | undefined;
+  /** Scores s become cap · tanh(s / cap) (Gemma 2). */
+  readonly scoreCap: number | undefined;
+  /** The same of logits. */
+  readonly logitCap: number | undefined;
+  /** act(gate(x)) ⊙ up(x), or act(up(x)). */
+  readonly gated: boolean;
+  /** Hidden states start as embedding × embeddingScale. */
+  readonly embeddingScale: number;
+  /** What a mixer writes is multiplied by this before it is added. */
+  readonly residualScale: number;
+  /** Logits are multiplied by this. */
+  readonly logitScale: number;
+  /** A learned vector for each position p, row p + offset of a matrix, is added to the embedding. */
+  readonly learnedPositions: { readonly offset: number } | undefined;
+}
+
+export interface DecoderSpec extends DecoderTraits {
   /** `model_type` of config.json. */
   readonly family: string;
   readonly hiddenSize: number;
@@ -54,15 +75,24 @@ export interface DecoderSpec {
   readonly tiedEmbeddings: boolean;
   /** Which projections carry a bias vector. */
   readonly bias: Biases;
-  /** RMSNorm multiplies by (normOffset + weight): 1 for Gemma, else 0. */
-  readonly normOffset: 0 | 1;
-  /** RMSNorm over each query and key head (Qwen 3, Gemma 3). */
-  readonly queryKeyNorm: boolean;
-  readonly normNames: NormNames;
-  /** Whether the outputs of attention and MLP are normed, too (Gemma). */
-  readonly sandwichNorms: boolean;
-  /** Scores are q·k × attentionScale. */
-  readonly attentionScale: number;
-  /** Hidden states start as embedding × embeddingScale. */
-  readonly embeddingScale: number;
 }
+
+/** Norms before attention and MLP. */
+export const PRE_NORMS: readonly NormRole[] = ["attentionNorm", "mlpNorm"];
+/** Norms of what they write. */
+export const POST_NORMS: readonly NormRole[] = ["attentionOutputNorm", "mlpOutputNorm"];
+/** Both. */
+export const SANDWICH_NORMS: readonly NormRole[] = ["attentionNorm", "attentionOutputNorm", "mlpNorm", "mlpOutputNorm"];
+
+/** Whether what attention and MLP write is normed before it is added. */
+export const normsOutputs = ({ norms }: Pick<DecoderSpec, "norms">): boolean => norms.includes("mlpOutputNorm");
+
+/** Tokens of the longest text that the model is made for, its rotary scaling included. */
+export const longestText = ({
+  layers,
+  maxPositionEmbeddings,
+}: Pick<DecoderSpec, "layers" | "maxPositionEmbeddings">): number =>
+  layers.reduce((longest, layer) => {
+    const rope = attentionOf(layer)?.rope;
+    return rope === undefined ? longest : Math.max(longest, scaledLength(rope));
+  }, maxPositionEmbeddings);

@@ -1,7 +1,8 @@
 // Parameter counts by part. A head that is tied to the embedding is counted once.
 import { elementCount } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "./decoder-spec.ts";
-import { type ExpectedTensor, layerTensors, modelTensors, type Part } from "./tensor-names.ts";
+import type { Part } from "./roles.ts";
+import { type ExpectedTensor, layerTensors, modelTensors } from "./tensor-names.ts";
 
 export interface ParameterCounts {
   /** Of the whole model; biases belong to their part, the final norm to the norms. */

@@ -8,12 +8,13 @@ import { ggufValue } from "../../checkpoint/gguf-bytes.ts";
 import { baseName } from "../../checkpoint/storage.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
 import { ggufTokenizer } from "../../tokenizer/gguf/to-gguf.ts";
-import type { GgufHeader } from "../families/family.ts";
+import type { GgufHeader } from "../families/gguf-traits.ts";
 import { type GgufLayout, IDLE, layoutOf, storedSpec } from "../gguf/layout.ts";
 import { ropeHeader } from "../gguf/rope.ts";
 import type { Model } from "../model.ts";
-import type { DecoderSpec, LayerSpec } from "../spec/decoder-spec.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { countParameters } from "../spec/parameters.ts";
+import { attentionOf, type LayerSizes, sizesOf } from "../spec/parts.ts";
 
 /** llama.cpp's numbers for the type of most of a file's weights. */
 const FILE_TYPES: Readonly<Record<WritableDtype, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 };
@@ -72,12 +73,11 @@ function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: Writabl
 
 /** The sublayers that are stored but not part of the model, so that our own reader leaves them out. */
 function idleParts(spec: DecoderSpec, stored: DecoderSpec): GgufHeader {
-  const idle = (size: (layer: LayerSpec) => number): number[] =>
-    [...spec.layers.keys()].filter((index) => size(spec.layers[index]!) === 0 && size(stored.layers[index]!) > 0);
-  const lists = [
-    [IDLE.attention, idle((layer) => layer.numAttentionHeads)] as const,
-    [IDLE.mlp, idle((layer) => layer.intermediateSize)] as const,
-  ];
+  const idle = (part: "mixer" | "channel"): number[] =>
+    [...spec.layers.keys()].filter(
+      (index) => spec.layers[index]![part] === null && stored.layers[index]![part] !== null,
+    );
+  const lists = [[IDLE.attention, idle("mixer")] as const, [IDLE.mlp, idle("channel")] as const];
   return Object.fromEntries(lists.filter(([, list]) => list.length > 0).map(([key, list]) => [key, ["i32", list]]));
 }
 
@@ -91,17 +91,19 @@ function sizeLabel(parameters: number): string {
 
 function sharedHeader(spec: DecoderSpec, { perLayer }: GgufLayout): GgufHeader {
   const { layers, headDim } = spec;
-  const { rope } = layers.find((layer) => layer.slidingWindow === undefined) ?? layers[0]!;
-  const sizes = (size: (layer: LayerSpec) => number): GgufHeader[string] =>
-    perLayer ? ["i32", layers.map(size)] : ["u32", size(layers[0]!)];
+  const full = layers.find(({ type }) => type === "full_attention") ?? layers[0]!;
+  const rope = (attentionOf(full) ?? layers.flatMap((layer) => attentionOf(layer) ?? [])[0])!.rope!;
+  const all = layers.map(sizesOf);
+  const sizes = (size: keyof LayerSizes): GgufHeader[string] =>
+    perLayer ? ["i32", all.map((one) => one[size])] : ["u32", all[0]![size]];
   return {
     block_count: ["u32", layers.length],
     context_length: ["u32", spec.maxPositionEmbeddings],
     embedding_length: ["u32", spec.hiddenSize],
     vocab_size: ["u32", spec.vocabSize],
-    feed_forward_length: sizes((layer) => layer.intermediateSize),
-    "attention.head_count": sizes((layer) => layer.numAttentionHeads),
-    "attention.head_count_kv": sizes((layer) => layer.numKeyValueHeads),
+    feed_forward_length: sizes("intermediateSize"),
+    "attention.head_count": sizes("numAttentionHeads"),
+    "attention.head_count_kv": sizes("numKeyValueHeads"),
     "attention.key_length": ["u32", headDim],
     "attention.value_length": ["u32", headDim],
     "attention.layer_norm_rms_epsilon": ["f32", spec.normEpsilon],

@@ -1,5 +1,4 @@
-// Writes the tensors of a model into a GGUF file. They are given by their Hugging Face names and in the order of transformers,
-// and stored under the names and in the order of llama.cpp.
+// Writes the tensors of a model into a GGUF file, under the names and in the order of llama.cpp.
 
 import { blockSize, byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
@@ -8,11 +7,12 @@ import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../../checkpoint/write-gguf.ts";
 import { elementCount } from "../../compute/tensor.ts";
 import { type GgufLayout, layoutFor, storedSpec } from "../gguf/layout.ts";
+import { ggufStorage } from "../gguf/names.ts";
 import { DIVISORS, ropeDivisors } from "../gguf/rope.ts";
-import { interleaveHeads, isRotated } from "../gguf/row-order.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
-import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
+import { type StoredTensor, storedTensors } from "../storage/stored-tensors.ts";
+import { storingWriter } from "../storage/write-stored.ts";
 import { ggufMetadata } from "./gguf-metadata.ts";
 import type { TensorTypes } from "./tensor-types.ts";
 
@@ -48,21 +48,25 @@ export async function writeGgufModel(
   extra: GgufMetadata,
 ): Promise<TensorWriter> {
   const layout = layoutFor(spec);
-  const tensors = modelTensors(storedSpec(spec, layout));
+  const stored = tensorsOf(spec, layout);
   const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.most)), ...extra]);
   const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
   const divisors = ropeDivisors(spec);
   if (divisors !== undefined) await writer.write(DIVISORS, divisors);
-  await writeIdleParts(writer, tensors, spec);
-  return translating(writer, tensors, spec, layout);
+  await writeIdleParts(writer, stored, spec, layout);
+  return storingWriter(writer, stored);
 }
+
+/** The tensors of the file, those of idle parts included. */
+const tensorsOf = (spec: DecoderSpec, layout: GgufLayout): StoredTensor[] =>
+  storedTensors(storedSpec(spec, layout), ggufStorage(layout));
 
 function planTensors(spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): GgufTensorPlan[] {
   const divisors = ropeDivisors(spec);
-  const plans: GgufTensorPlan[] = modelTensors(storedSpec(spec, layout)).map((tensor) => ({
-    name: tensor.ggufName,
-    shape: tensor.shape,
-    dtype: storedDtype(tensor.shape, types.of(tensor)),
+  const plans: GgufTensorPlan[] = tensorsOf(spec, layout).map(({ name, shape, pieces }) => ({
+    name,
+    shape,
+    dtype: storedDtype(shape, types.of(pieces[0]!.tensor)),
   }));
   return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
 }
@@ -75,33 +79,11 @@ function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDt
 /** Zeros for the sublayers that the model does not have but llama.cpp needs. */
 async function writeIdleParts(
   writer: TensorWriter,
-  stored: readonly ExpectedTensor[],
+  stored: readonly StoredTensor[],
   spec: DecoderSpec,
+  layout: GgufLayout,
 ): Promise<void> {
-  const names = new Set(modelTensors(spec).map(({ name }) => name));
-  for (const { name, ggufName, shape } of stored)
-    if (!names.has(name)) await writer.write(ggufName, new Float32Array(elementCount(shape)));
-}
-
-function translating(
-  writer: TensorWriter,
-  tensors: readonly ExpectedTensor[],
-  { headDim, normOffset }: DecoderSpec,
-  { interleavedRotary }: GgufLayout,
-): TensorWriter {
-  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const translate = (name: string, values: Float32Array): [string, Float32Array] => {
-    const { role, part, ggufName, shape } = byName.get(name)!;
-    if (interleavedRotary && isRotated(role))
-      return [ggufName, interleaveHeads(values, headDim, elementCount(shape.slice(1)))];
-    return [ggufName, part === "norms" && normOffset !== 0 ? values.map((value) => value + normOffset) : values];
-  };
-  return {
-    write: async (name, values) => writer.write(...translate(name, values)),
-    writeRows: async (name, startRow, values) => {
-      const [stored, own] = translate(name, values);
-      await writer.writeRows(stored, startRow, own);
-    },
-    finish: () => writer.finish(),
-  };
+  const names = new Set(storedTensors(spec, ggufStorage(layout)).map(({ name }) => name));
+  for (const { name, shape } of stored)
+    if (!names.has(name)) await writer.write(name, new Float32Array(elementCount(shape)));
 }

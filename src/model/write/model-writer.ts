@@ -7,11 +7,15 @@ import { baseName } from "../../checkpoint/storage.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
 import { planShards, writeSafetensors } from "../../checkpoint/write-safetensors.ts";
+import { familyOf } from "../families/index.ts";
 import type { Model } from "../model.ts";
 import type { LayerWeights } from "../read-layer.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import type { LayerPosition } from "../spec/layer-index.ts";
-import { embeddingTensor, finalNormTensor, headTensor, layerTensors, modelTensors } from "../spec/tensor-names.ts";
+import { embeddingTensor, finalNormTensors, headTensor, layerTensors, positionTensor } from "../spec/tensor-names.ts";
+import { storedTensors } from "../storage/stored-tensors.ts";
+import { storingWriter } from "../storage/write-stored.ts";
+import { copySurroundings, planSurroundings, type Surroundings } from "../surroundings.ts";
 import { writeGgufModel } from "./gguf-writer.ts";
 import type { TensorTypes } from "./tensor-types.ts";
 
@@ -22,25 +26,38 @@ const TILE_BYTES = 32 * 2 ** 20;
 export class ModelWriter {
   readonly #spec: DecoderSpec;
   readonly #writer: TensorWriter;
+  /** Takes tensors by the names that they have in the files. */
+  readonly #files: TensorWriter;
   /** Names of the weight files. */
   readonly files: readonly string[];
 
-  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[]) {
+  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[], inFiles = writer) {
     this.#spec = spec;
     this.#writer = writer;
+    this.#files = inFiles;
     this.files = files;
   }
 
+  /** A folder, in which `surroundings` of the source are planned too. */
   static async create(
     output: Output,
     spec: DecoderSpec,
     types: TensorTypes<FloatDtype>,
     maxShardBytes: number,
+    surroundings?: Surroundings,
   ): Promise<ModelWriter> {
-    const tensors = modelTensors(spec).map((tensor) => ({ ...tensor, dtype: types.of(tensor) }));
-    const shards = planShards(tensors, maxShardBytes);
+    const nameOf = surroundings?.nameOf ?? ((name: string) => name);
+    const stored = storedTensors(spec, familyOf({ model_type: spec.family }).storage).map((one) => ({
+      ...one,
+      name: nameOf(one.name),
+    }));
+    const tensors = stored.map(({ name, shape, pieces }) => ({ name, shape, dtype: types.of(pieces[0]!.tensor) }));
+    const others = surroundings === undefined ? [] : planSurroundings(surroundings);
+    const shards = planShards([...tensors, ...others], maxShardBytes);
     const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];
-    return new ModelWriter(spec, await writeSafetensors(output, shards), [...shards.map(({ file }) => file), ...index]);
+    const inFiles = await writeSafetensors(output, shards);
+    const names = [...shards.map(({ file }) => file), ...index];
+    return new ModelWriter(spec, storingWriter(inFiles, stored), names, inFiles);
   }
 
   /**
@@ -64,10 +81,12 @@ export class ModelWriter {
       await this.#writer.write(name, weights[role]!.data);
   }
 
-  /** Copies embedding, final norm and head, which pruning leaves as they are. */
+  /** Copies embeddings, final norm and head, which pruning leaves as they are, and what lies around the model. */
   async copyGlobals(source: Model): Promise<void> {
-    await this.#writer.write(finalNormTensor(this.#spec).name, await source.read(finalNormTensor(source.spec).name));
+    const vectors = [...finalNormTensors(this.#spec), ...[positionTensor(this.#spec) ?? []].flat()];
+    for (const { name } of vectors) await this.#writer.write(name, await source.read(name));
     const matrices = this.#spec.tiedEmbeddings ? [embeddingTensor] : [embeddingTensor, headTensor];
+    if (source.surroundings) await copySurroundings(source.surroundings, source.checkpoint, this.#files);
     for (const tensor of matrices) await this.#copyRows(source, tensor(source.spec).name, tensor(this.#spec).name);
   }
 

@@ -2,8 +2,11 @@
 // number of heads. transformers runs it with `trust_remote_code=True`.
 import { DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { isObject, type ModelConfig } from "../config/config-fields.ts";
-import { type LayerSizes, SIZE_LISTS, sizeLists } from "../config/layer-sizes.ts";
+import { SIZE_LISTS, sizeLists, widestMlp } from "../config/layer-sizes.ts";
 import type { Family } from "../families/family.ts";
+import type { DecoderSpec, NormRole } from "../spec/decoder-spec.ts";
+import type { LayerSpec } from "../spec/parts.ts";
+import { MODULE_NAMES } from "../spec/roles.ts";
 
 const FILE = "modeling_comp";
 
@@ -27,18 +30,28 @@ export function ownAutoMap({ auto_map: autoMap }: ModelConfig): ModelConfig | un
  * The fields of config.json beyond the stock ones: the sizes of each layer, and the class that understands them, beside
  * `classes` of the model's own.
  */
-export const perLayerFields = (layers: readonly LayerSizes[], classes: ModelConfig = {}): ModelConfig => ({
+export const perLayerFields = (
+  { names }: Family,
+  layers: readonly LayerSpec[],
+  classes: ModelConfig = {},
+): ModelConfig => ({
   ...sizeLists(layers),
-  intermediate_size: Math.max(...layers.map(({ intermediateSize }) => intermediateSize)),
+  [names.intermediateSize]: widestMlp(layers),
   architectures: ["CompForCausalLM"],
   auto_map: { ...classes, AutoModelForCausalLM: `${FILE}.CompForCausalLM` },
 });
 
-/** The modelling file: the stock class of the family, each layer's attention and MLP replaced by ones of their own sizes. */
-export function renderModelingFile({ architecture, module, normNames }: Family): string {
+/** The modelling file: the stock class of the family, each layer made anew in its own sizes, absent parts replaced. */
+export function renderModelingFile(family: Family, spec: Pick<DecoderSpec, "norms">): string {
+  const { architecture, module, python } = family;
   const { intermediateSize, numAttentionHeads, numKeyValueHeads } = SIZE_LISTS;
-  const attentionNorms = pythonList(normNames.attentionNorm, normNames.attentionOutputNorm);
-  const mlpNorms = pythonList(normNames.mlpNorm, normNames.mlpOutputNorm);
+  const norms = [
+    [noHeads(family), ["attentionNorm", "attentionOutputNorm"]] as const,
+    ["width == 0", ["mlpNorm", "mlpOutputNorm"]] as const,
+  ]
+    .map(([absent, roles]) => `${pythonList(normsOf(family, spec, roles))} * (${absent})`)
+    .join(" + ");
+  const down = family.storage.modules.downProj ?? MODULE_NAMES.downProj;
   return `"""${architecture} whose layers differ in size: config.${intermediateSize}, ${numAttentionHeads} and
 ${numKeyValueHeads} say how, 0 for a part that is absent. Load with trust_remote_code=True."""
 import copy
@@ -52,10 +65,11 @@ class NoAttention(torch.nn.Module):
         super().__init__()
         self.layer_idx = layer_idx
 
-    def forward(self, hidden_states, past_key_values=None, **kwargs):
-        if past_key_values is not None:  # the first layer tells how many tokens the cache holds
+    def forward(self, hidden_states, past_key_values=None, cache=None, **kwargs):
+        cache = past_key_values if cache is None else cache
+        if cache is not None:  # the first layer tells how many tokens the cache holds
             nothing = hidden_states.new_zeros(hidden_states.shape[0], 1, hidden_states.shape[1], 1)
-            past_key_values.update(nothing, nothing, self.layer_idx)
+            cache.update(nothing, nothing, self.layer_idx)
         return torch.zeros_like(hidden_states), None
 
 
@@ -67,21 +81,60 @@ class NoMLP(torch.nn.Module):
 class CompForCausalLM(${architecture}):
     def __init__(self, config):
         super().__init__(config)
+        layers = self.${python.layers}
         sizes = zip(config.${intermediateSize}, config.${numAttentionHeads}, config.${numKeyValueHeads})
-        for index, (layer, (width, heads, key_value_heads)) in enumerate(zip(self.model.layers, sizes)):
+        for index, (width, heads, key_value_heads) in enumerate(sizes):
             own = copy.deepcopy(config)
-            own.intermediate_size, own.num_attention_heads, own.num_key_value_heads = width, heads, key_value_heads
-            layer.mlp = type(layer.mlp)(own) if width else NoMLP()
+${ownSizes(family)}
+            layer = layers[index] = type(layers[index])(own, index)
             if width and getattr(config, "${DOWN_BIAS_FIELD}", False):
-                layer.mlp.down_proj = torch.nn.Linear(width, config.hidden_size)
-            layer.self_attn = type(layer.self_attn)(own, index) if heads else NoAttention(index)
-            norms = ${attentionNorms} * (heads == 0) + ${mlpNorms} * (width == 0)
+                layer.${down} = torch.nn.Linear(width, config.${family.names.hiddenSize})
+${withoutParts(family)}            norms = ${norms}
             for norm in norms:
                 setattr(layer, norm, torch.nn.Identity())
         self.post_init()
-`;
+${python.renames ? renaming(family) : ""}`;
 }
 
-/** The names that there are, as a list in Python. */
-const pythonList = (...names: readonly (string | undefined)[]): string =>
-  `[${names.flatMap((name) => (name === undefined ? [] : `"${name}"`)).join(", ")}]`;
+const renaming = ({ architecture }: Family): string => `
+
+try:
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
+
+    renamed = get_checkpoint_conversion_mapping("${architecture}")
+    register_checkpoint_conversion_mapping("CompForCausalLM", renamed, overwrite=True)
+except ImportError:  # transformers 4 has the tensors under the names of the file
+    pass
+`;
+
+/** A part that is absent is made in some size, and then replaced. */
+function ownSizes({ names }: Family): string {
+  const sizes = [
+    `own.${names.intermediateSize} = width or 1`,
+    ...(names.headDim === null ? [] : [`own.${names.heads} = heads or config.${names.heads}`]),
+    ...(names.headDim === null || names.keyValueHeads === null
+      ? []
+      : [`own.${names.keyValueHeads} = key_value_heads or config.${names.keyValueHeads}`]),
+  ];
+  return sizes.map((line) => `            ${line}`).join("\n");
+}
+
+/** A layer whose mixer is no attention counts no heads, and keeps its mixer. */
+const noHeads = ({ python, mixers }: Family): string =>
+  mixers === undefined ? "heads == 0" : `heads == 0 and hasattr(layer, "${python.attention}")`;
+
+function withoutParts(family: Family): string {
+  const { python } = family;
+  const lines = [
+    ...(python.mlp === null ? [] : [`if width == 0:`, `    layer.${python.mlp} = NoMLP()`]),
+    `if ${noHeads(family)}:`,
+    `    layer.${python.attention} = NoAttention(index)`,
+  ];
+  return lines.map((line) => `            ${line}\n`).join("");
+}
+
+const normsOf = ({ storage }: Family, { norms }: Pick<DecoderSpec, "norms">, roles: readonly NormRole[]): string[] =>
+  roles.filter((role) => norms.includes(role)).map((role) => storage.modules[role] ?? MODULE_NAMES[role]);
+
+/** The names as a list in Python. */
+const pythonList = (names: readonly string[]): string => `[${names.map((name) => `"${name}"`).join(", ")}]`;

@@ -6,6 +6,7 @@ import type { ModelConfig } from "../config/config-fields.ts";
 import { familyOf } from "../families/index.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { sizesOf } from "../spec/parts.ts";
 import { ownAutoMap } from "./modeling-file.ts";
 import { isStock } from "./pruned-config.ts";
 
@@ -40,9 +41,9 @@ export function checkOwnCode(source: Model, spec: DecoderSpec, perLayer: boolean
 function whatNeedNotFit({ config, spec: before }: Model, spec: DecoderSpec, perLayer: boolean): string | undefined {
   if (perLayer || !isStock(spec, spec.layers)) return "layers of these sizes";
   if (JSON.stringify(spec.bias) !== JSON.stringify(before.bias)) return "the biases that recovery adds";
-  const { numAttentionHeads: heads } = spec.layers[0]!;
   const statesHeadDim = (config.head_dim ?? undefined) !== undefined;
-  return heads === before.layers[0]!.numAttentionHeads || statesHeadDim ? undefined : "fewer heads of the same size";
+  const heads = ({ layers }: DecoderSpec): number => sizesOf(layers[0]!).numAttentionHeads;
+  return heads(spec) === heads(before) || statesHeadDim ? undefined : "fewer heads of the same size";
 }
 
 /** A class is `module.Class` of a file in the folder, or `owner/name--module.Class` of one on the hub. */

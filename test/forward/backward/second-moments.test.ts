@@ -3,6 +3,7 @@ import { givenLabels } from "../../../src/forward/backward/labels.ts";
 import { type LayerMoments, secondMoments } from "../../../src/forward/backward/second-moments.ts";
 import { LayerRunner } from "../../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
+import { resized } from "../../../src/model/spec/parts.ts";
 import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { scratchFolder } from "../../../src/node/scratch-folder.ts";
@@ -71,7 +72,7 @@ test("a part that is absent has the gradients of one that writes zeros", async (
     [2, { intermediateSize: 0 }],
   ]);
   const without = await fisherFactors("llama", (model) => {
-    const layers = model.spec.layers.map((layer, index) => ({ ...layer, ...absent.get(index) }));
+    const layers = model.spec.layers.map((layer, index) => resized(layer, absent.get(index)!));
     return { ...model, spec: { ...model.spec, layers } };
   });
   const SILENT = /layers\.(0|1)\.self_attn\.o_proj|layers\.(0|2)\.mlp\.down_proj/;

@@ -4,7 +4,9 @@ import { LayerRunner } from "../../../src/forward/run/layer-runner.ts";
 import { gatherColumns } from "../../../src/linalg/gather.ts";
 import { openModel } from "../../../src/model/model.ts";
 import { readLayer } from "../../../src/model/read-layer.ts";
+import { normsOutputs } from "../../../src/model/spec/decoder-spec.ts";
 import { layerIndices } from "../../../src/model/spec/layer-index.ts";
+import { resized, sizesOf } from "../../../src/model/spec/parts.ts";
 import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { headElements, takeHeads } from "../../../src/prune/heads.ts";
@@ -21,9 +23,10 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
       const runner = new LayerRunner(nodeBackend(1), spec);
       const windows = { ids: Int32Array.from(expectedLogits(family).ids.flat()), count: 2, length: 24 };
       const layer = await readLayer(model, layerIndices(spec)[0]!);
-      const { sizes, weights } = layer;
+      const sizes = sizesOf(layer.sizes);
+      const { weights } = layer;
       const states = await embed(model, windows);
-      const wanted = { tokenScale: spec.sandwichNorms, holdsOut: false, keepsInputs: true };
+      const wanted = { tokenScale: normsOutputs(spec), holdsOut: false, keepsInputs: true };
       const { inputs } = await runner.projectionStatistics(name, layer, states, wanted);
       const group = sizes.numAttentionHeads / sizes.numKeyValueHeads;
       const heads = Int32Array.from({ length: group }, (_, i) => i); // those of the first key-value head
@@ -39,7 +42,7 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
       const cutSizes =
         name === "mlp" ? { intermediateSize: kept.length } : { numAttentionHeads: group, numKeyValueHeads: 1 };
       const whole = states.copy();
-      const cutLayer = { sizes: { ...sizes, ...cutSizes }, weights: cut };
+      const cutLayer = { sizes: resized(layer.sizes, cutSizes), weights: cut };
       await runner.sublayer(name, cutLayer, whole);
       await runner.project(name, cutLayer, { batches: inputs!, kept }, states);
       for (const [i, value] of states.all.entries()) expect(value).toBeCloseTo(whole.all[i]!, 4);

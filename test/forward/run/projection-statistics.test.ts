@@ -7,6 +7,7 @@ import type { ProjectionStatistics } from "../../../src/linalg/projection.ts";
 import { referenceGemm } from "../../../src/linalg/reference-gemm.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
 import { type DecoderLayer, readLayer } from "../../../src/model/read-layer.ts";
+import { normsOutputs } from "../../../src/model/spec/decoder-spec.ts";
 import { layerIndices } from "../../../src/model/spec/layer-index.ts";
 import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
@@ -47,7 +48,7 @@ function disturb(states: ResidentStates): ResidentStates {
 describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
   test.each(["attention", "mlp"] as const)("the drift at the %s projection leads a disturbed stream back", (name) =>
     withLayer(family, async (model, runner, layer) => {
-      const wanted = { tokenScale: model.spec.sandwichNorms, holdsOut: false, keepsInputs: false };
+      const wanted = { tokenScale: normsOutputs(model.spec), holdsOut: false, keepsInputs: false };
       const run = async (states: ResidentStates, used = layer) => {
         await runner.sublayer(name, used, states);
         return states;
@@ -82,7 +83,7 @@ test("Gram matrix and mean are those of what enters the projection, and nothing 
     expect(states.all).toEqual(before);
     const [{ data, shape }] = [inputs![0]!];
     const [tokens, size] = shape as [number, number];
-    expect([tokens, size, statistics.tokenCount]).toEqual([48, layer.sizes.intermediateSize, 48]);
+    expect([tokens, size, statistics.tokenCount]).toEqual([48, layer.sizes.channel!.intermediateSize, 48]);
     const sum = (term: (at: number) => number) =>
       Array.from({ length: tokens }, (_, t) => term(t * size)).reduce((a, b) => a + b);
     for (const j of [0, 7, size - 1]) {
@@ -100,7 +101,7 @@ test.each(["llama-bias", "gemma3"])("%s: what is held out is a part of the whole
     const find = async (first: number, count: number, holdsOut: boolean): Promise<ProjectionStatistics> => {
       const target = await statesOf(model, family, first, count);
       await runner.sublayer("mlp", layer, target);
-      const wanted = { tokenScale: model.spec.sandwichNorms, target, holdsOut, keepsInputs: false };
+      const wanted = { tokenScale: normsOutputs(model.spec), target, holdsOut, keepsInputs: false };
       const states = disturb(await statesOf(model, family, first, count));
       return (await runner.projectionStatistics("mlp", layer, states, wanted)).statistics;
     };

@@ -1,29 +1,37 @@
 import { describe, expect, test } from "vitest";
 import { ConfigFields, type ModelConfig } from "../../../src/model/config/config-fields.ts";
+import { LLAMA_FIELDS } from "../../../src/model/config/field-names.ts";
 import { areAlike, parseLayerSizes, sizeFields, sizeLists } from "../../../src/model/config/layer-sizes.ts";
+import { resized } from "../../../src/model/spec/parts.ts";
+import { tinySpec } from "../../helpers/specs.ts";
 
 const sizes = (intermediateSize: number, numAttentionHeads: number, numKeyValueHeads: number) => ({
   intermediateSize,
   numAttentionHeads,
   numKeyValueHeads,
 });
-const parse = (config: ModelConfig, count = 2) => parseLayerSizes(new ConfigFields(config, "config.json"), count);
+/** A layer of these sizes. */
+const layer = (...all: Parameters<typeof sizes>) => resized(tinySpec("llama").layers[0]!, sizes(...all));
+const parse = (config: ModelConfig, count = 2) => {
+  const fields = new ConfigFields(config, "config.json");
+  return parseLayerSizes(fields, LLAMA_FIELDS, count, fields.size("intermediate_size", 1000));
+};
 
 describe("the sizes of layers", () => {
   test("are one number where all agree, a list beside the largest where they do not", () => {
     const layers = [sizes(64, 4, 2), sizes(0, 4, 1)];
-    expect(sizeFields(layers)).toEqual({
+    expect(sizeFields(LLAMA_FIELDS, layers)).toEqual({
       intermediate_size: 64,
       intermediate_sizes: [64, 0],
       num_attention_heads: 4,
       num_key_value_heads: 2,
       key_value_heads: [2, 1],
     });
-    expect(parse(sizeFields(layers))).toEqual(layers);
+    expect(parse(sizeFields(LLAMA_FIELDS, layers))).toEqual(layers);
   });
 
   test("may all be listed", () => {
-    expect(sizeLists([sizes(64, 4, 2), sizes(32, 0, 0)])).toEqual({
+    expect(sizeLists([layer(64, 4, 2), layer(32, 0, 0)])).toEqual({
       intermediate_sizes: [64, 32],
       attention_heads: [4, 0],
       key_value_heads: [2, 0],
@@ -35,10 +43,10 @@ describe("the sizes of layers", () => {
   });
 
   test("are alike when they are equal and no part is absent", () => {
-    expect(areAlike([sizes(64, 4, 2), sizes(64, 4, 2)])).toBe(true);
-    expect(areAlike([sizes(64, 4, 2), sizes(64, 4, 1)])).toBe(false);
-    expect(areAlike([sizes(0, 4, 2), sizes(0, 4, 2)])).toBe(false);
-    expect(areAlike([sizes(64, 0, 0)])).toBe(false);
+    expect(areAlike([layer(64, 4, 2), layer(64, 4, 2)])).toBe(true);
+    expect(areAlike([layer(64, 4, 2), layer(64, 4, 1)])).toBe(false);
+    expect(areAlike([layer(0, 4, 2), layer(0, 4, 2)])).toBe(false);
+    expect(areAlike([layer(64, 0, 0)])).toBe(false);
   });
 
   test.each<[string, ModelConfig, string]>([

@@ -2,6 +2,9 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { CompError } from "../../../src/errors.ts";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
+import { FAMILIES } from "../../../src/model/families/index.ts";
+import { type DecoderSpec, SANDWICH_NORMS } from "../../../src/model/spec/decoder-spec.ts";
+import { attentionOf, sizesOf } from "../../../src/model/spec/parts.ts";
 
 const fixture = (name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(new URL(`../../fixtures/tiny/${name}/config.json`, import.meta.url), "utf8"));
@@ -49,6 +52,8 @@ function refusal(config: Record<string, unknown>): { kind: string; message: stri
   throw new Error("the configuration was accepted");
 }
 
+const ropeOf = ({ layers }: DecoderSpec, index: number) => attentionOf(layers[index]!)?.rope;
+
 describe("a configuration that transformers 5 wrote", () => {
   test("of a Llama becomes its sizes, plain rotary embedding and SiLU", () => {
     const spec = parseConfig(fixture("llama"));
@@ -67,11 +72,15 @@ describe("a configuration that transformers 5 wrote", () => {
     expect(spec.attentionScale).toBeCloseTo(1 / Math.sqrt(8), 15);
     expect(spec.layers).toHaveLength(3);
     expect(spec.layers[2]).toEqual({
-      intermediateSize: 80,
-      numAttentionHeads: 4,
-      numKeyValueHeads: 2,
-      slidingWindow: undefined,
-      rope: { kind: "default", theta: 10000 },
+      type: "full_attention",
+      mixer: {
+        kind: "attention",
+        numAttentionHeads: 4,
+        numKeyValueHeads: 2,
+        slidingWindow: undefined,
+        rope: { kind: "default", theta: 10000 },
+      },
+      channel: { kind: "mlp", intermediateSize: 80 },
     });
   });
 
@@ -86,11 +95,11 @@ describe("a configuration that transformers 5 wrote", () => {
   });
 
   test("of a Mistral gives every layer its sliding window", () => {
-    expect(parseConfig(fixture("mistral")).layers.map((layer) => layer.slidingWindow)).toEqual([8, 8, 8]);
+    expect(parseConfig(fixture("mistral")).layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([8, 8, 8]);
   });
 
   test("of a Qwen 2 whose window is not used has no window", () => {
-    expect(parseConfig(fixture("qwen2")).layers.map((layer) => layer.slidingWindow)).toEqual([
+    expect(parseConfig(fixture("qwen2")).layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([
       undefined,
       undefined,
       undefined,
@@ -98,7 +107,7 @@ describe("a configuration that transformers 5 wrote", () => {
   });
 
   test("carries llama3 and linear scaling in rope_parameters", () => {
-    expect(parseConfig(fixture("llama3-rope")).layers[0]!.rope).toEqual({
+    expect(ropeOf(parseConfig(fixture("llama3-rope")), 0)).toEqual({
       kind: "llama3",
       theta: 500000,
       factor: 8,
@@ -106,7 +115,7 @@ describe("a configuration that transformers 5 wrote", () => {
       highFreqFactor: 4,
       originalMaxPositionEmbeddings: 32,
     });
-    expect(parseConfig(fixture("linear-rope")).layers[0]!.rope).toEqual({ kind: "linear", theta: 10000, factor: 4 });
+    expect(ropeOf(parseConfig(fixture("linear-rope")), 0)).toEqual({ kind: "linear", theta: 10000, factor: 4 });
   });
 
   test("of a Gemma 3 nests rotary parameters per layer type", () => {
@@ -119,8 +128,8 @@ describe("a configuration that transformers 5 wrote", () => {
         sliding_attention: { rope_theta: 20000, rope_type: "default" },
       },
     });
-    expect(spec.layers[0]).toMatchObject({ slidingWindow: 512, rope: { kind: "default", theta: 20000 } });
-    expect(spec.layers[1]).toMatchObject({
+    expect(attentionOf(spec.layers[0]!)).toMatchObject({ slidingWindow: 512, rope: { kind: "default", theta: 20000 } });
+    expect(attentionOf(spec.layers[1]!)).toMatchObject({
       slidingWindow: undefined,
       rope: { kind: "linear", theta: 1000000, factor: 8 },
     });
@@ -130,22 +139,22 @@ describe("a configuration that transformers 5 wrote", () => {
 describe("a configuration that transformers 4 wrote", () => {
   test("gives rope_theta and rope_scaling, whose kind was once called type", () => {
     const spec = parseConfig({ ...llama, rope_theta: 500000, rope_scaling: { type: "linear", factor: 2 } });
-    expect(spec.layers[0]!.rope).toEqual({ kind: "linear", theta: 500000, factor: 2 });
+    expect(ropeOf(spec, 0)).toEqual({ kind: "linear", theta: 500000, factor: 2 });
   });
 
   test("leaves out what equals the family's defaults", () => {
     expect(parseConfig(llama)).toMatchObject({ normEpsilon: 1e-6, activation: "silu", maxPositionEmbeddings: 2048 });
-    expect(parseConfig({ ...llama, num_key_value_heads: null }).layers[0]!.numKeyValueHeads).toBe(4);
-    expect(parseConfig({ ...llama, model_type: "mistral" }).layers[0]!.slidingWindow).toBe(4096);
+    expect(parseConfig({ ...llama, num_key_value_heads: null }).layers.map(sizesOf)[0]!.numKeyValueHeads).toBe(4);
+    expect(parseConfig({ ...llama, model_type: "mistral" }).layers.map(attentionOf)[0]!.slidingWindow).toBe(4096);
     expect(
-      parseConfig({ ...llama, model_type: "mistral", sliding_window: null }).layers[0]!.slidingWindow,
+      parseConfig({ ...llama, model_type: "mistral", sliding_window: null }).layers.map(attentionOf)[0]!.slidingWindow,
     ).toBeUndefined();
   });
 
   test("of a Qwen 2 gives windows from layer max_window_layers on", () => {
     const windowed = { use_sliding_window: true, sliding_window: 16, max_window_layers: 1 };
     const spec = parseConfig({ ...llama, model_type: "qwen2", ...windowed });
-    expect(spec.layers.map((layer) => layer.slidingWindow)).toEqual([undefined, 16, 16]);
+    expect(spec.layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([undefined, 16, 16]);
   });
 
   test("of a Gemma 3 gives five of six layers a window and their own rotary base", () => {
@@ -154,14 +163,23 @@ describe("a configuration that transformers 4 wrote", () => {
       activation: "gelu-tanh",
       tiedEmbeddings: true,
       normOffset: 1,
-      queryKeyNorm: true,
-      sandwichNorms: true,
+      queryKeyNorm: "head",
+      norms: SANDWICH_NORMS,
       attentionScale: 1 / 16,
       embeddingScale: Math.sqrt(1152),
     });
-    expect(spec.layers.map((layer) => layer.slidingWindow)).toEqual([512, 512, 512, 512, 512, undefined, 512, 512]);
-    expect(spec.layers[5]!.rope).toEqual({ kind: "default", theta: 1000000 });
-    expect(spec.layers[6]!.rope).toEqual({ kind: "default", theta: 10000 });
+    expect(spec.layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([
+      512,
+      512,
+      512,
+      512,
+      512,
+      undefined,
+      512,
+      512,
+    ]);
+    expect(ropeOf(spec, 5)).toEqual({ kind: "default", theta: 1000000 });
+    expect(ropeOf(spec, 6)).toEqual({ kind: "default", theta: 10000 });
   });
 });
 
@@ -172,9 +190,9 @@ describe("refused with its reason is", () => {
     ["a mixture of experts", { model_type: "mixtral", num_local_experts: 8 }, /mixture of experts/],
     ["an AWQ or GPTQ folder", { quantization_config: { quant_method: "awq" } }, /weights are quantized/],
     ["partial rotary embedding", { partial_rotary_factor: 0.5 }, /partial rotary/],
-    ["YaRN", { rope_scaling: { rope_type: "yarn", factor: 4 } }, /of kind "yarn"/],
+    ["another rotary embedding", { rope_scaling: { rope_type: "xpos", factor: 4 } }, /of kind "xpos"/],
     ["capped attention scores", { attn_logit_softcapping: 50 }, /caps its attention scores/],
-    ["an unknown activation", { hidden_act: "relu2" }, /hidden_act "relu2"/],
+    ["an unknown activation", { hidden_act: "mish" }, /hidden_act "mish"/],
     ["heads of an odd size", { head_dim: 7 }, /heads of 7 elements/],
   ])("%s", (_, fields, message) => {
     expect(refusal({ ...llama, ...fields })).toMatchObject({
@@ -200,6 +218,8 @@ describe("refused with its reason is", () => {
   });
 
   test("every unknown family together with the list of known ones", () => {
-    expect(refusal({ model_type: "mystery" }).hint).toBe("supported: llama, mistral, qwen2, gemma3_text");
+    expect(refusal({ model_type: "mystery" }).hint).toBe(
+      `supported: ${FAMILIES.map(({ modelType }) => modelType).join(", ")}`,
+    );
   });
 });

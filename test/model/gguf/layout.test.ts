@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
 import { layoutFor, layoutOf, storedSpec } from "../../../src/model/gguf/layout.ts";
-import type { DecoderSpec, LayerSpec } from "../../../src/model/spec/decoder-spec.ts";
+import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
+import { type LayerSizes, resized, sizesOf } from "../../../src/model/spec/parts.ts";
 import { countingTensors, memoryCheckpoint } from "../memory-checkpoint.ts";
 
 const specOf = (family: string, more: object = {}): DecoderSpec =>
@@ -15,9 +16,9 @@ const specOf = (family: string, more: object = {}): DecoderSpec =>
     vocab_size: 10,
     ...more,
   });
-const withLayers = (spec: DecoderSpec, ...changes: Partial<LayerSpec>[]): DecoderSpec => ({
+const withLayers = (spec: DecoderSpec, ...changes: Partial<LayerSizes>[]): DecoderSpec => ({
   ...spec,
-  layers: spec.layers.map((layer, index) => ({ ...layer, ...changes[index] })),
+  layers: spec.layers.map((layer, index) => resized(layer, changes[index] ?? {})),
 });
 const file = (architecture: string, ...names: string[]) =>
   memoryCheckpoint(countingTensors(Object.fromEntries(names.map((name) => [name, [1]]))), {
@@ -67,14 +68,13 @@ describe("a model becomes a GGUF file", () => {
     ["another activation", specOf("llama", { hidden_act: "gelu" }), "llama.cpp's llama does not know the activation"],
     [
       "Llama 3's rotary scaling in a Qwen 2",
-      withLayers(specOf("qwen2"), {
-        rope: {
-          kind: "llama3",
-          theta: 1e4,
+      specOf("qwen2", {
+        rope_scaling: {
+          rope_type: "llama3",
           factor: 8,
-          lowFreqFactor: 1,
-          highFreqFactor: 4,
-          originalMaxPositionEmbeddings: 8192,
+          low_freq_factor: 1,
+          high_freq_factor: 4,
+          original_max_position_embeddings: 8192,
         },
       }),
       "llama.cpp's qwen2 does not know Llama 3's rotary scaling",
@@ -86,7 +86,7 @@ describe("a model becomes a GGUF file", () => {
     const spec = withLayers(specOf("llama"), { ...none, intermediateSize: 0 }, none);
     const { layers } = storedSpec(spec, layoutFor(spec));
     // heads in the first layer only, an MLP of 32 zero neurons in all
-    expect(layers[0]).toMatchObject({ numAttentionHeads: 1, numKeyValueHeads: 1, intermediateSize: 32 });
-    expect(layers[1]).toMatchObject({ ...none, intermediateSize: 24 });
+    expect(sizesOf(layers[0]!)).toEqual({ numAttentionHeads: 1, numKeyValueHeads: 1, intermediateSize: 32 });
+    expect(sizesOf(layers[1]!)).toEqual({ ...none, intermediateSize: 24 });
   });
 });

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Checkpoint, MetadataValue } from "../../../src/checkpoint/checkpoint.ts";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
+import { ggufStorage } from "../../../src/model/gguf/names.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
-import { modelTensors } from "../../../src/model/spec/tensor-names.ts";
+import { attentionOf } from "../../../src/model/spec/parts.ts";
+import { storedTensors } from "../../../src/model/storage/stored-tensors.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "../memory-checkpoint.ts";
 
 /** Keys as llama.cpp's convert_hf_to_gguf.py writes them. */
@@ -37,7 +39,12 @@ const llama = {
 };
 
 const ggufShapes = (config: Record<string, unknown>): Record<string, readonly number[]> =>
-  Object.fromEntries(modelTensors(parseConfig(config)).map(({ ggufName, shape }) => [ggufName, shape]));
+  Object.fromEntries(
+    storedTensors(parseConfig(config), ggufStorage({ interleavedRotary: false })).map(({ name, shape }) => [
+      name,
+      shape,
+    ]),
+  );
 
 function gguf(
   config: Record<string, unknown>,
@@ -117,7 +124,11 @@ describe("a GGUF of architecture llama", () => {
     const fields = header("llama", { "rope.freq_base": 500000 });
     const divisors = { "rope_freqs.weight": { shape: [4], data: Float32Array.of(1, 1, 2.69452969, 8) } };
     const { spec } = await open(llama, fields, divisors);
-    expect(spec.layers[0]!.rope).toMatchObject({ kind: "llama3", factor: 8, originalMaxPositionEmbeddings: 8192 });
+    expect(attentionOf(spec.layers[0]!)!.rope).toMatchObject({
+      kind: "llama3",
+      factor: 8,
+      originalMaxPositionEmbeddings: 8192,
+    });
     await expect(
       open(llama, fields, { "rope_freqs.weight": { shape: [4], data: Float32Array.of(1, 3, 5, 8) } }),
     ).rejects.toThrow("scales its rotary embedding in a way that is not supported");
@@ -125,7 +136,11 @@ describe("a GGUF of architecture llama", () => {
 
   test("may scale its rotary embedding linearly", async () => {
     const scaled = header("llama", { "rope.scaling.type": "linear", "rope.scaling.factor": 4 });
-    expect((await open(llama, scaled)).spec.layers[0]!.rope).toEqual({ kind: "linear", theta: 10000, factor: 4 });
+    expect(attentionOf((await open(llama, scaled)).spec.layers[0]!)!.rope).toEqual({
+      kind: "linear",
+      theta: 10000,
+      factor: 4,
+    });
   });
 });
 
@@ -150,8 +165,8 @@ describe("a GGUF of architecture gemma3", () => {
 
   test("has windows in five of six layers and a smaller rotary base there", async () => {
     const { spec, config } = await open(gemma3, header("gemma3", { ...fields, "rope.freq_base": 1000000 }));
-    expect(spec.layers.map((layer) => layer.slidingWindow)).toEqual([32, 32, 32, 32, 32, undefined, 32]);
-    expect(spec.layers.map((layer) => layer.rope.theta)).toEqual([1e4, 1e4, 1e4, 1e4, 1e4, 1e6, 1e4]);
+    expect(spec.layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([32, 32, 32, 32, 32, undefined, 32]);
+    expect(spec.layers.map((layer) => attentionOf(layer)?.rope?.theta)).toEqual([1e4, 1e4, 1e4, 1e4, 1e4, 1e6, 1e4]);
     expect(spec.attentionScale).toBeCloseTo(12 ** -0.5, 15);
     expect(config).toMatchObject({ model_type: "gemma3_text", hidden_activation: "gelu_pytorch_tanh" });
   });
@@ -159,7 +174,15 @@ describe("a GGUF of architecture gemma3", () => {
   test("may list which layers have a window", async () => {
     const listed = { ...fields, "attention.sliding_window_pattern": [true, false, true, true, false, true, false] };
     const { spec } = await open(gemma3, header("gemma3", listed));
-    expect(spec.layers.map((layer) => layer.slidingWindow)).toEqual([32, undefined, 32, 32, undefined, 32, undefined]);
+    expect(spec.layers.map((layer) => attentionOf(layer)?.slidingWindow)).toEqual([
+      32,
+      undefined,
+      32,
+      32,
+      undefined,
+      32,
+      undefined,
+    ]);
   });
 
   test("stores norms with their offset of 1 added", async () => {
@@ -167,7 +190,7 @@ describe("a GGUF of architecture gemma3", () => {
     const model = await openModel(checkpoint);
     for (const [name, ggufName] of [
       ["model.layers.2.self_attn.q_norm.weight", "blk.2.attn_q_norm.weight"],
-      ["model.layers.2.post_feedforward_layernorm.weight", "blk.2.post_ffw_norm.weight"],
+      ["model.layers.2.mlp_output_layernorm.weight", "blk.2.post_ffw_norm.weight"],
       ["model.norm.weight", "output_norm.weight"],
     ] as const)
       expect(await model.read(name)).toEqual((await checkpoint.read(ggufName)).map((value) => value - 1));

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
 import { ropeDivisors, ropeHeader } from "../../../src/model/gguf/rope.ts";
-import type { RopeSpec } from "../../../src/model/spec/decoder-spec.ts";
+import { attentionOf } from "../../../src/model/spec/parts.ts";
+import type { RopeSpec } from "../../../src/model/spec/rope.ts";
 
 const specWith = (rope_scaling: object | null) =>
   parseConfig({
@@ -40,5 +41,5 @@ test.each<[RopeSpec, object]>([
     { kind: "linear", theta: 1e4, factor: 2 },
     { "rope.scaling.type": ["string", "linear"], "rope.scaling.factor": ["f32", 2] },
   ],
-  [specWith(LLAMA3).layers[0]!.rope, { "rope.scaling.original_context_length": ["u32", 8192] }],
+  [attentionOf(specWith(LLAMA3).layers[0]!)!.rope!, { "rope.scaling.original_context_length": ["u32", 8192] }],
 ])("%# has its keys in the header", (rope, header) => expect(ropeHeader(rope)).toEqual(header));

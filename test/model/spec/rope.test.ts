@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RopeSpec } from "../../../src/model/spec/decoder-spec.ts";
+import type { RopeSpec } from "../../../src/model/spec/rope.ts";
 import { inverseFrequencies, rotaryTable } from "../../../src/model/spec/rope.ts";
 
 // Expected numbers: transformers 5.24.0, in Python

@@ -1,7 +1,16 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
-import { headTensor, layerTensors, modelTensors } from "../../../src/model/spec/tensor-names.ts";
+import { familyOf } from "../../../src/model/families/index.ts";
+import { ggufStorage } from "../../../src/model/gguf/names.ts";
+import { resized } from "../../../src/model/spec/parts.ts";
+import { headTensor, layerTensors } from "../../../src/model/spec/tensor-names.ts";
+import {
+  LLAMA_STORAGE,
+  placesByName,
+  type StorageRule,
+  storedTensors,
+} from "../../../src/model/storage/stored-tensors.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 
 const path = (name: string): string => new URL(`../../fixtures/tiny/${name}`, import.meta.url).pathname;
@@ -24,7 +33,7 @@ describe.each(FIXTURES)("the tensors expected of %s", (name) => {
     const checkpoint = await openPath(path(name));
     const written = [...checkpoint.tensors.values()].map((tensor) => [tensor.name, tensor.shape]);
     await checkpoint.close();
-    const expected = modelTensors(specOf(name)).map((tensor) => [tensor.name, tensor.shape]);
+    const expected = storedTensors(specOf(name), LLAMA_STORAGE).map((tensor) => [tensor.name, tensor.shape]);
     expect(Object.fromEntries(expected)).toEqual(Object.fromEntries(written));
     expect(expected).toHaveLength(written.length);
   });
@@ -45,22 +54,35 @@ const gemma3 = parseConfig({
 
 test("a layer with sandwich norms names each norm by what it does", () => {
   const norms = layerTensors(gemma3, 1).filter(({ part }) => part === "norms");
-  expect(norms.map(({ role, name, ggufName }) => [role, name, ggufName])).toEqual([
-    ["attentionNorm", "model.layers.1.input_layernorm.weight", "blk.1.attn_norm.weight"],
-    ["qNorm", "model.layers.1.self_attn.q_norm.weight", "blk.1.attn_q_norm.weight"],
-    ["kNorm", "model.layers.1.self_attn.k_norm.weight", "blk.1.attn_k_norm.weight"],
-    ["attentionOutputNorm", "model.layers.1.post_attention_layernorm.weight", "blk.1.post_attention_norm.weight"],
-    ["mlpNorm", "model.layers.1.pre_feedforward_layernorm.weight", "blk.1.ffn_norm.weight"],
-    ["mlpOutputNorm", "model.layers.1.post_feedforward_layernorm.weight", "blk.1.post_ffw_norm.weight"],
+  const { storage } = familyOf({ model_type: "gemma3_text" });
+  const namesIn = (rule: StorageRule) => {
+    const stored = placesByName(storedTensors(gemma3, rule));
+    return norms.map(({ name }) => stored.get(name)![0]!.stored.name);
+  };
+  expect(norms.map(({ role }) => role)).toEqual([
+    "attentionNorm",
+    "qNorm",
+    "kNorm",
+    "attentionOutputNorm",
+    "mlpNorm",
+    "mlpOutputNorm",
   ]);
-});
-
-test("in a Llama the norm before the MLP is called post_attention_layernorm", () => {
-  const norm = layerTensors(specOf("llama"), 0).find(({ role }) => role === "mlpNorm")!;
-  expect(norm).toMatchObject({
-    name: "model.layers.0.post_attention_layernorm.weight",
-    ggufName: "blk.0.ffn_norm.weight",
-  });
+  expect(namesIn(storage)).toEqual([
+    "model.layers.1.input_layernorm.weight",
+    "model.layers.1.self_attn.q_norm.weight",
+    "model.layers.1.self_attn.k_norm.weight",
+    "model.layers.1.post_attention_layernorm.weight",
+    "model.layers.1.pre_feedforward_layernorm.weight",
+    "model.layers.1.post_feedforward_layernorm.weight",
+  ]);
+  expect(namesIn(ggufStorage({ interleavedRotary: false }))).toEqual([
+    "blk.1.attn_norm.weight",
+    "blk.1.attn_q_norm.weight",
+    "blk.1.attn_k_norm.weight",
+    "blk.1.post_attention_norm.weight",
+    "blk.1.ffn_norm.weight",
+    "blk.1.post_ffw_norm.weight",
+  ]);
 });
 
 test("the head is lm_head, or the embedding where the two are tied", () => {
@@ -70,7 +92,7 @@ test("the head is lm_head, or the embedding where the two are tied", () => {
 
 test("a sublayer of width 0 has no tensors", () => {
   const spec = specOf("llama");
-  const without = (change: object) => ({ ...spec, layers: [{ ...spec.layers[0]!, ...change }] });
+  const without = (change: object) => ({ ...spec, layers: [resized(spec.layers[0]!, change)] });
   expect(layerTensors(without({ intermediateSize: 0 }), 0).map(({ role }) => role)).toEqual([
     "attentionNorm",
     "qProj",

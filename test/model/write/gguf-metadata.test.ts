@@ -5,7 +5,8 @@ import type { GgufMetadata } from "../../../src/checkpoint/write-gguf.ts";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
 import { layoutFor } from "../../../src/model/gguf/layout.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
-import type { DecoderSpec, LayerSpec } from "../../../src/model/spec/decoder-spec.ts";
+import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
+import { type LayerSizes, resized } from "../../../src/model/spec/parts.ts";
 import { modelTensors } from "../../../src/model/spec/tensor-names.ts";
 import { ggufMetadata } from "../../../src/model/write/gguf-metadata.ts";
 import { countingTensors, memoryCheckpoint } from "../memory-checkpoint.ts";
@@ -32,9 +33,9 @@ function folder(): Checkpoint {
 }
 
 /** The metadata of the folder's model with `changes` to its layers. */
-async function metadata(...changes: Partial<LayerSpec>[]): Promise<GgufMetadata> {
+async function metadata(...changes: Partial<LayerSizes>[]): Promise<GgufMetadata> {
   const source: Model = await openModel(folder());
-  const layers = source.spec.layers.map((layer, index) => ({ ...layer, ...changes[index] }));
+  const layers = source.spec.layers.map((layer, index) => resized(layer, changes[index] ?? {}));
   const spec: DecoderSpec = { ...source.spec, layers };
   return ggufMetadata(source, spec, layoutFor(spec), "F16");
 }
@@ -84,7 +85,7 @@ describe("the metadata of a model from a GGUF file", () => {
     };
     const spec = {
       ...source.spec,
-      layers: source.spec.layers.map((layer, i) => ({ ...layer, intermediateSize: 8 + i })),
+      layers: source.spec.layers.map((layer, i) => resized(layer, { intermediateSize: 8 + i })),
     };
     const found = await ggufMetadata({ ...source, checkpoint }, spec, layoutFor(spec), "F32");
     expect(new TextDecoder().decode(found.get("deci.own"))).toBe("stored llama.own");

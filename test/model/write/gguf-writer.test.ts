@@ -4,7 +4,8 @@ import type { Checkpoint } from "../../../src/checkpoint/checkpoint.ts";
 import type { WritableDtype } from "../../../src/checkpoint/dtype.ts";
 import { generateTokens } from "../../../src/forward/decode/generate.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
-import type { DecoderSpec, LayerSpec } from "../../../src/model/spec/decoder-spec.ts";
+import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
+import { type LayerSizes, resized } from "../../../src/model/spec/parts.ts";
 import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { openTokenizer } from "../../../src/tokenizer/tokenizer.ts";
@@ -75,9 +76,9 @@ describe("the demo model as GGUF is the same model to llama.cpp", () => {
 });
 
 /** The demo model with layers of different widths; 0 leaves a part out. */
-const cutSpec = (spec: DecoderSpec, sizes: Record<number, Partial<LayerSpec>>): DecoderSpec => ({
+const cutSpec = (spec: DecoderSpec, sizes: Record<number, Partial<LayerSizes>>): DecoderSpec => ({
   ...spec,
-  layers: spec.layers.map((layer, index) => ({ ...layer, intermediateSize: 512 - 48 * index, ...sizes[index] })),
+  layers: spec.layers.map((layer, index) => resized(layer, { intermediateSize: 512 - 48 * index, ...sizes[index] })),
 });
 const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
 const NO_MLP = { intermediateSize: 0 };
@@ -97,7 +98,7 @@ describe("layers of different widths become architecture deci", () => {
     },
   );
 
-  test.each<[string, Record<number, Partial<LayerSpec>>]>([
+  test.each<[string, Record<number, Partial<LayerSizes>>]>([
     ["a layer without MLP", { 4: NO_MLP }],
     ["a last layer without MLP", { 7: NO_MLP }],
     ["a last layer without attention", { 7: NO_ATTENTION }],
@@ -158,7 +159,7 @@ describe("llama.cpp computes the logits of transformers from the GGUF of", () =>
 
   test("qwen2 as deci, whose biases of q, k and v stay", async () => {
     const source = await open(withTokenizer(await openPath(tinyPath("qwen2"))));
-    const layers = source.spec.layers.map((layer, index) => ({ ...layer, intermediateSize: 80 - 16 * index }));
+    const layers = source.spec.layers.map((layer, index) => resized(layer, { intermediateSize: 80 - 16 * index }));
     const path = newFile();
     await copyToGguf(source, path, "F32", { ...source.spec, layers });
     const model = await open(path);

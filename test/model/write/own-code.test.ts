@@ -3,6 +3,7 @@ import { parseConfig } from "../../../src/model/config/parse-config.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
 import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { layerIndices } from "../../../src/model/spec/layer-index.ts";
+import { resized } from "../../../src/model/spec/parts.ts";
 import { modelTensors } from "../../../src/model/spec/tensor-names.ts";
 import { checkOwnCode } from "../../../src/model/write/own-code.ts";
 import { prunedConfig } from "../../../src/model/write/pruned-config.ts";
@@ -24,11 +25,11 @@ async function model(fields: object = { auto_map: OWN }): Promise<Model> {
 type Change = (spec: DecoderSpec) => DecoderSpec;
 const narrower: Change = (spec) => ({
   ...spec,
-  layers: spec.layers.map((layer) => ({ ...layer, intermediateSize: 8 })),
+  layers: spec.layers.map((layer) => resized(layer, { intermediateSize: 8 })),
 });
 const fewerHeads: Change = (spec) => ({
   ...spec,
-  layers: spec.layers.map((layer) => ({ ...layer, numAttentionHeads: 2, numKeyValueHeads: 2 })),
+  layers: spec.layers.map((layer) => resized(layer, { numAttentionHeads: 2, numKeyValueHeads: 2 })),
 });
 
 const configOf = (source: Model, spec: DecoderSpec) =>
@@ -52,7 +53,7 @@ test.each<[string, Change, boolean, string]>([
   ["layers that differ", narrower, true, "which need not load layers of these sizes"],
   [
     "layers that turned out to differ",
-    (spec) => ({ ...spec, layers: [spec.layers[0]!, { ...spec.layers[1]!, intermediateSize: 8 }] }),
+    (spec) => ({ ...spec, layers: [spec.layers[0]!, resized(spec.layers[1]!, { intermediateSize: 8 })] }),
     false,
     "layers of these sizes",
   ],

@@ -1,0 +1,110 @@
+// Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245) as a graph: the queries of a group are stacked along the token
+// axis, so that keys and values are never repeated.
+import type { Value } from "../../compute/graph.ts";
+import {
+  add,
+  concat,
+  matmul,
+  mul,
+  reshape,
+  rotary,
+  scale,
+  sigmoid,
+  slice,
+  softCap,
+  softmax,
+  swapLast,
+  transpose,
+} from "../../compute/operations/index.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import type { Attention } from "../../model/spec/parts.ts";
+import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";
+import { norm } from "./norms.ts";
+import type { Position } from "./position.ts";
+
+/**
+ * What o_proj reads.
+ *
+ * @param x    normed states, tokens of all windows in the rows [batch · length, hiddenSize]
+ * @param past keys and values of earlier tokens, already rotated, each [batch, numKeyValueHeads, capacity, headDim]
+ * @returns as state keys and values of these tokens, each [batch, numKeyValueHeads, length, headDim]
+ */
+export function attend(
+  context: LayerContext,
+  part: Attention,
+  x: Value,
+  weights: LayerValues,
+  position: Position,
+  past?: MixerState,
+): Mixed {
+  const { spec, batch, length } = context;
+  const { numAttentionHeads, numKeyValueHeads } = part;
+  const group = numAttentionHeads / numKeyValueHeads;
+  const rotated = queriesAndKeys(context, part, x, weights, position);
+  const queries = position.growth ? mul(rotated.queries, position.growth) : rotated.queries;
+  const { keys } = rotated;
+  const values = byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads);
+  const allKeys = past ? concat([past.keys!, keys], 2) : keys;
+  const allValues = past ? concat([past.values!, values], 2) : values;
+  const keyCount = allKeys.shape[2]!;
+  const stacked = reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group * length, spec.headDim]);
+  const scores = reshape(matmul(stacked, swapLast(allKeys)), [batch, numKeyValueHeads, group, length, keyCount]);
+  const capped = softCap(scores, spec.scoreCap);
+  const weightsOfKeys = reshape(softmax(add(capped, position.mask!)), [
+    batch,
+    numKeyValueHeads,
+    group * length,
+    keyCount,
+  ]);
+  const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
+  const inputs = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
+  const gated = weights.qGate ? mul(inputs, sigmoid(project(x, weights.qGate, undefined))) : inputs;
+  return { inputs: gated, state: { keys, values } };
+}
+
+/** Projected, normed and rotated; each [batch, heads, length, headDim]. */
+function queriesAndKeys(
+  context: LayerContext,
+  { numAttentionHeads, numKeyValueHeads }: Attention,
+  x: Value,
+  weights: LayerValues,
+  position: Position,
+): Record<"queries" | "keys", Value> {
+  const { spec } = context;
+  const finish = (projected: Value, heads: number, norms: HeadNorms): Value => {
+    const whole = norms.full ? norm(spec, projected, norms.full) : projected;
+    if (spec.normsRotated) return normHeads(context, turn(spec, byHead(context, whole, heads), position), norms);
+    return turn(spec, byHead(context, whole, heads, norms), position);
+  };
+  const [q, k] = [project(x, weights.qProj!, weights.qBias), project(x, weights.kProj!, weights.kBias)];
+  return {
+    queries: finish(q, numAttentionHeads, { shared: weights.qNorm, own: weights.qHeadNorms, full: weights.qFullNorm }),
+    keys: finish(k, numKeyValueHeads, { shared: weights.kNorm, own: weights.kHeadNorms, full: weights.kFullNorm }),
+  };
+}
+
+/** Weights of norms: of each head alike, of each its own, of all heads together. */
+interface HeadNorms {
+  readonly shared: Value | undefined;
+  readonly own: Value | undefined;
+  readonly full: Value | undefined;
+}
+
+/** [batch · length, heads · headDim] → [batch, heads, length, headDim], normed on the way. */
+function byHead({ spec, batch, length }: LayerContext, x: Value, heads: number, norms?: HeadNorms): Value {
+  const split = reshape(x, [batch, length, heads, spec.headDim]);
+  const shared = norms?.shared ? norm(spec, split, norms.shared) : split;
+  const own = norms?.own ? norm(spec, shared, reshape(norms.own, [heads, spec.headDim])) : shared;
+  return transpose(own, [0, 2, 1, 3]);
+}
+
+/** The norms of heads that are rotated already. [batch, heads, length, headDim] */
+const normHeads = ({ spec }: LayerContext, x: Value, { shared }: HeadNorms): Value =>
+  shared ? norm(spec, x, shared) : x;
+
+/** Rotates the leading elements of each head. [batch, heads, length, headDim] */
+function turn({ headDim, rotarySize }: DecoderSpec, heads: Value, { cos, sin }: Position): Value {
+  if (cos === undefined || sin === undefined) return heads;
+  if (rotarySize === headDim) return rotary(heads, cos, sin);
+  return concat([rotary(slice(heads, 3, 0, rotarySize), cos, sin), slice(heads, 3, rotarySize, headDim)], 3);
+}

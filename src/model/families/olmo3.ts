@@ -1,0 +1,15 @@
+// OLMo 3: OLMo 2 with windows in three of four layers, whose rotation is never scaled.
+import { listedOr } from "../config/layer-types.ts";
+import { ropeOfWindows } from "../config/rope-config.ts";
+import type { Family } from "./family.ts";
+import { olmo2 } from "./olmo2.ts";
+
+export const olmo3: Family = {
+  ...olmo2,
+  modelType: "olmo3",
+  architecture: "Olmo3ForCausalLM",
+  module: "olmo3",
+  defaults: { ...olmo2.defaults, rope_theta: 500_000, sliding_window: 4096, sliding_window_pattern: 4 },
+  layerTypes: listedOr("sliding_window_pattern", "sliding_attention"),
+  rope: ropeOfWindows("rope_theta"),
+};

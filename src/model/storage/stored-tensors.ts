@@ -1,0 +1,137 @@
+// Where the tensors of a model lie in a file: one description for reading and for writing, of every format. A stored tensor holds
+// rows of one or several tensors of the model, one after the other; its matrices may be transposed, its rotated rows lie in pairs,
+// its norms be stored with their offset.
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import type { Mixer } from "../spec/parts.ts";
+import { type GlobalModule, MODULE_NAMES, type Module } from "../spec/roles.ts";
+import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
+import type { PairedHead } from "./rotary-pairs.ts";
+
+/** How a family, or a file format, names and stores the modules of a model. */
+export interface StorageRule {
+  /** Stands before the number of a layer. */
+  readonly layers: string;
+  /**
+   * Names of modules, where they are not Llama's; of a layer's module the part after its number. Modules of the same name lie in
+   * one tensor, in the order of the roles. `{head}` makes it a tensor for each head.
+   */
+  readonly modules: Readonly<Partial<Record<Module, string>>>;
+  /** Names of modules in layers whose token mixer is of a kind. */
+  readonly ofMixer?: Readonly<Partial<Record<Mixer["kind"], StorageRule["modules"]>>>;
+  /** Fused modules that hold a head of each of their parts, then the next head of each, … */
+  readonly byHead?: readonly string[];
+  /** The matrices of layers are [in, out] (GPT-2's Conv1D). */
+  readonly transposed?: boolean;
+  /** Rows of queries and keys are stored for a rotation of neighbouring elements. */
+  readonly rotaryPairs?: boolean;
+  /** The spec's offset of norms is added to their stored weights. */
+  readonly addsNormOffset?: boolean;
+  /** Buffers that follow from the configuration and are not read. */
+  readonly ignored?: RegExp;
+}
+
+/** Llama's own names. */
+export const LLAMA_STORAGE: StorageRule = { layers: "model.layers", modules: {} };
+
+/** Rows `start` to `end` − 1 of a tensor of the model. */
+export interface Piece {
+  readonly tensor: ExpectedTensor;
+  readonly start: number;
+  readonly end: number;
+  /** Row of the stored tensor where they begin; column, where it is transposed. */
+  readonly at: number;
+}
+
+/** A tensor as it lies in a file. */
+export interface StoredTensor {
+  readonly name: string;
+  /** As the file has it. */
+  readonly shape: readonly number[];
+  readonly pieces: readonly Piece[];
+  readonly transposed: boolean;
+  /** What is stored is this much more than the weight. */
+  readonly offset: number;
+  /** Rows are stored in pairs; whether those of a piece are tells `pairsOf`. */
+  readonly pairs: PairedHead | undefined;
+}
+
+/** Exactly the tensors that a file of a model has under a rule, in the order of the model's own. */
+export function storedTensors(spec: DecoderSpec, rule: StorageRule): StoredTensor[] {
+  const groups = new Map<string, PlacedRows[]>();
+  for (const tensor of modelTensors(spec))
+    for (const { name, ...rows } of placedRows(tensor, spec, rule))
+      groups.set(name, [...(groups.get(name) ?? []), rows]);
+  return [...groups].map(([name, rows]) => storedTensor(name, rows, spec, rule));
+}
+
+/** The name of the weight of a module outside the layers. */
+export const globalName = ({ modules }: StorageRule, module: GlobalModule): string =>
+  `${modules[module] ?? MODULE_NAMES[module]}.weight`;
+
+/** Rows of a tensor, and their rank among all that lie in the same stored tensor. */
+interface PlacedRows extends Omit<Piece, "at"> {
+  readonly rank: number;
+}
+
+function placedRows(
+  tensor: ExpectedTensor,
+  spec: DecoderSpec,
+  rule: StorageRule,
+): (PlacedRows & { readonly name: string })[] {
+  const mixer = tensor.layer === undefined ? undefined : spec.layers[tensor.layer]!.mixer?.kind;
+  const own = mixer && rule.ofMixer?.[mixer];
+  const module = own?.[tensor.module] ?? rule.modules[tensor.module] ?? MODULE_NAMES[tensor.module];
+  const path = tensor.layer === undefined ? module : `${rule.layers}.${tensor.layer}.${module}`;
+  const rows = tensor.shape[0]!;
+  const heads = Array.from({ length: rows / spec.headDim }, (_, i) => ({
+    tensor,
+    start: i * spec.headDim,
+    end: (i + 1) * spec.headDim,
+    rank: i,
+  }));
+  if (module.includes("{head}"))
+    return heads.map((head, i) => ({ ...head, name: `${path.replace("{head}", `${i}`)}${tensor.suffix}` }));
+  const name = `${path}${tensor.suffix}`;
+  if (rule.byHead?.includes(module)) return heads.map((head) => ({ ...head, name }));
+  return [{ tensor, start: 0, end: rows, rank: 0, name }];
+}
+
+function storedTensor(name: string, rows: readonly PlacedRows[], spec: DecoderSpec, rule: StorageRule): StoredTensor {
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const { tensor, start, end } of rows.toSorted((a, b) => a.rank - b.rank)) {
+    pieces.push({ tensor, start, end, at });
+    at += end - start;
+  }
+  const { part, layer, shape } = pieces[0]!.tensor;
+  const transposed = rule.transposed === true && layer !== undefined && shape.length === 2;
+  return {
+    name,
+    shape: transposed ? [shape[1]!, at] : [at, ...shape.slice(1)],
+    pieces,
+    transposed,
+    offset: rule.addsNormOffset && part === "norms" ? spec.normOffset : 0,
+    pairs: rule.rotaryPairs ? { headDim: spec.headDim, rotarySize: spec.rotarySize } : undefined,
+  };
+}
+
+const ROTATED: ReadonlySet<string> = new Set(["qProj", "qBias", "kProj", "kBias"]);
+
+/** How the rows of a piece are paired, where they are. */
+export const pairsOf = ({ pairs }: StoredTensor, { tensor }: Piece): PairedHead | undefined =>
+  ROTATED.has(tensor.role) ? pairs : undefined;
+
+/** The places of each tensor of the model, by its name. */
+export function placesByName(stored: readonly StoredTensor[]): Map<string, readonly Place[]> {
+  const places = new Map<string, Place[]>();
+  for (const one of stored)
+    for (const piece of one.pieces)
+      places.set(piece.tensor.name, [...(places.get(piece.tensor.name) ?? []), { stored: one, piece }]);
+  return places;
+}
+
+/** Where some rows of a tensor of the model lie. */
+export interface Place {
+  readonly stored: StoredTensor;
+  readonly piece: Piece;
+}

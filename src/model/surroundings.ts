@@ -1,0 +1,62 @@
+// A model whose text part alone is looked at: images or sounds enter beside the text, and what deals with them stays as it is.
+import { type Checkpoint, elementsOf, type TensorInfo } from "../checkpoint/checkpoint.ts";
+import { isFloatDtype } from "../checkpoint/dtype.ts";
+import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
+import type { TensorPlan } from "../checkpoint/write-safetensors.ts";
+import { CompError } from "../errors.ts";
+import { isObject, type ModelConfig } from "./config/config-fields.ts";
+
+/** Bytes of a tensor in memory at once. */
+const TILE_BYTES = 32 * 2 ** 20;
+
+/** The field of config.json that has the text part's own configuration. */
+const TEXT_CONFIG = "text_config";
+
+export interface Surroundings {
+  /** config.json as a whole. */
+  readonly config: ModelConfig;
+  /** What the whole calls a tensor of the text part. */
+  readonly nameOf: (name: string) => string;
+  /** The tensors of everything else. */
+  readonly tensors: readonly TensorInfo[];
+}
+
+/** The configuration of a model's text part; undefined where a model is nothing but text. */
+export function textConfig(config: ModelConfig): ModelConfig | undefined {
+  const text = config[TEXT_CONFIG];
+  if (!isObject(text)) return undefined;
+  const inherited = ["tie_word_embeddings", "dtype", "torch_dtype"].filter((key) => key in config && !(key in text));
+  return { ...Object.fromEntries(inherited.map((key) => [key, config[key]])), ...text };
+}
+
+/** config.json of the whole with another configuration of the text part; fields that the text part did not have stay outside. */
+export function withTextConfig({ config }: Surroundings, text: ModelConfig): ModelConfig {
+  const before = config[TEXT_CONFIG] as ModelConfig;
+  const isOuter = (key: string): boolean => key === "architectures" || (key in config && !(key in before));
+  const own = Object.entries(text).filter(([key]) => key in before || !isOuter(key));
+  const outer = Object.entries(text).filter(([key]) => key !== "architectures" && isOuter(key));
+  return { ...config, ...Object.fromEntries(outer), [TEXT_CONFIG]: Object.fromEntries(own) };
+}
+
+/** The other tensors as they are written. @throws {CompError} "architecture" for a type that is not written */
+export const planSurroundings = ({ tensors }: Surroundings): TensorPlan[] =>
+  tensors.map(({ name, shape, dtype }) => {
+    if (isFloatDtype(dtype)) return { name, shape, dtype };
+    throw new CompError("architecture", `"${name}" beside the text part is of type ${dtype}, which is not written`);
+  });
+
+/** Copies the other tensors, of which every value stays as it is. */
+export async function copySurroundings(
+  { tensors }: Surroundings,
+  checkpoint: Checkpoint,
+  writer: TensorWriter,
+): Promise<void> {
+  for (const { name, shape } of tensors) {
+    const [count, rowSize] = [shape[0] ?? 1, elementsOf(shape.slice(1))];
+    const rows = Math.max(1, Math.floor(TILE_BYTES / (4 * Math.max(1, rowSize))));
+    if (count <= rows) await writer.write(name, await checkpoint.read(name));
+    else
+      for (let start = 0; start < count; start += rows)
+        await writer.writeRows(name, start, await checkpoint.readRows(name, start, Math.min(count, start + rows)));
+  }
+}
