@@ -4,7 +4,7 @@ import type { Value } from "../../compute/graph.ts";
 import { add, scale } from "../../compute/operations/index.ts";
 import type { OutputProjection } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
-import type { DecoderSpec, NormRole } from "../../model/spec/decoder-spec.ts";
+import { type DecoderSpec, type NormRole, sharesNorm } from "../../model/spec/decoder-spec.ts";
 import { hasSublayer, type LayerRole, type Sublayer, sublayerOf } from "../../model/spec/roles.ts";
 import { attend } from "./attention.ts";
 import { deltaRule } from "./gated-delta.ts";
@@ -138,8 +138,8 @@ function mlpSublayer({ spec }: LayerContext, x: Value, residual: Value, weights:
 }
 
 /** The norm in front of a sublayer: the attention's own serves both where a parallel layer has but one. */
-const inputNormOf = ({ norms, parallel }: DecoderSpec, name: Sublayer): NormRole =>
-  name === "attention" || (parallel && !norms.includes("mlpNorm")) ? "attentionNorm" : "mlpNorm";
+const inputNormOf = (spec: DecoderSpec, name: Sublayer): NormRole =>
+  name === "attention" || sharesNorm(spec) ? "attentionNorm" : "mlpNorm";
 
 function inputNorm(spec: DecoderSpec, name: Sublayer, x: Value, weights: LayerValues): Value {
   const role = inputNormOf(spec, name);

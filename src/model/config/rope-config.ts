@@ -33,10 +33,8 @@ export const sharedRope: RopeRule = {
 /** All layers share one, which may rotate a part of each head. */
 export const partialRope: RopeRule = {
   ...sharedRope,
-  fields: (rope, share) => ({
-    ...sharedRope.fields(rope, 1),
-    ...(share === 1 ? {} : { partial_rotary_factor: share }),
-  }),
+  // said even where it is 1, which is not every family's default
+  fields: (rope, share) => ({ ...sharedRope.fields(rope, 1), partial_rotary_factor: share }),
   share: (fields) => {
     const parameters = fields.object(parametersKey(fields));
     const own = parameters.get("partial_rotary_factor") === undefined ? fields : parameters;

@@ -1,12 +1,12 @@
 // GPT-NeoX, Pythia among them: attention and MLP side by side, queries, keys and values fused head by head.
-import { partialRope, type RopeRule } from "../config/rope-config.ts";
+import { partialRope, type RopeRule, sharedRope } from "../config/rope-config.ts";
 import { type Family, LAYER_NORM, LLAMA } from "./family.ts";
 
 /** In fields of its own names. */
 const neoxRope: RopeRule = {
   ...partialRope,
   fields: (rope, share) => {
-    const { rope_theta, ...scaling } = partialRope.fields(rope, 1);
+    const { rope_theta, ...scaling } = sharedRope.fields(rope, 1);
     return { ...scaling, rotary_emb_base: rope_theta, rotary_pct: share };
   },
 };

@@ -96,3 +96,7 @@ export const longestText = ({
     const rope = attentionOf(layer)?.rope;
     return rope === undefined ? longest : Math.max(longest, scaledLength(rope));
   }, maxPositionEmbeddings);
+
+/** Whether token and channel mixer read the states through one and the same norm. */
+export const sharesNorm = ({ parallel, norms }: Pick<DecoderSpec, "parallel" | "norms">): boolean =>
+  parallel && !norms.includes("mlpNorm");

@@ -1,6 +1,6 @@
 // The tensors of a decoder: their roles, the names by which this program calls them, and their shapes. The names are Llama's;
 // where and how a file stores them is in storage/.
-import type { DecoderSpec } from "./decoder-spec.ts";
+import { type DecoderSpec, sharesNorm } from "./decoder-spec.ts";
 import { type Dimension, dimensionSize } from "./dimensions.ts";
 import type { LayerSpec } from "./parts.ts";
 import {
@@ -32,8 +32,8 @@ export interface ExpectedTensor<R extends Role = Role> {
 }
 
 /** A norm that both sublayers of a parallel layer read stays for either. */
-function isUsed({ sublayer, module }: LayerRoleTraits, { parallel, norms }: DecoderSpec, layer: LayerSpec): boolean {
-  const isShared = parallel && module === "attentionNorm" && !norms.includes("mlpNorm");
+function isUsed({ sublayer, module }: LayerRoleTraits, spec: DecoderSpec, layer: LayerSpec): boolean {
+  const isShared = module === "attentionNorm" && sharesNorm(spec);
   return hasSublayer(sublayer, layer) || (isShared && hasSublayer("mlp", layer));
 }
 

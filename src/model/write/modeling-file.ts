@@ -4,7 +4,7 @@ import { DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { isObject, type ModelConfig } from "../config/config-fields.ts";
 import { SIZE_LISTS, sizeLists, widestMlp } from "../config/layer-sizes.ts";
 import type { Family } from "../families/family.ts";
-import type { DecoderSpec, NormRole } from "../spec/decoder-spec.ts";
+import { type DecoderSpec, type NormRole, sharesNorm } from "../spec/decoder-spec.ts";
 import type { LayerSpec } from "../spec/parts.ts";
 import { MODULE_NAMES } from "../spec/roles.ts";
 
@@ -42,11 +42,11 @@ export const perLayerFields = (
 });
 
 /** The modelling file: the stock class of the family, each layer made anew in its own sizes, absent parts replaced. */
-export function renderModelingFile(family: Family, spec: Pick<DecoderSpec, "norms">): string {
+export function renderModelingFile(family: Family, spec: Pick<DecoderSpec, "norms" | "parallel">): string {
   const { architecture, module, python } = family;
   const { intermediateSize, numAttentionHeads, numKeyValueHeads } = SIZE_LISTS;
   const norms = [
-    [noHeads(family), ["attentionNorm", "attentionOutputNorm"]] as const,
+    [sharesNorm(spec) ? "heads + width == 0" : noHeads(family), ["attentionNorm", "attentionOutputNorm"]] as const,
     ["width == 0", ["mlpNorm", "mlpOutputNorm"]] as const,
   ]
     .map(([absent, roles]) => `${pythonList(normsOf(family, spec, roles))} * (${absent})`)
@@ -65,8 +65,8 @@ class NoAttention(torch.nn.Module):
         super().__init__()
         self.layer_idx = layer_idx
 
-    def forward(self, hidden_states, past_key_values=None, cache=None, **kwargs):
-        cache = past_key_values if cache is None else cache
+    def forward(self, hidden_states, past_key_values=None, layer_past=None, cache=None, **kwargs):
+        cache = next((given for given in (cache, past_key_values, layer_past) if given is not None), None)
         if cache is not None:  # the first layer tells how many tokens the cache holds
             nothing = hidden_states.new_zeros(hidden_states.shape[0], 1, hidden_states.shape[1], 1)
             cache.update(nothing, nothing, self.layer_idx)

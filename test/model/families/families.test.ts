@@ -25,6 +25,11 @@ describe.each(FAMILIES.map((family) => [family.modelType, family] as const))("%s
     expect(family.rope.parse(withDefaults(family, family.rope.fields(rope, 1)))).toEqual(rope);
   });
 
+  test.skipIf(family.positions === "learned")("reads back that whole heads are rotated", () => {
+    const both = { full_attention: LLAMA3, sliding_attention: LLAMA3 };
+    expect(family.rope.share(withDefaults(family, family.rope.fields(both, 1)))).toBe(1);
+  });
+
   test("names every field that decides about its biases among its defaults", () => {
     for (const rule of Object.values(family.bias))
       if (typeof rule === "string") expect(family.defaults).toHaveProperty(rule, expect.any(Boolean));
