@@ -28,6 +28,8 @@ export const gemma3: Family = {
     rope_local_base_freq: 10_000,
     tie_word_embeddings: true,
     max_position_embeddings: 131_072,
+    vocab_size: 262_208, // the published models of 4B and more leave out what is as here
+    num_attention_heads: 8,
     num_key_value_heads: 4,
     head_dim: 256,
     query_pre_attn_scalar: 256,

@@ -136,6 +136,13 @@ describe("a configuration that transformers 5 wrote", () => {
   });
 });
 
+test("Gemma 3 has the vocabulary and the heads of its class where it does not give them, as it is published", () => {
+  const { vocab_size: _, num_attention_heads: __, ...sparse } = fixture("gemma3");
+  const spec = parseConfig(sparse);
+  expect(spec.vocabSize).toBe(262_208);
+  expect(spec.layers.map((layer) => sizesOf(layer).numAttentionHeads)).toEqual(spec.layers.map(() => 8));
+});
+
 describe("a configuration that transformers 4 wrote", () => {
   test("gives rope_theta and rope_scaling, whose kind was once called type", () => {
     const spec = parseConfig({ ...llama, rope_theta: 500000, rope_scaling: { type: "linear", factor: 2 } });
