@@ -24,7 +24,7 @@ export interface LocatedTensor {
   readonly places: readonly Place[];
 }
 
-/** Buffers that follow from the configuration and need not be read. */
+/** Buffers of the model that follow from the configuration and need not be read. */
 const IGNORED = /(^|\.)rotary_emb\.inv_freq$/;
 
 /**
@@ -58,13 +58,13 @@ export function locateTensors(
     checkShape(tensor, info, spec, source);
     found.set(tensor, info);
   }
-  const unknown = unknownNames(checkpoint, spec, rule, stored);
   const prefix = textPrefix(checkpoint, rule);
   const isOther = (name: string): boolean => isPart && !name.startsWith(prefix);
+  const unknown = unknownNames(checkpoint, spec, rule, stored);
   refuseUnexpected(
     checkpoint,
     spec,
-    unknown.filter((name) => !isOther(name)),
+    unknown.filter((name) => !isOther(name) && !IGNORED.test(name) && rule.ignored?.test(name) !== true),
     source,
   );
   return {
@@ -172,10 +172,7 @@ function unknownNames(
   if (checkpoint.format === "gguf")
     for (const { name } of storedTensors(storedSpec(spec, layoutOf(checkpoint)), rule)) known.add(name);
   const head = nameIn(checkpoint, rule, "lmHead");
-  const isIgnored = (name: string): boolean => IGNORED.test(name) || rule.ignored?.test(name) === true;
-  return [...checkpoint.tensors.keys()].filter(
-    (name) => !known.has(name) && !isIgnored(name) && !(spec.tiedEmbeddings && name === head),
-  );
+  return [...checkpoint.tensors.keys()].filter((name) => !known.has(name) && !(spec.tiedEmbeddings && name === head));
 }
 
 /** @throws {CompError} for tensors that are no part of the model, where there are any */

@@ -21,20 +21,24 @@ export interface Surroundings {
   readonly tensors: readonly TensorInfo[];
 }
 
+/** Fields of the whole that hold for its text part too, whatever that says itself. */
+const SHARED_FIELDS: readonly string[] = ["tie_word_embeddings", "dtype", "torch_dtype"];
+
+const sharedFields = (config: ModelConfig): [string, unknown][] =>
+  Object.entries(config).filter(([key, value]) => SHARED_FIELDS.includes(key) && value !== null);
+
 /** The configuration of a model's text part; undefined where a model is nothing but text. */
 export function textConfig(config: ModelConfig): ModelConfig | undefined {
   const text = config[TEXT_CONFIG];
-  if (!isObject(text)) return undefined;
-  const inherited = ["tie_word_embeddings", "dtype", "torch_dtype"].filter((key) => key in config && !(key in text));
-  return { ...Object.fromEntries(inherited.map((key) => [key, config[key]])), ...text };
+  return isObject(text) ? { ...text, ...Object.fromEntries(sharedFields(config)) } : undefined;
 }
 
-/** config.json of the whole with another configuration of the text part; fields that the text part did not have stay outside. */
+/** config.json of the whole with another configuration of the text part; what the two share changes in both. */
 export function withTextConfig({ config }: Surroundings, text: ModelConfig): ModelConfig {
   const before = config[TEXT_CONFIG] as ModelConfig;
-  const isOuter = (key: string): boolean => key === "architectures" || (key in config && !(key in before));
-  const own = Object.entries(text).filter(([key]) => key in before || !isOuter(key));
-  const outer = Object.entries(text).filter(([key]) => key !== "architectures" && isOuter(key));
+  const outer = sharedFields(config).map(([key, value]) => [key, text[key] ?? value] as const);
+  const stays = (key: string): boolean => key !== "architectures" && !outer.some(([name]) => name === key);
+  const own = Object.entries(text).filter(([key]) => key in before || stays(key));
   return { ...config, ...Object.fromEntries(outer), [TEXT_CONFIG]: Object.fromEntries(own) };
 }
 

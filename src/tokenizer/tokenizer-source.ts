@@ -66,7 +66,9 @@ async function readSpecialTokens(
 ): Promise<SpecialTokens> {
   const read = async (file: string): Promise<JsonObject> => (await readJsonObject(checkpoint, file)) ?? {};
   const byText = [tokenizerConfig, await read("special_tokens_map.json")];
-  const byNumber = [await read("generation_config.json"), await read("config.json")];
+  const model = await read("config.json");
+  const textPart = isObject(model.text_config) ? [model.text_config] : [];
+  const byNumber = [await read("generation_config.json"), model, ...textPart];
   const ids = (role: "bos" | "eos"): number[] => [
     ...byText.flatMap((file) => idsOfToken(file[`${role}_token`], tokenizer)),
     ...byNumber.flatMap((file) => idsOfNumber(file[`${role}_token_id`])),

@@ -27,13 +27,15 @@ export const slidingAfterFirst: LayerTypesRule = (fields, count) => {
   return byLayer(count, (index) => index >= full);
 };
 
-/** Gemma: without a list, every `sliding_window_pattern`-th layer is full, the rest have windows. */
-export const fullEveryNth: LayerTypesRule = (fields, count) => {
-  const listed = listedLayerTypes(fields, count);
-  if (listed !== undefined) return listed;
-  const period = fields.size("sliding_window_pattern", LIMITS.layers);
-  return byLayer(count, (index) => (index + 1) % period !== 0);
-};
+/** Gemma 2, OLMo 3: without a list, every `period`-th layer is full, the rest have windows. */
+export const fullEvery =
+  (period: number): LayerTypesRule =>
+  (fields, count) =>
+    listedLayerTypes(fields, count) ?? byLayer(count, (index) => (index + 1) % period !== 0);
+
+/** Gemma 3: the same by `sliding_window_pattern`. */
+export const fullEveryNth: LayerTypesRule = (fields, count) =>
+  listedLayerTypes(fields, count) ?? fullEvery(fields.size("sliding_window_pattern", LIMITS.layers))(fields, count);
 
 const byLayer = (count: number, sliding: (index: number) => boolean): string[] =>
   Array.from({ length: count }, (_, index) => (sliding(index) ? "sliding_attention" : "full_attention"));

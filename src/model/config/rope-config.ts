@@ -36,7 +36,7 @@ export const partialRope: RopeRule = {
   // said even where it is 1, which is not every family's default
   fields: (rope, share) => ({ ...sharedRope.fields(rope, 1), partial_rotary_factor: share }),
   share: (fields) => {
-    const parameters = fields.object(parametersKey(fields));
+    const parameters = ropeParameters(fields);
     const own = parameters.get("partial_rotary_factor") === undefined ? fields : parameters;
     return own.get("partial_rotary_factor") === undefined ? 1 : own.positive("partial_rotary_factor");
   },
@@ -51,6 +51,9 @@ export const ropeOfWindows = (base: string): RopeRule => ({
 
 /** Gemma 3's windows. */
 export const ropeByLayerType: RopeRule = ropeOfWindows("rope_local_base_freq");
+
+/** What is said about a rotation that all layers share, besides its base. */
+export const ropeParameters = (fields: ConfigFields): ConfigFields => fields.object(parametersKey(fields));
 
 const parametersKey = (fields: ConfigFields): string =>
   fields.get("rope_scaling") === undefined ? "rope_parameters" : "rope_scaling";
@@ -149,7 +152,8 @@ function ropeSpec(fields: ConfigFields, parameters: ConfigFields, baseKey: strin
   );
 }
 
-function originalLength(parameters: ConfigFields, fields: ConfigFields): number {
+/** Positions that the model was first trained on. */
+export function originalLength(parameters: ConfigFields, fields: ConfigFields): number {
   const key = "original_max_position_embeddings";
   const source = [parameters, fields].find((candidate) => candidate.get(key) !== undefined);
   return source?.size(key, LIMITS.positions) ?? fields.size("max_position_embeddings", LIMITS.positions);

@@ -1,5 +1,5 @@
 // Gemma 2: sandwich norms, a window in every other layer, caps on scores and logits.
-import { fullEveryNth } from "../config/layer-types.ts";
+import { fullEvery } from "../config/layer-types.ts";
 import { SANDWICH_NORMS } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
 import { gemma3 } from "./gemma3.ts";
@@ -19,7 +19,6 @@ export const gemma2: Family = {
     head_dim: 256,
     query_pre_attn_scalar: 256,
     sliding_window: 4096,
-    sliding_window_pattern: 2,
     attention_bias: false,
     attn_logit_softcapping: 50,
     final_logit_softcapping: 30,
@@ -27,7 +26,7 @@ export const gemma2: Family = {
   knows: ["attn_logit_softcapping", "final_logit_softcapping"],
   headsDivideHidden: true,
   bias: gemma3.bias,
-  layerTypes: fullEveryNth,
+  layerTypes: fullEvery(2),
   traits: (fields, hiddenSize) => {
     const cap = (key: string): number | undefined => (fields.get(key) === undefined ? undefined : fields.positive(key));
     return {

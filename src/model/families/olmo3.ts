@@ -1,5 +1,5 @@
 // OLMo 3: OLMo 2 with windows in three of four layers, whose rotation is never scaled.
-import { listedOr } from "../config/layer-types.ts";
+import { fullEvery } from "../config/layer-types.ts";
 import { ropeOfWindows } from "../config/rope-config.ts";
 import type { Family } from "./family.ts";
 import { olmo2 } from "./olmo2.ts";
@@ -9,7 +9,7 @@ export const olmo3: Family = {
   modelType: "olmo3",
   architecture: "Olmo3ForCausalLM",
   module: "olmo3",
-  defaults: { ...olmo2.defaults, rope_theta: 500_000, sliding_window: 4096, sliding_window_pattern: 4 },
-  layerTypes: listedOr("sliding_window_pattern", "sliding_attention"),
+  defaults: { ...olmo2.defaults, rope_theta: 500_000, sliding_window: 4096 },
+  layerTypes: fullEvery(4),
   rope: ropeOfWindows("rope_theta"),
 };

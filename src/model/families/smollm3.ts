@@ -1,4 +1,5 @@
 // SmolLM3: a Llama that does not rotate in every fourth layer.
+import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
 import { attentionOf } from "../spec/parts.ts";
@@ -21,25 +22,29 @@ export const smollm3: Family = {
     mlp_bias: false,
   },
   bias: { qkv: "attention_bias", o: "attention_bias", mlp: "mlp_bias" },
-  layerTypes: windowsWithoutRotation,
+  layerTypes: (fields, count) => listedLayerTypes(fields, count) ?? windowsWithoutRotation(fields, count),
   rotates: (fields, types) => rotatedLayers(fields, types.length),
   prunedFields: (_, layers) => ({
     no_rope_layers: layers.map((layer) => (attentionOf(layer)?.rope === undefined ? 0 : 1)),
+    layer_types: layers.map(({ type }) => type),
   }),
 };
 
-/** A list, or all but every `no_rope_layer_interval`-th. */
-function rotatedLayers(fields: ConfigFields, count: number): boolean[] {
-  const listed = fields.get("no_rope_layers");
-  if (Array.isArray(listed) && listed.length === count) return listed.map(Boolean);
-  const interval = fields.size("no_rope_layer_interval", LIMITS.layers);
-  return Array.from({ length: count }, (_, index) => (index + 1) % interval !== 0);
-}
-
+/** Without a list, only layers that do not rotate have windows. */
 function windowsWithoutRotation(fields: ConfigFields, count: number): string[] {
   const hasWindows = fields.flag("use_sliding_window") && fields.get("sliding_window") !== undefined;
-  const types = listedLayerTypes(fields, count) ?? rotatedLayers(fields, count).map((rotates) => windowed(!rotates));
-  return types.map((type) => windowed(hasWindows && type === "sliding_attention"));
+  const slides = (rotates: boolean): boolean => hasWindows && !rotates;
+  return rotatedLayers(fields, count).map((rotates) => (slides(rotates) ? "sliding_attention" : "full_attention"));
 }
 
-const windowed = (slides: boolean): string => (slides ? "sliding_attention" : "full_attention");
+/** `no_rope_layers` has a 1 where a layer rotates; without it all do but every `no_rope_layer_interval`-th. */
+function rotatedLayers(fields: ConfigFields, count: number): boolean[] {
+  const list = fields.get("no_rope_layers");
+  if (list === undefined) {
+    const interval = fields.size("no_rope_layer_interval", LIMITS.layers);
+    return Array.from({ length: count }, (_, index) => (index + 1) % interval !== 0);
+  }
+  // it may be longer than the model
+  if (Array.isArray(list) && list.length >= count) return list.slice(0, count).map(Boolean);
+  throw new CompError("checkpoint", `${fields.source} has no_rope_layers that do not tell it of ${count} layers`);
+}
