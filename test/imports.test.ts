@@ -31,7 +31,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   method: { rank: 5, only: ["checkpoint", "importance", "model", "options", "recover"] },
   events: { rank: 4, only: ["options"] },
   options: { rank: 3, only: ["importance", "recover"] },
-  model: { rank: 3, only: ["checkpoint", "compute", "tokenizer"] },
+  model: { rank: 3, only: ["checkpoint", "compute", "linalg", "tokenizer"] },
   importance: { rank: 2, only: ["linalg"] },
   recover: { rank: 2, only: ["linalg"] },
   tokenizer: { rank: 2, only: ["checkpoint"] },

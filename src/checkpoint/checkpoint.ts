@@ -29,6 +29,8 @@ export interface Checkpoint {
   read(name: string): Promise<Float32Array>;
   /** Rows [start, end) of a tensor's first dimension as f32: [end − start, ...rest]. */
   readRows(name: string, start: number, end: number): Promise<Float32Array>;
+  /** The same rows as they are stored. @throws {RangeError} when a row does not fill whole blocks of the tensor's type. */
+  readRowBytes(name: string, start: number, end: number): Promise<Uint8Array>;
   /** Text of a companion file such as config.json; undefined when there is none (always so for GGUF). */
   readText(file: string): Promise<string | undefined>;
   /** Names of all files of the folder; for GGUF the file itself. */

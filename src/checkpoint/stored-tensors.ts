@@ -95,6 +95,7 @@ export function storedCheckpoint({ parsed, metadataRanges, ...parts }: Checkpoin
     },
     read: async (name) => readElements(find(name), 0, elementsOf(find(name).shape)),
     readRows: async (name, start, end) => readRows(find(name), start, end),
+    readRowBytes: async (name, start, end) => readRowBytes(find(name), start, end),
     fingerprint: () => fingerprint(parsed),
     close: async () => {
       await Promise.all(parsed.map((file) => file.source.close()));
@@ -103,11 +104,21 @@ export function storedCheckpoint({ parsed, metadataRanges, ...parts }: Checkpoin
 }
 
 async function readRows(tensor: StoredTensor, start: number, end: number): Promise<Float32Array> {
-  const [rows, ...rest] = tensor.shape;
-  if (rows === undefined || !(0 <= start && start <= end && end <= rows))
-    throw new RangeError(`rows ${start} to ${end} of "${tensor.name}" [${tensor.shape.join(", ")}]`);
-  const rowSize = elementsOf(rest);
+  const rowSize = checkedRowSize(tensor, start, end);
   return readElements(tensor, start * rowSize, end * rowSize);
+}
+
+async function readRowBytes(tensor: StoredTensor, start: number, end: number): Promise<Uint8Array> {
+  const rowBytes = byteLength(tensor.dtype, checkedRowSize(tensor, start, end));
+  return tensor.source.read(tensor.offset + start * rowBytes, tensor.offset + end * rowBytes);
+}
+
+/** Elements of a row. @throws {RangeError} when the tensor does not have the rows */
+function checkedRowSize({ name, shape }: StoredTensor, start: number, end: number): number {
+  const [rows, ...rest] = shape;
+  if (rows === undefined || !(0 <= start && start <= end && end <= rows))
+    throw new RangeError(`rows ${start} to ${end} of "${name}" [${shape.join(", ")}]`);
+  return elementsOf(rest);
 }
 
 /** Elements [start, end) as f32; both are multiples of the block size. */

@@ -23,6 +23,8 @@ export interface TensorWriter {
   write(name: string, values: Float32Array): Promise<void>;
   /** The same for rows of the first dimension from `startRow` on, as many as `values` fills. */
   writeRows(name: string, startRow: number, values: Float32Array): Promise<void>;
+  /** The same for rows that are encoded already, in the type of the file. */
+  writeRowBytes(name: string, startRow: number, bytes: Uint8Array): Promise<void>;
   /** Checks that every tensor was written fully and closes the files. */
   finish(): Promise<void>;
 }
@@ -58,6 +60,7 @@ export function tensorWriter(files: readonly OpenFile[]): TensorWriter {
   return {
     write: async (name, values) => find(name).writeAll(values),
     writeRows: async (name, startRow, values) => find(name).writeRows(startRow, values),
+    writeRowBytes: async (name, startRow, bytes) => find(name).writeRowBytes(startRow, bytes),
     finish: async () => {
       for (const tensor of pending.values()) tensor.checkComplete();
       await Promise.all(files.map(({ sink }) => sink.close()));
@@ -70,12 +73,14 @@ class PendingTensor {
   readonly #tensor: PlacedTensor;
   readonly #sink: ByteSink;
   readonly #elements: number;
+  readonly #rowSize: number;
   #written: [start: number, end: number][] = [];
 
   constructor(tensor: PlacedTensor, sink: ByteSink) {
     this.#tensor = tensor;
     this.#sink = sink;
     this.#elements = elementsOf(tensor.shape);
+    this.#rowSize = elementsOf(tensor.shape.slice(1));
   }
 
   async writeAll(values: Float32Array): Promise<void> {
@@ -84,11 +89,20 @@ class PendingTensor {
   }
 
   async writeRows(startRow: number, values: Float32Array): Promise<void> {
-    const rowSize = elementsOf(this.#tensor.shape.slice(1));
-    const start = startRow * rowSize;
-    if (startRow < 0 || values.length % rowSize !== 0 || start + values.length > this.#elements)
+    const start = startRow * this.#rowSize;
+    if (startRow < 0 || values.length % this.#rowSize !== 0 || start + values.length > this.#elements)
       throw this.#misfit(`${values.length} values from row ${startRow}`);
     await this.#write(start, values);
+  }
+
+  async writeRowBytes(startRow: number, bytes: Uint8Array): Promise<void> {
+    const { dtype, offset, byteLength: whole } = this.#tensor;
+    const rowBytes = byteLength(dtype, this.#rowSize);
+    const start = startRow * rowBytes;
+    if (startRow < 0 || bytes.length % rowBytes !== 0 || start + bytes.length > whole)
+      throw this.#misfit(`${bytes.length} bytes from row ${startRow}`);
+    this.#claim(startRow * this.#rowSize, (startRow + bytes.length / rowBytes) * this.#rowSize);
+    await this.#sink.write(offset + start, bytes);
   }
 
   checkComplete(): void {
@@ -98,15 +112,19 @@ class PendingTensor {
 
   async #write(start: number, values: Float32Array): Promise<void> {
     const { name, dtype, offset } = this.#tensor;
-    const end = start + values.length;
-    if (this.#written.some(([from, to]) => start < to && from < end))
-      throw this.#misfit(`values ${start} to ${end} again`);
     checkFinite(name, dtype, values);
-    this.#written.push([start, end]);
+    this.#claim(start, start + values.length);
     for (let at = 0; at < values.length; at += ENCODE_ELEMENTS) {
       const bytes = encode(dtype, values.subarray(at, at + ENCODE_ELEMENTS));
       await this.#sink.write(offset + byteLength(dtype, start + at), bytes);
     }
+  }
+
+  /** Notes elements as written. */
+  #claim(start: number, end: number): void {
+    if (this.#written.some(([from, to]) => start < to && from < end))
+      throw this.#misfit(`values ${start} to ${end} again`);
+    this.#written.push([start, end]);
   }
 
   #misfit(what: string): RangeError {

@@ -1,5 +1,5 @@
 // COMP's criterion: the condition of the mask-tuning system.
-import { complement } from "../linalg/gather.ts";
+import { allIndices } from "../linalg/gather.ts";
 import type { Gemm } from "../linalg/gemm.ts";
 import { invertSpd } from "../linalg/invert.ts";
 import { maskSystemRows } from "../linalg/mask-system.ts";
@@ -44,7 +44,7 @@ export const condition: Criterion = {
 };
 
 const maskSystem = (gemm: Gemm, gram: Float32Array, weight: Float32Array, size: number): Promise<Float32Array> =>
-  maskSystemRows(gemm, gram, weight, size, complement(new Int32Array(0), size));
+  maskSystemRows(gemm, gram, weight, size, allIndices(size));
 
 function blockSums(square: Float32Array, size: number, blockSize: number): Float64Array {
   const count = size / blockSize;

@@ -1,7 +1,7 @@
 // Rows, columns and blocks of row-major matrices, copied out by index.
 
-/** Rows of a matrix with `rowLength` columns: [indices.length, rowLength]. */
-export function gatherRows<D extends Float32Array | Float64Array>(
+/** Rows of a matrix with `rowLength` columns (of bytes: that many a row): [indices.length, rowLength]. */
+export function gatherRows<D extends Float32Array | Float64Array | Uint8Array>(
   source: D,
   rowLength: number,
   indices: Int32Array,
@@ -51,6 +51,9 @@ export function gatherBlock(
   }
   return block;
 }
+
+/** The indices 0 … size − 1. */
+export const allIndices = (size: number): Int32Array => Int32Array.from({ length: size }, (_, index) => index);
 
 /** The indices 0 … size − 1 that are not among `indices`, ascending. */
 export function complement(indices: Int32Array, size: number): Int32Array {

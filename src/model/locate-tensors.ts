@@ -12,6 +12,8 @@ import {
   globalName,
   type Place,
   placesByName,
+  type RowForm,
+  rowFormOf,
   type StorageRule,
   type StoredTensor,
   storedTensors,
@@ -22,6 +24,8 @@ export interface LocatedTensor {
   /** Under its own name; its bytes are those that it takes in the file. */
   readonly info: TensorInfo;
   readonly places: readonly Place[];
+  /** How its rows are stored; undefined where they lie as columns, or here and there differently. */
+  readonly form: RowForm | undefined;
 }
 
 /** Buffers of the model that follow from the configuration and need not be read. */
@@ -67,10 +71,13 @@ export function locateTensors(
     unknown.filter((name) => !isOther(name) && !IGNORED.test(name) && rule.ignored?.test(name) !== true),
     source,
   );
+  const locate = (name: string, places: readonly Place[]): LocatedTensor => ({
+    info: infoOf(name, places, found),
+    places,
+    form: rowFormOf(places, (one) => found.get(one)!.dtype),
+  });
   return {
-    located: new Map(
-      [...placesByName(stored)].map(([name, places]) => [name, { info: infoOf(name, places, found), places }]),
-    ),
+    located: new Map([...placesByName(stored)].map(([name, places]) => [name, locate(name, places)])),
     others: unknown.filter(isOther).map((name) => checkpoint.tensors.get(name)!),
   };
 }

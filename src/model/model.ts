@@ -8,7 +8,8 @@ import { parseConfig } from "./config/parse-config.ts";
 import { GGUF_SOURCE, readGgufConfig } from "./gguf/read-config.ts";
 import { isTied, type LocatedTensor, locateTensors, namesIn, storageOf } from "./locate-tensors.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
-import { readPlaces } from "./storage/read-stored.ts";
+import { readPlaces, readPlacesAsStored } from "./storage/read-stored.ts";
+import type { RowForm } from "./storage/stored-tensors.ts";
 import { type Surroundings, textConfig } from "./surroundings.ts";
 
 export interface Model {
@@ -24,6 +25,10 @@ export interface Model {
   read(name: string): Promise<Float32Array>;
   /** Rows [start, end) of the first dimension as f32. @throws {CompError} "numeric" when a value is not finite. */
   readRows(name: string, start: number, end: number): Promise<Float32Array>;
+  /** How the rows of a tensor are stored; undefined where they cannot be copied as bytes. */
+  rowForm(name: string): RowForm | undefined;
+  /** Rows [start, end) as they are stored, in the order of `readRows`; for tensors that have a form. */
+  readRowBytes(name: string, start: number, end: number): Promise<Uint8Array>;
 }
 
 /**
@@ -54,6 +59,8 @@ export async function openModel(checkpoint: Checkpoint): Promise<Model> {
     tensors: new Map([...located].map(([name, { info }]) => [name, info])),
     read: async (name) => readRows(checkpoint, find(name), 0, find(name).info.shape[0]!),
     readRows: async (name, start, end) => readRows(checkpoint, find(name), start, end),
+    rowForm: (name) => find(name).form,
+    readRowBytes: async (name, start, end) => readPlacesAsStored(checkpoint, find(name).places, start, end),
   };
 }
 

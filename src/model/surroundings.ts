@@ -1,5 +1,5 @@
 // A model whose text part alone is looked at: images or sounds enter beside the text, and what deals with them stays as it is.
-import { type Checkpoint, elementsOf, type TensorInfo } from "../checkpoint/checkpoint.ts";
+import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
 import { isFloatDtype } from "../checkpoint/dtype.ts";
 import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
 import type { TensorPlan } from "../checkpoint/write-safetensors.ts";
@@ -49,18 +49,24 @@ export const planSurroundings = ({ tensors }: Surroundings): TensorPlan[] =>
     throw new CompError("architecture", `"${name}" beside the text part is of type ${dtype}, which is not written`);
   });
 
-/** Copies the other tensors, of which every value stays as it is. */
+/** Copies the other tensors byte for byte. */
 export async function copySurroundings(
   { tensors }: Surroundings,
   checkpoint: Checkpoint,
   writer: TensorWriter,
 ): Promise<void> {
-  for (const { name, shape } of tensors) {
-    const [count, rowSize] = [shape[0] ?? 1, elementsOf(shape.slice(1))];
-    const rows = Math.max(1, Math.floor(TILE_BYTES / (4 * Math.max(1, rowSize))));
-    if (count <= rows) await writer.write(name, await checkpoint.read(name));
-    else
-      for (let start = 0; start < count; start += rows)
-        await writer.writeRows(name, start, await checkpoint.readRows(name, start, Math.min(count, start + rows)));
+  for (const { name, shape, byteLength } of tensors) {
+    const [count] = shape;
+    if (count === undefined || byteLength === 0) {
+      await writer.write(name, await checkpoint.read(name));
+      continue;
+    }
+    const rows = Math.max(1, Math.floor((TILE_BYTES * count) / byteLength));
+    for (let start = 0; start < count; start += rows)
+      await writer.writeRowBytes(
+        name,
+        start,
+        await checkpoint.readRowBytes(name, start, Math.min(count, start + rows)),
+      );
   }
 }

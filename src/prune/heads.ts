@@ -1,6 +1,7 @@
 // Heads of an attention: which of them stay, and the smaller matrices.
 import { tensor } from "../compute/tensor.ts";
 import { type HeadCut, removeHeads } from "../importance/heads.ts";
+import { allIndices } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerSizes } from "../model/spec/parts.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
@@ -30,9 +31,9 @@ export const headCut: SublayerCut<HeadChoice> = {
   ownSizes: ({ numAttentionHeads, numKeyValueHeads }) => ({ numAttentionHeads, numKeyValueHeads }),
   width: ({ numAttentionHeads }) => numAttentionHeads,
   all: ({ numAttentionHeads, numKeyValueHeads }, inputSize) => ({
-    heads: upTo(numAttentionHeads),
-    keyValueHeads: upTo(numKeyValueHeads),
-    inputs: upTo(inputSize),
+    heads: allIndices(numAttentionHeads),
+    keyValueHeads: allIndices(numKeyValueHeads),
+    inputs: allIndices(inputSize),
     costs: new Float64Array(0),
   }),
   choose: (ranking, layer, sizes) => chooseHeads(ranking, layer, cutBetween(layer, sizes)),
@@ -83,5 +84,3 @@ export const headElements = (heads: Int32Array, headDim: number): Int32Array =>
     { length: heads.length * headDim },
     (_, i) => heads[Math.floor(i / headDim)]! * headDim + (i % headDim),
   );
-
-const upTo = (count: number): Int32Array => Int32Array.from({ length: count }, (_, index) => index);

@@ -1,6 +1,6 @@
 // Neurons of an MLP: which of them stay, and the smaller matrices.
 import { tensor } from "../compute/tensor.ts";
-import { complement, gatherRows } from "../linalg/gather.ts";
+import { allIndices, complement, gatherRows } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
 import type { Recovered } from "../recover/recovery.ts";
@@ -15,7 +15,7 @@ export const neuronCut: SublayerCut = {
   tellsError: true,
   ownSizes: ({ intermediateSize }) => ({ intermediateSize }),
   width: ({ intermediateSize }) => intermediateSize,
-  all: (_, inputSize) => ({ inputs: complement(new Int32Array(0), inputSize), costs: NO_COSTS }),
+  all: (_, inputSize) => ({ inputs: allIndices(inputSize), costs: NO_COSTS }),
   async choose({ criterion, projection, statistics, context, order }, { intermediateSize: before }, sizes) {
     const removed = before - sizes.intermediateSize;
     const ranked = order ? { order, costs: NO_COSTS } : await criterion.rank(projection, statistics, removed, context);
@@ -52,7 +52,10 @@ export function takeRows(weights: LayerWeights, roles: readonly LayerRole[], row
     const weight = weights[role];
     if (weight === undefined) continue;
     const rowLength = weight.data.length / weight.shape[0]!;
-    taken[role] = tensor(gatherRows(weight.data, rowLength, rows), weight.shape.with(0, rows.length));
+    taken[role] = {
+      ...tensor(gatherRows(weight.data, rowLength, rows), weight.shape.with(0, rows.length)),
+      ...(weight.source && { source: { ...weight.source, rows: rows.map((row) => weight.source!.rows[row]!) } }),
+    };
   }
   return taken;
 }

@@ -67,11 +67,11 @@ async function folder(
 ): Promise<PrunedOutput> {
   checkOwnCode(model, spec, false);
   const types = tensorTypes(model, keptLayers, dtype);
-  const writer = await ModelWriter.create(output, spec, types, parseByteSize(options.maxShardSize), model.surroundings);
+  const writer = await ModelWriter.create(output, model, spec, types, parseByteSize(options.maxShardSize));
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),
     finish: async () => {
-      await writer.copyGlobals(model);
+      await writer.copyGlobals();
       await writer.finish();
       const own = prunedConfig(model.config, model.spec, {
         keptLayers,
@@ -96,7 +96,7 @@ async function ggufFile(
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),
     finish: async () => {
-      await writer.copyGlobals(model);
+      await writer.copyGlobals();
       await writer.finish();
       return [...writer.files];
     },

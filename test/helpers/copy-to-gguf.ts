@@ -23,7 +23,7 @@ export async function copyToGguf(
     const { weights } = await readLayer(source, indices[position]!);
     await writer.writeLayer(position, cut(weights, spec, position));
   }
-  await writer.copyGlobals(source);
+  await writer.copyGlobals();
   await writer.finish();
   await output.commit();
 }

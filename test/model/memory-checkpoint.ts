@@ -29,6 +29,7 @@ export function memoryCheckpoint(
       throw new Error(`no stored form of ${key}`);
     },
     readRows: async (name, start, end) => rows(name, start, end),
+    readRowBytes: async (name, start, end) => new Uint8Array(rows(name, start, end).buffer),
     readText: async (file) => (file === "config.json" && config !== undefined ? JSON.stringify(config) : undefined),
     files: [],
     fingerprint: async () => "",

@@ -1,6 +1,6 @@
 // Rows of a model's tensor, gathered from where a file stores them.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
-import { fromPairs } from "./rotary-pairs.ts";
+import { fromPairs, type Rows } from "./rotary-pairs.ts";
 import type { Place } from "./stored-tensors.ts";
 import { pairsOf } from "./stored-tensors.ts";
 
@@ -11,28 +11,61 @@ export async function readPlaces(
   start: number,
   end: number,
 ): Promise<Float32Array> {
-  const parts: Float32Array[] = [];
-  for (const place of places) {
-    const [from, to] = [Math.max(start, place.piece.start), Math.min(end, place.piece.end)];
-    if (from < to) parts.push(await readPlace(checkpoint, place, from - place.piece.start, to - place.piece.start));
-  }
-  return parts.length === 1 ? parts[0]! : joined(parts);
+  const parts = await fromEach(places, start, end, async (place, from, to) => {
+    const rows = await rowsInOrder(place, from, to, (first, last) => readRows(checkpoint, place, first, last));
+    const { offset } = place.stored;
+    if (offset !== 0) for (let i = 0; i < rows.length; i++) rows[i] = rows[i]! - offset;
+    return rows;
+  });
+  return parts.length === 1 ? parts[0]! : joined(Float32Array, parts);
 }
 
-/** Rows [start, end) of what lies at one place. */
-async function readPlace(checkpoint: Checkpoint, place: Place, start: number, end: number): Promise<Float32Array> {
-  const { stored, piece } = place;
+/** The same rows as the bytes that the file has of them; its matrices must not be transposed. */
+export async function readPlacesAsStored(
+  checkpoint: Checkpoint,
+  places: readonly Place[],
+  start: number,
+  end: number,
+): Promise<Uint8Array> {
+  const parts = await fromEach(places, start, end, (place, from, to) =>
+    rowsInOrder(place, from, to, (first, last) =>
+      checkpoint.readRowBytes(place.stored.name, place.piece.at + first, place.piece.at + last),
+    ),
+  );
+  return parts.length === 1 ? parts[0]! : joined(Uint8Array, parts);
+}
+
+/** What `read` has of the rows [start, end) at each place; its rows count from the place's first. */
+async function fromEach<R>(
+  places: readonly Place[],
+  start: number,
+  end: number,
+  read: (place: Place, start: number, end: number) => Promise<R>,
+): Promise<R[]> {
+  const parts: R[] = [];
+  for (const place of places) {
+    const { piece } = place;
+    const [from, to] = [Math.max(start, piece.start), Math.min(end, piece.end)];
+    if (from < to) parts.push(await read(place, from - piece.start, to - piece.start));
+  }
+  return parts;
+}
+
+/** Rows [start, end) of what lies at one place, in the order of the graphs. */
+async function rowsInOrder<R extends Rows>(
+  { stored, piece }: Place,
+  start: number,
+  end: number,
+  read: (start: number, end: number) => Promise<R>,
+): Promise<R> {
   const pairs = pairsOf(stored, piece);
+  if (pairs === undefined) return read(start, end);
   // reordering moves rows inside their heads, which are read whole
-  const first = pairs ? Math.floor(start / pairs.headDim) * pairs.headDim : start;
-  const last = pairs ? Math.ceil(end / pairs.headDim) * pairs.headDim : end;
-  const rows = await readRows(checkpoint, place, first, last);
+  const first = Math.floor(start / pairs.headDim) * pairs.headDim;
+  const last = Math.ceil(end / pairs.headDim) * pairs.headDim;
+  const rows = await read(first, last);
   const rowSize = rows.length / (last - first);
-  const ordered = pairs
-    ? fromPairs(rows, pairs, rowSize).subarray((start - first) * rowSize, (end - first) * rowSize)
-    : rows;
-  if (stored.offset !== 0) for (let i = 0; i < ordered.length; i++) ordered[i] = ordered[i]! - stored.offset;
-  return ordered;
+  return fromPairs(rows, pairs, rowSize).subarray((start - first) * rowSize, (end - first) * rowSize) as R;
 }
 
 async function readRows(
@@ -52,8 +85,8 @@ async function readRows(
   return rows;
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+function joined<R extends Rows>(type: new (length: number) => R, parts: readonly R[]): R {
+  const all = new type(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const part of parts) {
     all.set(part, at);

@@ -8,27 +8,30 @@ export interface PairedHead {
   readonly rotarySize: number;
 }
 
+/** Rows as values, or as the bytes that a file has of them. */
+export type Rows = Float32Array | Uint8Array;
+
 const rotateHalfRow = (stored: number, { rotarySize }: PairedHead): number =>
   stored < rotarySize ? (stored % 2) * (rotarySize / 2) + Math.floor(stored / 2) : stored;
 const storedRow = (row: number, { rotarySize }: PairedHead): number =>
   row < rotarySize ? (row % (rotarySize / 2)) * 2 + Math.floor(row / (rotarySize / 2)) : row;
 
 /** Rows as the graphs want them → as they are stored. @param values whole heads, [heads × headDim, rowSize] */
-export const toPairs = (values: Float32Array, head: PairedHead, rowSize: number): Float32Array =>
+export const toPairs = <R extends Rows>(values: R, head: PairedHead, rowSize: number): R =>
   moveRows(values, head, rowSize, storedRow);
 
 /** Rows as they are stored → as the graphs want them. @param values whole heads, [heads × headDim, rowSize] */
-export const fromPairs = (values: Float32Array, head: PairedHead, rowSize: number): Float32Array =>
+export const fromPairs = <R extends Rows>(values: R, head: PairedHead, rowSize: number): R =>
   moveRows(values, head, rowSize, rotateHalfRow);
 
 /** Moves each row to its target within its head. */
-function moveRows(
-  values: Float32Array,
+function moveRows<R extends Rows>(
+  values: R,
   head: PairedHead,
   rowSize: number,
   target: (row: number, head: PairedHead) => number,
-): Float32Array {
-  const out = new Float32Array(values.length);
+): R {
+  const out = values.slice() as R;
   const rows = values.length / rowSize;
   for (let row = 0; row < rows; row++) {
     const inHead = row % head.headDim;

@@ -1,6 +1,8 @@
 // Where the tensors of a model lie in a file: one description for reading and for writing, of every format. A stored tensor holds
 // rows of one or several tensors of the model, one after the other; its matrices may be transposed, its rotated rows lie in pairs,
 // its norms be stored with their offset.
+import type { Dtype } from "../../checkpoint/dtype.ts";
+import { elementCount } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import type { Mixer } from "../spec/parts.ts";
 import { type GlobalModule, MODULE_NAMES, type Module } from "../spec/roles.ts";
@@ -120,6 +122,29 @@ const ROTATED: ReadonlySet<string> = new Set(["qProj", "qBias", "kProj", "kBias"
 /** How the rows of a piece are paired, where they are. */
 export const pairsOf = ({ pairs }: StoredTensor, { tensor }: Piece): PairedHead | undefined =>
   ROTATED.has(tensor.role) ? pairs : undefined;
+
+/** How the rows of a tensor are stored. Between tensors of one form they may be copied as bytes. */
+export interface RowForm {
+  readonly dtype: Dtype;
+  /** Elements of a row. */
+  readonly rowSize: number;
+  readonly offset: number;
+}
+
+/** That of a tensor of the model; undefined where it is stored as columns, or in several forms. */
+export function rowFormOf(places: readonly Place[], dtypeOf: (stored: StoredTensor) => Dtype): RowForm | undefined {
+  const forms = places.map(({ stored }) => ({
+    dtype: dtypeOf(stored),
+    rowSize: elementCount(stored.shape.slice(1)),
+    offset: stored.offset,
+  }));
+  const isOne = forms.every((form) => isSameForm(form, forms[0]));
+  return isOne && places.every(({ stored }) => !stored.transposed) ? forms[0] : undefined;
+}
+
+/** Whether rows of the one may be copied to the other as bytes. */
+export const isSameForm = (a: RowForm | undefined, b: RowForm | undefined): boolean =>
+  a !== undefined && a.dtype === b?.dtype && a.rowSize === b.rowSize && a.offset === b.offset;
 
 /** The places of each tensor of the model, by its name. */
 export function placesByName(stored: readonly StoredTensor[]): Map<string, readonly Place[]> {

@@ -1,11 +1,32 @@
 // A writer that takes the tensors of a model by their names and puts their rows where a file stores them.
+import { byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import { elementCount } from "../../compute/tensor.ts";
-import { toPairs } from "./rotary-pairs.ts";
-import { type Place, pairsOf, placesByName, type StoredTensor } from "./stored-tensors.ts";
+import { type Rows, toPairs } from "./rotary-pairs.ts";
+import {
+  type Piece,
+  type Place,
+  pairsOf,
+  placesByName,
+  type RowForm,
+  rowFormOf,
+  type StoredTensor,
+} from "./stored-tensors.ts";
+
+/** A stored tensor and the type in which it is written. */
+export interface TypedTensor extends StoredTensor {
+  readonly dtype: WritableDtype;
+}
+
+/** A writer of a model's own tensors. */
+export interface StoringWriter extends TensorWriter {
+  /** How the rows of a tensor are stored, which `writeRowBytes` takes in the order of the model. */
+  rowForm(name: string): RowForm | undefined;
+}
 
 /** Wraps the writer of the stored tensors. */
-export function storingWriter(writer: TensorWriter, stored: readonly StoredTensor[]): TensorWriter {
+export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor[]): StoringWriter {
+  const types = new Map(stored.map((one): [StoredTensor, WritableDtype] => [one, one.dtype]));
   const places = placesByName(stored);
   const transposed = new Map<StoredTensor, TransposedTensor>();
   const placesOf = (name: string): readonly Place[] => {
@@ -24,23 +45,51 @@ export function storingWriter(writer: TensorWriter, stored: readonly StoredTenso
     transposed.delete(target);
     await writer.write(target.name, whole.values);
   };
-  const writeRows = async (name: string, startRow: number, values: Float32Array): Promise<void> => {
-    for (const place of placesOf(name)) {
-      const { start, end, tensor } = place.piece;
-      const rowSize = elementCount(tensor.shape.slice(1));
-      const [from, to] = [Math.max(startRow, start), Math.min(startRow + values.length / rowSize, end)];
-      if (from < to)
-        await put(place, from - start, values.subarray((from - startRow) * rowSize, (to - startRow) * rowSize));
-    }
+  const writeRows = (name: string, startRow: number, values: Float32Array): Promise<void> => {
+    const rowSize = elementCount(placesOf(name)[0]!.piece.tensor.shape.slice(1));
+    return toEach(placesOf(name), startRow, values, rowSize, put);
   };
-  return { write: (name, values) => writeRows(name, 0, values), writeRows, finish: () => writer.finish() };
+  return {
+    write: (name, values) => writeRows(name, 0, values),
+    writeRows,
+    rowForm: (name) => rowFormOf(placesOf(name), (one) => types.get(one)!),
+    writeRowBytes: (name, startRow, bytes) => {
+      const { dtype, rowSize } = rowFormOf(placesOf(name), (one) => types.get(one)!)!;
+      const rowBytes = byteLength(dtype, rowSize);
+      return toEach(placesOf(name), startRow, bytes, rowBytes, ({ stored, piece }, row, rows) =>
+        writer.writeRowBytes(stored.name, piece.at + row, inStoredOrder(stored, piece, rows, rowBytes)),
+      );
+    },
+    finish: () => writer.finish(),
+  };
 }
 
-/** Rows in their stored order, with what is added to them. Rows in pairs come in whole heads. */
+/** Hands each place those of the rows from `startRow` on that lie there. */
+async function toEach<R extends Rows>(
+  places: readonly Place[],
+  startRow: number,
+  rows: R,
+  rowSize: number,
+  put: (place: Place, startRow: number, rows: R) => Promise<void>,
+): Promise<void> {
+  for (const place of places) {
+    const { start, end } = place.piece;
+    const [from, to] = [Math.max(startRow, start), Math.min(startRow + rows.length / rowSize, end)];
+    if (from < to)
+      await put(place, from - start, rows.subarray((from - startRow) * rowSize, (to - startRow) * rowSize) as R);
+  }
+}
+
+/** Rows in their stored order, with what is added to them. */
 function asStored({ stored, piece }: Place, values: Float32Array): Float32Array {
-  const pairs = pairsOf(stored, piece);
-  const rows = pairs ? toPairs(values, pairs, elementCount(piece.tensor.shape.slice(1))) : values;
+  const rows = inStoredOrder(stored, piece, values, elementCount(piece.tensor.shape.slice(1)));
   return stored.offset === 0 ? rows : rows.map((value) => value + stored.offset);
+}
+
+/** Rows in pairs come in whole heads. */
+function inStoredOrder<R extends Rows>(stored: StoredTensor, piece: Piece, rows: R, rowSize: number): R {
+  const pairs = pairsOf(stored, piece);
+  return pairs ? toPairs(rows, pairs, rowSize) : rows;
 }
 
 /** A transposed matrix, which can be written once all its columns are there. */

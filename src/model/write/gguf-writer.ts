@@ -12,7 +12,7 @@ import { DIVISORS, ropeDivisors } from "../gguf/rope.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type StoredTensor, storedTensors } from "../storage/stored-tensors.ts";
-import { storingWriter } from "../storage/write-stored.ts";
+import { type StoringWriter, storingWriter, type TypedTensor } from "../storage/write-stored.ts";
 import { ggufMetadata } from "./gguf-metadata.ts";
 import type { TensorTypes } from "./tensor-types.ts";
 
@@ -46,9 +46,9 @@ export async function writeGgufModel(
   spec: DecoderSpec,
   types: TensorTypes,
   extra: GgufMetadata,
-): Promise<TensorWriter> {
+): Promise<StoringWriter> {
   const layout = layoutFor(spec);
-  const stored = tensorsOf(spec, layout);
+  const stored = typedTensors(spec, layout, types);
   const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.most)), ...extra]);
   const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
   const divisors = ropeDivisors(spec);
@@ -61,13 +61,12 @@ export async function writeGgufModel(
 const tensorsOf = (spec: DecoderSpec, layout: GgufLayout): StoredTensor[] =>
   storedTensors(storedSpec(spec, layout), ggufStorage(layout));
 
+const typedTensors = (spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): TypedTensor[] =>
+  tensorsOf(spec, layout).map((one) => ({ ...one, dtype: storedDtype(one.shape, types.of(one.pieces[0]!.tensor)) }));
+
 function planTensors(spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): GgufTensorPlan[] {
   const divisors = ropeDivisors(spec);
-  const plans: GgufTensorPlan[] = tensorsOf(spec, layout).map(({ name, shape, pieces }) => ({
-    name,
-    shape,
-    dtype: storedDtype(shape, types.of(pieces[0]!.tensor)),
-  }));
+  const plans: GgufTensorPlan[] = typedTensors(spec, layout, types);
   return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
 }
 

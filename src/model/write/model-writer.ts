@@ -1,21 +1,22 @@
 // Writes a model into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source
-// in tiles.
+// in tiles. Rows that are as they were go over as the bytes that the source has of them, wherever the two files store them alike.
 
-import type { FloatDtype } from "../../checkpoint/dtype.ts";
+import { byteLength, type FloatDtype } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
 import { baseName } from "../../checkpoint/storage.ts";
-import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
 import { planShards, writeSafetensors } from "../../checkpoint/write-safetensors.ts";
+import { elementCount } from "../../compute/tensor.ts";
+import { gatherRows } from "../../linalg/gather.ts";
 import { familyOf } from "../families/index.ts";
 import type { Model } from "../model.ts";
-import type { LayerWeights } from "../read-layer.ts";
+import type { LayerWeight, LayerWeights } from "../read-layer.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import type { LayerPosition } from "../spec/layer-index.ts";
 import { embeddingTensor, finalNormTensors, headTensor, layerTensors, positionTensor } from "../spec/tensor-names.ts";
-import { storedTensors } from "../storage/stored-tensors.ts";
-import { storingWriter } from "../storage/write-stored.ts";
-import { copySurroundings, planSurroundings, type Surroundings } from "../surroundings.ts";
+import { isSameForm, storedTensors } from "../storage/stored-tensors.ts";
+import { type StoringWriter, storingWriter } from "../storage/write-stored.ts";
+import { copySurroundings, planSurroundings } from "../surroundings.ts";
 import { writeGgufModel } from "./gguf-writer.ts";
 import type { TensorTypes } from "./tensor-types.ts";
 
@@ -24,40 +25,51 @@ const TILE_BYTES = 32 * 2 ** 20;
 
 /** Writes the tensors of a model described by `spec`; the caller commits or discards the output. */
 export class ModelWriter {
+  readonly #source: Model;
   readonly #spec: DecoderSpec;
-  readonly #writer: TensorWriter;
-  /** Takes tensors by the names that they have in the files. */
-  readonly #files: TensorWriter;
+  readonly #writer: StoringWriter;
+  /** Copies what lies around the model. */
+  readonly #copyOthers: () => Promise<void>;
   /** Names of the weight files. */
   readonly files: readonly string[];
 
-  private constructor(spec: DecoderSpec, writer: TensorWriter, files: readonly string[], inFiles = writer) {
+  private constructor(
+    source: Model,
+    spec: DecoderSpec,
+    writer: StoringWriter,
+    files: readonly string[],
+    copyOthers: () => Promise<void> = async () => undefined,
+  ) {
+    this.#source = source;
     this.#spec = spec;
     this.#writer = writer;
-    this.#files = inFiles;
+    this.#copyOthers = copyOthers;
     this.files = files;
   }
 
-  /** A folder, in which `surroundings` of the source are planned too. */
+  /** A folder of a model made from `source`, whose surroundings go along. */
   static async create(
     output: Output,
+    source: Model,
     spec: DecoderSpec,
     types: TensorTypes<FloatDtype>,
     maxShardBytes: number,
-    surroundings?: Surroundings,
   ): Promise<ModelWriter> {
+    const { surroundings, checkpoint } = source;
     const nameOf = surroundings?.nameOf ?? ((name: string) => name);
     const stored = storedTensors(spec, familyOf({ model_type: spec.family }).storage).map((one) => ({
       ...one,
       name: nameOf(one.name),
+      dtype: types.of(one.pieces[0]!.tensor),
     }));
-    const tensors = stored.map(({ name, shape, pieces }) => ({ name, shape, dtype: types.of(pieces[0]!.tensor) }));
     const others = surroundings === undefined ? [] : planSurroundings(surroundings);
-    const shards = planShards([...tensors, ...others], maxShardBytes);
+    const shards = planShards([...stored, ...others], maxShardBytes);
     const index = shards.length > 1 ? ["model.safetensors.index.json"] : [];
     const inFiles = await writeSafetensors(output, shards);
     const names = [...shards.map(({ file }) => file), ...index];
-    return new ModelWriter(spec, storingWriter(inFiles, stored), names, inFiles);
+    return new ModelWriter(source, spec, storingWriter(inFiles, stored), names, async () => {
+      if (surroundings) await copySurroundings(surroundings, checkpoint, inFiles);
+    });
   }
 
   /**
@@ -72,22 +84,22 @@ export class ModelWriter {
     extra: GgufMetadata = new Map(),
   ): Promise<ModelWriter> {
     const writer = await writeGgufModel(output, source, spec, types, extra);
-    return new ModelWriter(spec, writer, [baseName(output.name)]);
+    return new ModelWriter(source, spec, writer, [baseName(output.name)]);
   }
 
   /** Writes all tensors of the layer at `position` of the new model. */
   async writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void> {
-    for (const { role, name } of layerTensors(this.#spec, position))
-      await this.#writer.write(name, weights[role]!.data);
+    for (const { role, name } of layerTensors(this.#spec, position)) await this.#write(name, weights[role]!);
   }
 
   /** Copies embeddings, final norm and head, which pruning leaves as they are, and what lies around the model. */
-  async copyGlobals(source: Model): Promise<void> {
-    const vectors = [...finalNormTensors(this.#spec), ...[positionTensor(this.#spec) ?? []].flat()];
-    for (const { name } of vectors) await this.#writer.write(name, await source.read(name));
-    const matrices = this.#spec.tiedEmbeddings ? [embeddingTensor] : [embeddingTensor, headTensor];
-    if (source.surroundings) await copySurroundings(source.surroundings, source.checkpoint, this.#files);
-    for (const tensor of matrices) await this.#copyRows(source, tensor(source.spec).name, tensor(this.#spec).name);
+  async copyGlobals(): Promise<void> {
+    const { tiedEmbeddings } = this.#spec;
+    const positions = [positionTensor(this.#spec) ?? []].flat();
+    for (const { name } of [...finalNormTensors(this.#spec), ...positions]) await this.#copy(name, name);
+    await this.#copyOthers();
+    for (const tensor of tiedEmbeddings ? [embeddingTensor] : [embeddingTensor, headTensor])
+      await this.#copy(tensor(this.#source.spec).name, tensor(this.#spec).name);
   }
 
   /** Checks that nothing is missing, and closes the files. */
@@ -95,11 +107,23 @@ export class ModelWriter {
     return this.#writer.finish();
   }
 
-  async #copyRows(source: Model, from: string, to: string): Promise<void> {
-    const { vocabSize, hiddenSize } = this.#spec;
-    const rows = Math.max(1, Math.floor(TILE_BYTES / (4 * hiddenSize)));
-    for (let start = 0; start < vocabSize; start += rows) {
-      await this.#writer.writeRows(to, start, await source.readRows(from, start, Math.min(vocabSize, start + rows)));
+  async #write(name: string, { data, source }: LayerWeight): Promise<void> {
+    const form = source && this.#source.rowForm(source.name);
+    if (source === undefined || form === undefined || !isSameForm(form, this.#writer.rowForm(name)))
+      return this.#writer.write(name, data);
+    const all = await this.#source.readRowBytes(source.name, 0, this.#source.tensors.get(source.name)!.shape[0]!);
+    await this.#writer.writeRowBytes(name, 0, gatherRows(all, byteLength(form.dtype, form.rowSize), source.rows));
+  }
+
+  async #copy(from: string, to: string): Promise<void> {
+    const source = this.#source;
+    const [count, ...rest] = source.tensors.get(from)!.shape as [number, ...number[]];
+    const step = Math.max(1, Math.floor(TILE_BYTES / (4 * elementCount(rest))));
+    const isSame = isSameForm(source.rowForm(from), this.#writer.rowForm(to));
+    for (let start = 0; start < count; start += step) {
+      const end = Math.min(count, start + step);
+      if (isSame) await this.#writer.writeRowBytes(to, start, await source.readRowBytes(from, start, end));
+      else await this.#writer.writeRows(to, start, await source.readRows(from, start, end));
     }
   }
 }

@@ -68,9 +68,9 @@ async function throughFolder<T>(
   const path = newOutput();
   const output = await stageFolder(path, { overwrite: false });
   const spec: DecoderSpec = { ...source.spec, layers: layers.map(({ sizes }) => sizes) };
-  const writer = await ModelWriter.create(output, spec, { most: "F32", of: () => "F32" }, 2 ** 30, source.surroundings);
+  const writer = await ModelWriter.create(output, source, spec, { most: "F32", of: () => "F32" }, 2 ** 30);
   for (const [position, { weights }] of layers.entries()) await writer.writeLayer(position as LayerPosition, weights);
-  await writer.copyGlobals(source);
+  await writer.copyGlobals();
   await writer.finish();
   await output.commit();
   const own = prunedConfig(source.config, source.spec, { keptLayers, layers: spec.layers });

@@ -52,10 +52,10 @@ describe.each(Object.entries(RULES))("%s", (_, rule) => {
     const spec = { ...model.spec, layers: keptLayers.map((index) => model.spec.layers[index]!) };
     const types = tensorTypes<FloatDtype>(model, keptLayers, "own");
     const output = memoryOutput();
-    const writer = await ModelWriter.create(output, spec, types, 1e9);
+    const writer = await ModelWriter.create(output, model, spec, types, 1e9);
     for (const position of layerPositions(spec))
       await writer.writeLayer(position, (await readLayer(model, keptLayers[position]!)).weights);
-    await writer.copyGlobals(model);
+    await writer.copyGlobals();
     await writer.finish();
     const written = await openFolder(memoryFolder(output.files));
     const sourceName = (name: string): string =>
@@ -114,7 +114,7 @@ test("in a GGUF file matrices stay in their types, vectors are F32, and llama.cp
   );
   for (const position of layerPositions(model.spec))
     await writer.writeLayer(position, (await readLayer(model, keptLayers[position]!)).weights);
-  await writer.copyGlobals(model);
+  await writer.copyGlobals();
   await writer.finish();
   await output.commit();
   const written = await open(path);
