@@ -34,6 +34,8 @@ export interface Method {
   readonly backward: BackwardNeeds;
   /** Whether tokens are weighted by the scale of what a projection with a norm behind it writes. */
   readonly tokenScale: boolean;
+  /** The matrices of which the moments of the inputs weigh errors of rounding: those where they are summed anyway, or all. */
+  readonly importance: "none" | "summed" | "all";
   readonly calibration: CalibrationChoice;
   readonly seed: number;
 }

@@ -93,6 +93,7 @@ export function resolveMethod(
     biases: biases ?? spec.bias,
     backward: backwardNeeds(criterion, recovery, heads, allocation),
     tokenScale: scalesTokens(spec, criterion, recovery),
+    importance: "summed",
     calibration: calibrationChoice(options),
     seed: options.seed,
   };
@@ -106,6 +107,7 @@ export const trialMethod = (method: Method, spec: DecoderSpec, criterion: Criter
   ...method,
   criterion,
   choosesRidge: false,
+  importance: "none",
   tokenScale: scalesTokens(spec, criterion, method.recovery),
 });
 

@@ -18,6 +18,8 @@ export interface SourceRows {
 export interface LayerWeight extends Tensor<Float32Array> {
   /** What its rows are in the source; absent once values have changed. */
   readonly source?: SourceRows;
+  /** Σ x² of each of its inputs over calibration tokens, f32 [inputs]: how much errors of rounding in a column count. */
+  readonly inputMoments?: Float32Array;
 }
 
 /** f32 tensors; a role that the layer does not have is absent. */

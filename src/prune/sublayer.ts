@@ -4,6 +4,7 @@ import { isParallel, projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { ProjectionInputs } from "../forward/run/project.ts";
+import type { FoundStatistics } from "../forward/run/projection-statistics.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
 import type { Criterion, CriterionContext } from "../importance/criterion.ts";
 import { gatherColumns } from "../linalg/gather.ts";
@@ -18,6 +19,7 @@ import { isScarce } from "../recover/choose-ridge.ts";
 import { layerError } from "../recover/layer-error.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { RunContext } from "../run-context.ts";
+import { withInputMoments } from "./input-moments.ts";
 
 /** What of a sublayer stays. */
 export interface Choice {
@@ -100,13 +102,20 @@ export async function pruneSublayer<C extends Choice>(
   const { method, sizes } = request;
   const had = sizesOf(layer.sizes);
   const isCut = cut.width(sizes) < cut.width(had);
+  const changes = isCut || request.target !== undefined;
   const smaller = resized(layer.sizes, cut.ownSizes(sizes));
   if (!hasSublayer(cut.sublayer, smaller))
     return { ...untouched(layer.weights, smaller), choice: cut.all(sizesOf(smaller), 0), error: NOTHING_LEFT };
   const projection = projectionOf(cut.sublayer, layer);
   const all = cut.all(had, projection.inputSize);
-  if (!isCut && !request.target) return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
-  const { statistics, inputs } = await gatherStatistics(cut.sublayer, layer, request);
+  if (!changes && method.importance !== "all")
+    return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
+  const { statistics, inputs, entries } = await gatherStatistics(cut.sublayer, layer, request);
+  const weighed = (weights: LayerWeights, kept: Int32Array): LayerWeights =>
+    method.importance === "none"
+      ? weights
+      : withInputMoments(cut.sublayer, weights, { gram: statistics.gram, kept, entries });
+  if (!changes) return { ...untouched(weighed(layer.weights, all.inputs), smaller), choice: all, error: NO_ERROR };
   run.collectGarbage();
   const context = { gemm: run.gemm, random: nthRandom(method.seed, request.index).nextFloat };
   const ranking = { criterion: method.criterion, projection, statistics, context, order: request.order };
@@ -116,7 +125,7 @@ export async function pruneSublayer<C extends Choice>(
   const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
   run.collectGarbage();
   return {
-    layer: { sizes: smaller, weights: cut.take(layer.weights, choice, recovered) },
+    layer: { sizes: smaller, weights: weighed(cut.take(layer.weights, choice, recovered), choice.inputs) },
     choice,
     inputs: inputs && { batches: inputs, kept: choice.inputs },
     error: cut.tellsError ? await errorOf(run, projection, statistics, choice, recovered) : NO_ERROR,
@@ -142,17 +151,19 @@ async function gatherStatistics(
   sublayer: Sublayer,
   layer: DecoderLayer,
   { runner, method, states, target, tokenCount, sensitivity }: SublayerRequest,
-): Promise<{ statistics: ProjectionStatistics; inputs: ProjectionInputs["batches"] | undefined }> {
+): Promise<FoundStatistics> {
   const { inputSize } = projectionOf(sublayer, layer);
   const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
   // behind a parallel attention nothing has moved, and the MLP needs both
   const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && keptBytes(tokenCount, inputSize) > 0;
-  const wanted = { tokenScale: method.tokenScale, target, holdsOut, keepsInputs };
-  const { statistics, inputs } = await runner.projectionStatistics(sublayer, layer, states, wanted);
+  const weighsEntries = method.importance === "all";
+  const wanted = { tokenScale: method.tokenScale, target, holdsOut, keepsInputs, weighsEntries };
+  const { statistics, inputs, entries } = await runner.projectionStatistics(sublayer, layer, states, wanted);
   const [fisherFactor, weightSensitivity] = [sensitivity.fisherFactor?.read(), sensitivity.weights?.read()];
   return {
     statistics: { ...statistics, fisherFactor: await fisherFactor, weightSensitivity: await weightSensitivity },
     inputs,
+    entries,
   };
 }
 

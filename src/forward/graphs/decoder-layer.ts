@@ -48,8 +48,8 @@ export function sublayerWeights(name: Sublayer, spec: DecoderSpec, layer: Decode
 export const takesPosition = (name: Sublayer, spec: DecoderSpec, layer: Pick<DecoderLayer, "sizes">): boolean =>
   name === "attention" || isParallel(spec, layer);
 
-/** The values of a sublayer that others ask for. */
-export interface SublayerValues {
+/** The end of a sublayer. */
+export interface ProjectedValues {
   /** Input z of the projection that ends it: elements of the heads, or neurons. [tokens, inputSize] */
   readonly inputs: Value;
   /** Output of that projection, before a norm behind it. [tokens, hiddenSize] */
@@ -58,6 +58,12 @@ export interface SublayerValues {
   readonly residual: Value;
   /** Residual stream after the sublayer. [tokens, hiddenSize] */
   readonly hidden: Value;
+}
+
+/** The values of a sublayer that others ask for. */
+export interface SublayerValues extends ProjectedValues {
+  /** What its other projections read: what enters it, behind a norm where there is one. [tokens, hiddenSize] */
+  readonly normed: Value;
 }
 
 /** A token mixer, and what later tokens need of it. */
@@ -128,13 +134,13 @@ function mixerSublayer(
     }
   };
   const { inputs, state } = mix();
-  return { ...projected("attention", spec, x, inputs, weights), state };
+  return { ...projected("attention", spec, x, inputs, weights), normed, state };
 }
 
 /** residual + MLP(norm(x)); the two are the same where sublayers follow one another. */
 function mlpSublayer({ spec }: LayerContext, x: Value, residual: Value, weights: LayerValues): SublayerValues {
-  const inputs = neurons(spec, inputNorm(spec, "mlp", x, weights), weights);
-  return projected("mlp", spec, residual, inputs, weights);
+  const normed = inputNorm(spec, "mlp", x, weights);
+  return { ...projected("mlp", spec, residual, neurons(spec, normed, weights), weights), normed };
 }
 
 /** The norm in front of a sublayer: the attention's own serves both where a parallel layer has but one. */
@@ -153,7 +159,7 @@ export function projected(
   residual: Value,
   inputs: Value,
   weights: LayerValues,
-): SublayerValues {
+): ProjectedValues {
   const { weight, bias, outputNorm } = PROJECTION_ROLES[name];
   const gain = weights[outputNorm];
   const written = project(inputs, weights[weight]!, weights[bias]);

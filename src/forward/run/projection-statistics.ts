@@ -24,12 +24,16 @@ export interface WantedStatistics {
   readonly holdsOut: boolean;
   /** Whether what enters the projection is wanted too; not where windows are held out. */
   readonly keepsInputs: boolean;
+  /** Whether the second moments of what enters the sublayer's other projections are wanted as well. */
+  readonly weighsEntries?: boolean | undefined;
 }
 
 export interface FoundStatistics {
   readonly statistics: ProjectionStatistics;
   /** z of each batch, [tokens, inputSize], where they were asked for. */
   readonly inputs: readonly Tensor[] | undefined;
+  /** Σ x² of what enters the sublayer's other projections, f32 [hiddenSize], where it was asked for. */
+  readonly entries: Float32Array | undefined;
 }
 
 /** Sums at the projection that ends a sublayer, over states that stand before the sublayer and stay as they are. */
@@ -38,11 +42,11 @@ export async function projectionStatistics(
   name: Sublayer,
   layer: DecoderLayer,
   states: HiddenStates,
-  { target, tokenScale, holdsOut, keepsInputs }: WantedStatistics,
+  { target, tokenScale, holdsOut, keepsInputs, weighsEntries = false }: WantedStatistics,
 ): Promise<FoundStatistics> {
   const projection = new ProjectionPass(programs, name, layer, tokenScale);
-  const seen = projection.emptySums(target !== undefined);
-  const apart = holdsOut && target !== undefined ? projection.emptySums(true) : undefined;
+  const seen = projection.emptySums(target !== undefined, weighsEntries);
+  const apart = holdsOut && target !== undefined ? projection.emptySums(true, weighsEntries) : undefined;
   const inputs: Tensor[] | undefined = keepsInputs && apart === undefined ? [] : undefined;
   let tokenCount = 0;
   const addBatch = async (state: HiddenBatch, wanted: HiddenBatch | undefined): Promise<void> => {
@@ -66,7 +70,7 @@ export async function projectionStatistics(
     drift: whole.drift?.data,
     heldOut: heldOut?.drift && { gram: heldOut.gram.data, drift: heldOut.drift.data },
   };
-  return { statistics, inputs };
+  return { statistics, inputs, entries: whole.entries?.data };
 }
 
 /** Sums in the making. */
@@ -75,6 +79,7 @@ interface ProjectionSums {
   readonly gram: GramSum; // Σ z zᵀ / u²
   readonly total: RunningSum; // Σ z
   readonly drift: RunningSum | undefined; // Σ e zᵀ / u²
+  readonly entries: RunningSum | undefined; // Σ x²
 }
 
 /** Sums over all tokens; z [inputSize] is what enters the projection. */
@@ -83,17 +88,20 @@ interface FinishedSums {
   readonly total: Tensor<Float32Array>; // Σ z [1, inputSize]
   /** Σ e zᵀ / u² [outputSize, inputSize]: e is what the projection would have to write in addition. */
   readonly drift: Tensor<Float32Array> | undefined;
+  /** Σ x² [1, hiddenSize] of what the sublayer's other projections read. */
+  readonly entries: Tensor<Float32Array> | undefined;
 }
 
-const finished = ({ gram, total, drift }: ProjectionSums): FinishedSums => ({
+const finished = ({ gram, total, drift, entries }: ProjectionSums): FinishedSums => ({
   gram: gram.whole(),
   total: total.tensor,
   drift: drift?.tensor,
+  entries: entries?.tensor,
 });
 
 /** Adds sums to others. */
 function merge(to: FinishedSums, from: FinishedSums): void {
-  for (const part of ["gram", "total", "drift"] as const) {
+  for (const part of ["gram", "total", "drift", "entries"] as const) {
     const [sums, more] = [to[part]?.data, from[part]?.data];
     if (sums && more) for (let i = 0; i < sums.length; i++) sums[i]! += more[i]!;
   }
@@ -115,11 +123,12 @@ class ProjectionPass {
     this.#tokenScale = scale;
   }
 
-  emptySums(hasTarget: boolean): ProjectionSums {
+  emptySums(hasTarget: boolean, weighsEntries: boolean): ProjectionSums {
     const { inputSize, outputSize } = projectionOf(this.#name, this.#layer);
     const all = new RunningSums();
     const [gram, total] = [all.gram(inputSize), all.sum([1, inputSize])];
-    return { all, gram, total, drift: hasTarget ? all.sum([outputSize, inputSize]) : undefined };
+    const drift = hasTarget ? all.sum([outputSize, inputSize]) : undefined;
+    return { all, gram, total, drift, entries: weighsEntries ? all.sum([1, outputSize]) : undefined };
   }
 
   /** Adds a batch to sums; `inputs` gets what enters the projection. */
@@ -133,7 +142,7 @@ class ProjectionPass {
     const { sizes } = this.#layer;
     const context: LayerContext = { spec, sizes, batch, length };
     const options = { tokenScale: this.#tokenScale, keepsInputs: inputs !== undefined };
-    const choices = [options.tokenScale, sums.drift !== undefined, options.keepsInputs];
+    const choices = [options.tokenScale, sums.drift !== undefined, sums.entries !== undefined, options.keepsInputs];
     const key = [`${this.#name} statistics`, ...choices, ...layerKey(context, this.#used)] as const;
     const program = await programs.get(key, () => statisticsGraph(this.#name, context, this.#used, sums, options));
     const isPlaced = takesPosition(this.#name, spec, this.#layer);
@@ -161,7 +170,7 @@ function statisticsGraph(
   name: Sublayer,
   context: LayerContext,
   weights: LayerWeights,
-  { gram, total, drift }: ProjectionSums,
+  { gram, total, drift, entries }: ProjectionSums,
   options: { readonly tokenScale: boolean; readonly keepsInputs: boolean },
 ): Graph {
   const { spec, batch, length } = context;
@@ -169,10 +178,11 @@ function statisticsGraph(
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
   const values = declareWeights(graph, weights);
-  const { inputs, written, residual, hidden } = sublayer(name, context, x, values);
+  const { inputs, normed, written, residual, hidden } = sublayer(name, context, x, values);
   const even = options.tokenScale ? mul(inputs, reciprocal(tokenScale(spec, written))) : inputs;
   gram.add(even);
   total.addRows(inputs);
+  entries?.addRows(mul(normed, normed));
   if (options.keepsInputs) graph.output("inputs", inputs);
   if (drift === undefined) return graph;
   const target = graph.input("target", shape);

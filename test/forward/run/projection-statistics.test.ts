@@ -96,6 +96,26 @@ test("Gram matrix and mean are those of what enters the projection, and nothing 
     expect([statistics.drift, statistics.heldOut]).toEqual([undefined, undefined]);
   }));
 
+test.each(["attention", "mlp"] as const)("what enters the %s is squared and summed behind its norm", (name) =>
+  withLayer("llama", async (model, runner, layer) => {
+    const states = await statesOf(model, "llama");
+    const wanted = { tokenScale: false, holdsOut: false, keepsInputs: false };
+    const { entries } = await runner.projectionStatistics(name, layer, states, { ...wanted, weighsEntries: true });
+    const { hiddenSize, normEpsilon } = model.spec;
+    const gain = layer.weights[name === "attention" ? "attentionNorm" : "mlpNorm"]!.data;
+    const expected = new Float64Array(hiddenSize);
+    for (let at = 0; at < states.all.length; at += hiddenSize) {
+      const x = states.all.subarray(at, at + hiddenSize);
+      const square = x.reduce((sum, value) => sum + value ** 2, 0) / hiddenSize;
+      x.forEach((value, j) => {
+        expected[j]! += (value * gain[j]!) ** 2 / (square + normEpsilon);
+      });
+    }
+    for (const [j, value] of expected.entries()) expect(entries![j]! / value).toBeCloseTo(1, 4);
+    expect((await runner.projectionStatistics(name, layer, states, wanted)).entries).toBeUndefined();
+  }),
+);
+
 test.each(["llama-bias", "gemma3"])("%s: what is held out is a part of the whole", (family) =>
   withLayer(family, async (model, runner, layer) => {
     const find = async (first: number, count: number, holdsOut: boolean): Promise<ProjectionStatistics> => {
