@@ -7,8 +7,8 @@ import { ARRAY, type GgufScalar, SCALARS, STRING } from "./gguf-types.ts";
 const MAX_STRING_BYTES = 16 * 2 ** 20;
 /** Arrays of arrays do not occur in models; a few levels cost nothing. */
 const MAX_ARRAY_DEPTH = 4;
-/** The largest vocabularies have 300,000 tokens, a million merges at most. */
-const MAX_ARRAY_LENGTH = 2 ** 24;
+/** Of all arrays together: the largest vocabularies have 300,000 tokens, a million merges at most. */
+const MAX_ELEMENTS = 2 ** 24;
 
 /** The header goes on beyond the loaded bytes: it has to be parsed again with more of them. */
 export class NeedMoreBytes extends Error {}
@@ -22,6 +22,7 @@ export class GgufReader {
   // A byte order mark is a token of its own in some vocabularies: it must be kept.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #position = 0;
+  #elements = 0;
 
   constructor(name: string, bytes: Uint8Array, fileSize: number) {
     this.#name = name;
@@ -45,17 +46,17 @@ export class GgufReader {
     return Number(value);
   }
 
-  /** A number of things to come, each of which takes at least `bytesEach` of the file. */
-  count(what: string, bytesEach: number): number {
+  /** A number of things to come, `most` of them, each of which takes at least `bytesEach` of the file. */
+  count(what: string, bytesEach: number, most: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.size(`the number of ${what}`);
     if (value * bytesEach > this.#fileSize - this.#position)
       throw this.damaged(`it claims ${value} ${what}, more than the file can hold`);
+    if (value > most) throw this.damaged(`it claims ${value} ${what}, and ${most} are taken at most`);
     return value;
   }
 
   string(what: string): string {
-    const length = this.count(`bytes of ${what}`, 1);
-    if (length > MAX_STRING_BYTES) throw this.damaged(`${what} has ${length} bytes`);
+    const length = this.count(`bytes of ${what}`, 1, MAX_STRING_BYTES);
     const start = this.#advance(length);
     return this.#decoder.decode(this.#bytes.subarray(start, start + length));
   }
@@ -86,8 +87,9 @@ export class GgufReader {
   #array(key: string, depth: number): MetadataValue[] {
     if (depth === MAX_ARRAY_DEPTH) throw this.damaged(`"${key}" nests arrays too deeply`);
     const type = this.uint32();
-    const length = this.count(`elements of "${key}"`, SCALARS_BY_CODE.get(type)?.bytes ?? 8);
-    if (length > MAX_ARRAY_LENGTH) throw this.damaged(`"${key}" has ${length} elements`);
+    const bytesEach = SCALARS_BY_CODE.get(type)?.bytes ?? 8;
+    const length = this.count(`elements of "${key}"`, bytesEach, MAX_ELEMENTS - this.#elements);
+    this.#elements += length;
     const values: MetadataValue[] = [];
     for (let i = 0; i < length; i++) values.push(this.#typedValue(key, type, depth + 1));
     return values;

@@ -17,11 +17,14 @@ const GROWTH = 4;
 /** A vocabulary of a million tokens with its merges has some 60 MB. */
 const MAX_HEADER_BYTES = 2 ** 28;
 export const DEFAULT_ALIGNMENT = 32;
-/** Alignments are 32 or 64 in practice; beyond a page of memory they would only waste space. */
+/** Alignments are powers of two, to llama.cpp too, 32 or 64 in practice; beyond a page of memory they would only waste space. */
 const MAX_ALIGNMENT = 65536;
 /** The smallest entries: a key's length, a value type and one byte; a name's length, dimensions, type and offset. */
 const MIN_METADATA_BYTES = 13;
 const MIN_TENSOR_BYTES = 24;
+/** Models have some dozens of the one and some thousands of the other; each takes many times its bytes in memory. */
+const MAX_METADATA = 2 ** 16;
+const MAX_TENSORS = 2 ** 18;
 
 /** By the numbers that stand for them in a file. */
 export const GGUF_DTYPES: Readonly<Record<number, Dtype>> = {
@@ -117,8 +120,8 @@ async function parseGguf(source: ByteSource): Promise<ParsedGguf> {
 function parseHeader(source: ByteSource, reader: GgufReader): ParsedGguf {
   checkMagic(source.name, source.size < 4 ? undefined : reader.uint32());
   checkVersion(source.name, reader.uint32());
-  const tensorCount = reader.count("tensors", MIN_TENSOR_BYTES);
-  const metadataCount = reader.count("metadata entries", MIN_METADATA_BYTES);
+  const tensorCount = reader.count("tensors", MIN_TENSOR_BYTES, MAX_TENSORS);
+  const metadataCount = reader.count("metadata entries", MIN_METADATA_BYTES, MAX_METADATA);
   const { metadata, metadataRanges } = parseMetadata(reader, metadataCount);
   checkWhole(source.name, metadata);
   const alignment = parseAlignment(reader, metadata);
@@ -147,7 +150,7 @@ function parseMetadata(reader: GgufReader, count: number): Metadata {
 
 function parseAlignment(reader: GgufReader, metadata: ReadonlyMap<string, MetadataValue>): number {
   const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
-  if (typeof alignment !== "number" || !(alignment >= 1 && alignment <= MAX_ALIGNMENT) || !Number.isInteger(alignment))
+  if (typeof alignment !== "number" || !(alignment <= MAX_ALIGNMENT) || !Number.isInteger(Math.log2(alignment)))
     throw reader.damaged(`general.alignment is ${alignment}`);
   return alignment;
 }

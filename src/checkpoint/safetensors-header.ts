@@ -3,6 +3,7 @@
 import { CompError } from "../errors.ts";
 import { elementsOf } from "./checkpoint.ts";
 import { byteLength, isFloatDtype } from "./dtype.ts";
+import { keyGivenTwice } from "./json.ts";
 import { checkNoPointer } from "./lfs-pointer.ts";
 import type { ByteSource } from "./storage.ts";
 import { checkLayout, type ParsedFile, type StoredTensor } from "./stored-tensors.ts";
@@ -26,7 +27,7 @@ export async function parseSafetensors(source: ByteSource): Promise<ParsedFile> 
     .map(([name, entry]) => parseEntry(source, dataStart, name, entry));
   checkLayout(source, dataStart, tensors);
   const described = tensors.reduce((total, tensor) => total + tensor.byteLength, dataStart);
-  // Nothing overlaps, so a smaller sum means bytes that no tensor owns: a name given twice, or bytes appended to the file.
+  // Nothing overlaps, so a smaller sum means bytes that no tensor owns, such as bytes appended to the file.
   if (described !== source.size)
     throw damaged(source, `its header describes ${described} bytes, the file has ${source.size}`);
   return { source, dataStart, tensors };
@@ -47,13 +48,17 @@ async function readHeaderLength(source: ByteSource): Promise<number> {
 
 function parseJson(source: ByteSource, bytes: Uint8Array): object {
   let header: unknown;
+  let text: string;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
   } catch (cause) {
     throw new CompError("checkpoint", `${source.name} is not a safetensors file: its header is not JSON`, { cause });
   }
   if (typeof header !== "object" || header === null || Array.isArray(header))
     throw damaged(source, "its header is not a JSON object");
+  const twice = keyGivenTwice(text);
+  if (twice !== undefined) throw damaged(source, `tensor "${twice}" is given twice`);
   return header;
 }
 

@@ -9,6 +9,7 @@ import type { DecoderSpec } from "./spec/decoder-spec.ts";
 import { describeDimension } from "./spec/dimensions.ts";
 import type { GlobalModule } from "./spec/roles.ts";
 import {
+  eachStored,
   globalName,
   type Place,
   placesByName,
@@ -54,12 +55,13 @@ export function locateTensors(
   isPart = false,
 ): { readonly located: Map<string, LocatedTensor>; readonly others: readonly TensorInfo[] } {
   const rule = storageOf(checkpoint, spec);
-  const stored = asSaved(checkpoint, spec, rule);
+  const stored: StoredTensor[] = [];
   const found = new Map<StoredTensor, TensorInfo>();
-  for (const tensor of stored) {
+  for (const tensor of asSaved(checkpoint, spec, rule)) {
     const info = checkpoint.tensors.get(tensor.name);
     if (info === undefined) throw missing(checkpoint, spec, tensor, source);
     checkShape(tensor, info, spec, source);
+    stored.push(tensor);
     found.set(tensor, info);
   }
   const prefix = textPrefix(checkpoint, rule);
@@ -118,7 +120,7 @@ const nameIn = (checkpoint: Checkpoint, rule: StorageRule, module: GlobalModule)
   namesIn(checkpoint, rule)(globalName(rule, module));
 
 /** The tensors under the names of this file. Of two tied matrices it may hold either. */
-function asSaved(checkpoint: Checkpoint, spec: DecoderSpec, rule: StorageRule): StoredTensor[] {
+function* asSaved(checkpoint: Checkpoint, spec: DecoderSpec, rule: StorageRule): Generator<StoredTensor, void, void> {
   const rename = namesIn(checkpoint, rule);
   const [embedding, head] = [nameIn(checkpoint, rule, "embedTokens"), nameIn(checkpoint, rule, "lmHead")];
   const isHeadAlone =
@@ -126,10 +128,10 @@ function asSaved(checkpoint: Checkpoint, spec: DecoderSpec, rule: StorageRule): 
     checkpoint.format !== "gguf" &&
     checkpoint.tensors.has(head) &&
     !checkpoint.tensors.has(embedding);
-  return storedTensors(spec, rule).map((one) => {
+  for (const one of eachStored(spec, rule)) {
     const name = rename(one.name);
-    return { ...one, name: isHeadAlone && name === embedding ? head : name };
-  });
+    yield { ...one, name: isHeadAlone && name === embedding ? head : name };
+  }
 }
 
 function infoOf(name: string, places: readonly Place[], found: ReadonlyMap<StoredTensor, TensorInfo>): TensorInfo {

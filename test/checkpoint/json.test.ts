@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseJson } from "../../src/checkpoint/json.ts";
+import { describeValue, keyGivenTwice, parseJson } from "../../src/checkpoint/json.ts";
 
 test.each<[string, string]>([
   ['{"a": 1, "rope_theta": Infinity}', "config.json gives rope_theta as Infinity, which is no number of JSON"],
@@ -16,3 +16,18 @@ test.each<[string, string]>([
 test("strings that only look like numbers are strings", () => {
   expect(parseJson('{"a": "NaN", "Infinity": 1}', "x")).toEqual({ a: "NaN", Infinity: 1 });
 });
+
+test("a key given twice is found in the outermost object only, and never among values", () => {
+  expect(keyGivenTwice('{"a": {"a": 1, "b": 2}, "b": ["a", "a"], "c": "a"}')).toBeUndefined();
+  expect(keyGivenTwice('{"a": 1, "b": "c", "\\u0061": 2}')).toBe("a");
+  expect(keyGivenTwice('{"\\"{": 1, "\\"{": 2}')).toBe('"{');
+});
+
+test.each<[unknown, string]>([
+  ["a", '"a"'],
+  [Number.POSITIVE_INFINITY, "Infinity"],
+  [2n ** 70n, "1180591620717411303424"],
+  [["linear", 2, true], '["linear", 2, true]'],
+  [[[1]], "a list"],
+  [{ a: 1 }, "an object"],
+])("%o is shown as %s", (value, shown) => expect(describeValue(value)).toBe(shown));

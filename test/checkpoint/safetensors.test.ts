@@ -142,10 +142,18 @@ describe("damage", () => {
     [
       "a name given twice",
       safetensorsBytes(
-        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}',
         8,
       ),
-      "is damaged",
+      'tensor "a" is given twice',
+    ],
+    [
+      "a name given twice, for the same bytes in two shapes",
+      safetensorsBytes(
+        '{"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]} ,\n "a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}',
+        8,
+      ),
+      'tensor "a" is given twice',
     ],
   ])("%s is refused with the reason", async (_, bytes, message) => {
     expect(await refusal(bytes)).toContain(message);

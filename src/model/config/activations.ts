@@ -1,4 +1,5 @@
 // Activation functions by the names that config.json has for them.
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import type { Activation } from "../spec/decoder-spec.ts";
 import type { ConfigFields } from "./config-fields.ts";
@@ -20,7 +21,7 @@ export function parseActivation(fields: ConfigFields, key: string): Activation {
   if (activation !== undefined) return activation;
   throw new CompError(
     "architecture",
-    `${fields.source} says ${key} ${JSON.stringify(fields.get(key))}, which is not supported`,
+    `${fields.source} says ${key} ${describeValue(fields.get(key))}, which is not supported`,
     {
       hint: `supported: ${[...ACTIVATIONS.keys()].join(", ")}`,
     },

@@ -1,4 +1,5 @@
 // Fields of a model's configuration, which is untrusted: each is checked when it is read.
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 
 /** A parsed config.json. */
@@ -78,8 +79,6 @@ export class ConfigFields {
   }
 
   private wrong(key: string, expected: string): CompError {
-    const value = this.get(key);
-    const shown = typeof value === "number" ? String(value) : JSON.stringify(value); // JSON has no infinite numbers
-    return new CompError("checkpoint", `${this.source} says ${key} is ${shown}; ${expected}`);
+    return new CompError("checkpoint", `${this.source} says ${key} is ${describeValue(this.get(key))}; ${expected}`);
   }
 }

@@ -1,5 +1,6 @@
 // Which layers attend to the whole context, which to a sliding window, and which have another mixer: every family states it in
 // its own way.
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS } from "./config-fields.ts";
 
@@ -63,7 +64,7 @@ export function listedLayerTypes(
   const known = [...new Set([...ATTENTION_TYPES, ...more])];
   const foreign = list.find((type) => !known.includes(type));
   if (foreign !== undefined)
-    throw new CompError("architecture", `${fields.source} has layers of type ${JSON.stringify(foreign)}`, {
+    throw new CompError("architecture", `${fields.source} has layers of type ${describeValue(foreign)}`, {
       hint: `supported: ${known.join(", ")}`,
     });
   return list;

@@ -1,5 +1,6 @@
 // Rotary embedding as config.json states it: `rope_theta` and `rope_scaling` (transformers 4), `rope_parameters`
 // (transformers 5, for some families one per layer type). What they mean is in spec/rope.ts.
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import type { RopeSpec } from "../spec/rope.ts";
 import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "./config-fields.ts";
@@ -142,12 +143,12 @@ const KINDS: {
 function ropeSpec(fields: ConfigFields, parameters: ConfigFields, baseKey: string): RopeSpec {
   const theta =
     parameters.get("rope_theta") === undefined ? fields.positive(baseKey) : parameters.positive("rope_theta");
-  const kind = (parameters.get("rope_type") ?? parameters.get("type") ?? "default") as Kind;
-  const read = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+  const kind = parameters.get("rope_type") ?? parameters.get("type") ?? "default";
+  const read = typeof kind === "string" && Object.hasOwn(KINDS, kind) ? KINDS[kind as Kind] : undefined;
   if (read !== undefined) return { kind, theta, ...read(parameters, fields) } as RopeSpec;
   throw new CompError(
     "architecture",
-    `${fields.source} asks for rotary embedding of kind ${JSON.stringify(kind)}, which is not supported`,
+    `${fields.source} asks for rotary embedding of kind ${describeValue(kind)}, which is not supported`,
     { hint: `supported: ${Object.keys(KINDS).join(", ")}` },
   );
 }

@@ -1,4 +1,5 @@
 // The table of model families. A new one that is made of known parts is a file of its own and a row here.
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import type { ModelConfig } from "../config/config-fields.ts";
 import { arcee } from "./arcee.ts";
@@ -68,7 +69,7 @@ export function familyOf(config: ModelConfig, source = "config.json"): Family {
   const what =
     modelType === undefined
       ? "gives no model_type"
-      : `says model_type ${JSON.stringify(modelType)}, which is not supported`;
+      : `says model_type ${describeValue(modelType)}, which is not supported`;
   throw new CompError("architecture", `${source} ${what}`, {
     hint: `supported: ${FAMILIES.map((row) => row.modelType).join(", ")}`,
   });

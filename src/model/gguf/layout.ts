@@ -1,6 +1,7 @@
 // How a GGUF file stores a model: under which architecture, with query and key rows in which order, and what llama.cpp cannot
 // run.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import { ACTIVATIONS } from "../config/activations.ts";
 import type { BiasRule } from "../config/biases.ts";
@@ -39,7 +40,7 @@ export function layoutOf(checkpoint: Checkpoint): GgufLayout {
   const family = GGUF_FAMILIES.find((row) => row.gguf.architecture === architecture);
   if (family !== undefined) return { family, ...family.gguf, perLayer: false };
   const known = new Set([...GGUF_FAMILIES.map((row) => row.gguf.architecture), DECI.architecture]);
-  throw new CompError("architecture", `GGUF architecture ${JSON.stringify(architecture)} is not supported`, {
+  throw new CompError("architecture", `GGUF architecture ${describeValue(architecture)} is not supported`, {
     hint: `supported: ${[...known].join(", ")}`,
   });
 }

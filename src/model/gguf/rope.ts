@@ -1,5 +1,6 @@
 // Rotary scaling as GGUF files state it → `rope_scaling` of config.json, and back.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { ropeScaling } from "../config/rope-config.ts";
@@ -26,7 +27,7 @@ export async function ggufRopeScaling(
   const type = header.get("rope.scaling.type") ?? "none";
   if (type === "linear") return { rope_type: type, factor: header.positive("rope.scaling.factor") };
   if (type !== "none")
-    throw new CompError("architecture", `${header.source} asks for rotary embedding of kind ${JSON.stringify(type)}`, {
+    throw new CompError("architecture", `${header.source} asks for rotary embedding of kind ${describeValue(type)}`, {
       hint: "supported in GGUF files: none, linear, and the scaling of Llama 3",
     });
   return header.get("rope.scale_linear") === undefined

@@ -58,12 +58,36 @@ export interface StoredTensor {
 }
 
 /** Exactly the tensors that a file of a model has under a rule, in the order of the model's own. */
-export function storedTensors(spec: DecoderSpec, rule: StorageRule): StoredTensor[] {
-  const groups = new Map<string, PlacedRows[]>();
-  for (const tensor of modelTensors(spec))
-    for (const { name, ...rows } of placedRows(tensor, spec, rule))
-      groups.set(name, [...(groups.get(name) ?? []), rows]);
-  return [...groups].map(([name, rows]) => storedTensor(name, rows, spec, rule));
+export const storedTensors = (spec: DecoderSpec, rule: StorageRule): StoredTensor[] => [...eachStored(spec, rule)];
+
+/**
+ * The same, one layer made after another: a configuration may claim thousands of layers of thousands of heads, and the first
+ * tensor that is not there refutes it.
+ */
+export function* eachStored(spec: DecoderSpec, rule: StorageRule): Generator<StoredTensor, void, void> {
+  for (const tensors of byLayer(modelTensors(spec))) {
+    const groups = new Map<string, PlacedRows[]>();
+    for (const tensor of tensors)
+      for (const { name, ...rows } of placedRows(tensor, spec, rule)) append(groups, name, rows);
+    for (const [name, rows] of groups) yield storedTensor(name, rows, spec, rule);
+  }
+}
+
+function append<T>(groups: Map<string, T[]>, name: string, item: T): void {
+  const group = groups.get(name);
+  if (group) group.push(item);
+  else groups.set(name, [item]);
+}
+
+/** Neighbours of one layer together, and each tensor outside the layers by itself. */
+function byLayer(tensors: readonly ExpectedTensor[]): ExpectedTensor[][] {
+  const groups: ExpectedTensor[][] = [];
+  for (const tensor of tensors) {
+    const group = groups.at(-1);
+    if (group && tensor.layer !== undefined && tensor.layer === group[0]!.layer) group.push(tensor);
+    else groups.push([tensor]);
+  }
+  return groups;
 }
 
 /** The name of the weight of a module outside the layers. */
@@ -85,17 +109,16 @@ function placedRows(
   const module = own?.[tensor.module] ?? rule.modules[tensor.module] ?? MODULE_NAMES[tensor.module];
   const path = tensor.layer === undefined ? module : `${rule.layers}.${tensor.layer}.${module}`;
   const rows = tensor.shape[0]!;
-  const heads = Array.from({ length: rows / spec.headDim }, (_, i) => ({
+  const nameOf = (head: number): string => `${path.replace("{head}", `${head}`)}${tensor.suffix}`;
+  if (!module.includes("{head}") && !rule.byHead?.includes(module))
+    return [{ tensor, start: 0, end: rows, rank: 0, name: nameOf(0) }];
+  return Array.from({ length: rows / spec.headDim }, (_, head) => ({
     tensor,
-    start: i * spec.headDim,
-    end: (i + 1) * spec.headDim,
-    rank: i,
+    start: head * spec.headDim,
+    end: (head + 1) * spec.headDim,
+    rank: head,
+    name: nameOf(head),
   }));
-  if (module.includes("{head}"))
-    return heads.map((head, i) => ({ ...head, name: `${path.replace("{head}", `${i}`)}${tensor.suffix}` }));
-  const name = `${path}${tensor.suffix}`;
-  if (rule.byHead?.includes(module)) return heads.map((head) => ({ ...head, name }));
-  return [{ tensor, start: 0, end: rows, rank: 0, name }];
 }
 
 function storedTensor(name: string, rows: readonly PlacedRows[], spec: DecoderSpec, rule: StorageRule): StoredTensor {
@@ -149,9 +172,7 @@ export const isSameForm = (a: RowForm | undefined, b: RowForm | undefined): bool
 /** The places of each tensor of the model, by its name. */
 export function placesByName(stored: readonly StoredTensor[]): Map<string, readonly Place[]> {
   const places = new Map<string, Place[]>();
-  for (const one of stored)
-    for (const piece of one.pieces)
-      places.set(piece.tensor.name, [...(places.get(piece.tensor.name) ?? []), { stored: one, piece }]);
+  for (const one of stored) for (const piece of one.pieces) append(places, piece.tensor.name, { stored: one, piece });
   return places;
 }
 
