@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { givenLabels } from "../../../src/forward/backward/labels.ts";
 import { type LayerMoments, secondMoments } from "../../../src/forward/backward/second-moments.ts";
 import { LayerRunner } from "../../../src/forward/run/layer-runner.ts";
@@ -8,16 +8,6 @@ import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { scratchFolder } from "../../../src/node/scratch-folder.ts";
 import { expectedLogits, tinyPath } from "../../helpers/fixtures.ts";
-
-/** Trace of S at each layer's down_proj by torch.autograd; test/fixtures/make-gradients.py prints them. */
-const TRACES: Record<string, number[]> = {
-  llama: [2.44247, 0.887467, 0.520791],
-  "llama-bias": [1.78351, 0.781004, 0.45471],
-  "llama-gelu": [2.63169, 0.905271, 0.486815],
-  mistral: [3.15435, 1.06347, 0.488429],
-  qwen2: [1.49323, 0.690561, 0.423506],
-  gemma3: [6.58862, 1.30333, 0.460542],
-};
 
 /** What the sweep finds of each layer of a tiny model on its two windows. */
 async function sweep(
@@ -39,8 +29,8 @@ async function sweep(
   return found;
 }
 
-async function fisherFactors(family: string, change?: (model: Model) => Model): Promise<(Float32Array | undefined)[]> {
-  return (await sweep(family, { ...(change && { change }) })).map(({ mlp }) => mlp?.fisherFactor);
+async function fisherFactors(family: string, change: (model: Model) => Model): Promise<(Float32Array | undefined)[]> {
+  return (await sweep(family, { change })).map(({ mlp }) => mlp?.fisherFactor);
 }
 
 test("moments of activations, and of attentions, are summed only where they are wanted, and change nothing else", async () => {
@@ -53,16 +43,6 @@ test("moments of activations, and of attentions, are summed only where they are 
     expect([gram.length, mean.length, tokenCount]).toEqual([80 * 80, 80, 48]);
     expect(attention!.activations!.gram).toHaveLength(32 * 32);
   }
-});
-
-describe("the backward sweep agrees with torch.autograd", () => {
-  test.each(Object.keys(TRACES))("%s", async (family) => {
-    const found = await fisherFactors(family);
-    for (const [index, trace] of TRACES[family]!.entries()) {
-      const sum = Array.from({ length: 32 }, (_, i) => found[index]![33 * i]!).reduce((a, b) => a + b);
-      expect(sum / trace).toBeCloseTo(1, 4);
-    }
-  });
 });
 
 test("a part that is absent has the gradients of one that writes zeros", async () => {
