@@ -1,8 +1,53 @@
 // The element types of checkpoints: how many bytes they take, and how they become f32 and back.
+import {
+  dequantizeQ4Centred,
+  dequantizeQ4WithMinimum,
+  dequantizeQ5Centred,
+  dequantizeQ5WithMinimum,
+  dequantizeQ8,
+} from "./dequantize/blocks-of-32.ts";
+import { dequantizeMXFP4, dequantizeNVFP4 } from "./dequantize/fp4.ts";
+import { dequantizeIQ1M, dequantizeIQ1S } from "./dequantize/iq1.ts";
+import {
+  dequantizeIQ2S,
+  dequantizeIQ2XS,
+  dequantizeIQ2XXS,
+  dequantizeIQ3S,
+  dequantizeIQ3XXS,
+} from "./dequantize/iq2-iq3.ts";
+import { dequantizeIQ4NL, dequantizeIQ4XS } from "./dequantize/iq4.ts";
+import { dequantizeQ2K, dequantizeQ3K, dequantizeQ4K, dequantizeQ5K, dequantizeQ6K } from "./dequantize/k-quants.ts";
+import { dequantizeTQ1, dequantizeTQ2 } from "./dequantize/ternary.ts";
 import { decodeBF16, decodeF16, encodeBF16, encodeF16 } from "./float16.ts";
-import { dequantizeQ4KQ5K, dequantizeQ4Q5, dequantizeQ6K, dequantizeQ8, quantizeQ8 } from "./quantized-blocks.ts";
+import { quantizeQ8 } from "./quantized-blocks.ts";
 
-export type Dtype = "F32" | "F16" | "BF16" | "Q8_0" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q4_K" | "Q5_K" | "Q6_K";
+export type Dtype =
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "Q8_0"
+  | "Q4_0"
+  | "Q4_1"
+  | "Q5_0"
+  | "Q5_1"
+  | "Q2_K"
+  | "Q3_K"
+  | "Q4_K"
+  | "Q5_K"
+  | "Q6_K"
+  | "IQ1_S"
+  | "IQ1_M"
+  | "IQ2_XXS"
+  | "IQ2_XS"
+  | "IQ2_S"
+  | "IQ3_XXS"
+  | "IQ3_S"
+  | "IQ4_NL"
+  | "IQ4_XS"
+  | "TQ1_0"
+  | "TQ2_0"
+  | "MXFP4"
+  | "NVFP4";
 /** The types with one value an element, which safetensors files hold. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
@@ -22,19 +67,34 @@ const TRAITS: Readonly<Record<Dtype, DtypeTraits>> = {
   F16: { blockSize: 1, blockBytes: 2, decode: decodeF16 },
   BF16: { blockSize: 1, blockBytes: 2, decode: decodeBF16 },
   Q8_0: { blockSize: 32, blockBytes: 34, decode: dequantizeQ8 },
-  Q4_0: { blockSize: 32, blockBytes: 18, decode: (bytes, out) => dequantizeQ4Q5(bytes, out, 4, false) },
-  Q4_1: { blockSize: 32, blockBytes: 20, decode: (bytes, out) => dequantizeQ4Q5(bytes, out, 4, true) },
-  Q5_0: { blockSize: 32, blockBytes: 22, decode: (bytes, out) => dequantizeQ4Q5(bytes, out, 5, false) },
-  Q5_1: { blockSize: 32, blockBytes: 24, decode: (bytes, out) => dequantizeQ4Q5(bytes, out, 5, true) },
-  Q4_K: { blockSize: 256, blockBytes: 144, decode: (bytes, out) => dequantizeQ4KQ5K(bytes, out, 4) },
-  Q5_K: { blockSize: 256, blockBytes: 176, decode: (bytes, out) => dequantizeQ4KQ5K(bytes, out, 5) },
+  Q4_0: { blockSize: 32, blockBytes: 18, decode: dequantizeQ4Centred },
+  Q4_1: { blockSize: 32, blockBytes: 20, decode: dequantizeQ4WithMinimum },
+  Q5_0: { blockSize: 32, blockBytes: 22, decode: dequantizeQ5Centred },
+  Q5_1: { blockSize: 32, blockBytes: 24, decode: dequantizeQ5WithMinimum },
+  Q2_K: { blockSize: 256, blockBytes: 84, decode: dequantizeQ2K },
+  Q3_K: { blockSize: 256, blockBytes: 110, decode: dequantizeQ3K },
+  Q4_K: { blockSize: 256, blockBytes: 144, decode: dequantizeQ4K },
+  Q5_K: { blockSize: 256, blockBytes: 176, decode: dequantizeQ5K },
   Q6_K: { blockSize: 256, blockBytes: 210, decode: dequantizeQ6K },
+  IQ1_S: { blockSize: 256, blockBytes: 50, decode: dequantizeIQ1S },
+  IQ1_M: { blockSize: 256, blockBytes: 56, decode: dequantizeIQ1M },
+  IQ2_XXS: { blockSize: 256, blockBytes: 66, decode: dequantizeIQ2XXS },
+  IQ2_XS: { blockSize: 256, blockBytes: 74, decode: dequantizeIQ2XS },
+  IQ2_S: { blockSize: 256, blockBytes: 82, decode: dequantizeIQ2S },
+  IQ3_XXS: { blockSize: 256, blockBytes: 98, decode: dequantizeIQ3XXS },
+  IQ3_S: { blockSize: 256, blockBytes: 110, decode: dequantizeIQ3S },
+  IQ4_NL: { blockSize: 32, blockBytes: 18, decode: dequantizeIQ4NL },
+  IQ4_XS: { blockSize: 256, blockBytes: 136, decode: dequantizeIQ4XS },
+  TQ1_0: { blockSize: 256, blockBytes: 54, decode: dequantizeTQ1 },
+  TQ2_0: { blockSize: 256, blockBytes: 66, decode: dequantizeTQ2 },
+  MXFP4: { blockSize: 32, blockBytes: 17, decode: dequantizeMXFP4 },
+  NVFP4: { blockSize: 64, blockBytes: 36, decode: dequantizeNVFP4 },
 };
 
 export const isFloatDtype = (dtype: string): dtype is FloatDtype =>
   dtype === "F32" || dtype === "F16" || dtype === "BF16";
 
-/** Elements that are stored together: 1 for floats, 32 or 256 for quantized types. */
+/** Elements that are stored together: 1 for floats, 32, 64 or 256 for quantized types. */
 export const blockSize = (dtype: Dtype): number => TRAITS[dtype].blockSize;
 
 /** Bytes that `elements` take. @throws {RangeError} when they do not fill whole blocks. */

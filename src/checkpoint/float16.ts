@@ -9,6 +9,12 @@ export const BF16_OVERFLOW: number = 2 ** 128 - 2 ** 119;
 /** The f32 value of each of the 65,536 f16 bit patterns: a look-up is many times faster than computing it. */
 export const F16_VALUES: Float32Array = new Float32Array(65536).map((_, bits) => f16Value(bits));
 
+/** The little-endian word at a position, which need not be even. */
+export const readU16 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8);
+
+/** The f16 value at a position. */
+export const readF16 = (bytes: Uint8Array, at: number): number => F16_VALUES[readU16(bytes, at)]!;
+
 function f16Value(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

@@ -35,17 +35,11 @@ export const GGUF_DTYPES: Readonly<Record<number, Dtype>> = {
   6: "Q5_0",
   7: "Q5_1",
   8: "Q8_0",
+  10: "Q2_K",
+  11: "Q3_K",
   12: "Q4_K",
   13: "Q5_K",
   14: "Q6_K",
-  30: "BF16",
-};
-/** Types of ggml that are not supported, so that the error can name them. */
-const UNSUPPORTED: Readonly<Record<number, string>> = {
-  9: "Q8_1",
-  10: "Q2_K",
-  11: "Q3_K",
-  15: "Q8_K",
   16: "IQ2_XXS",
   17: "IQ2_XS",
   18: "IQ3_XXS",
@@ -54,16 +48,22 @@ const UNSUPPORTED: Readonly<Record<number, string>> = {
   21: "IQ3_S",
   22: "IQ2_S",
   23: "IQ4_XS",
+  29: "IQ1_M",
+  30: "BF16",
+  34: "TQ1_0",
+  35: "TQ2_0",
+  39: "MXFP4",
+  40: "NVFP4",
+};
+/** Types of ggml that no weights are stored in, so that the error can name them. */
+const UNSUPPORTED: Readonly<Record<number, string>> = {
+  9: "Q8_1",
+  15: "Q8_K",
   24: "I8",
   25: "I16",
   26: "I32",
   27: "I64",
   28: "F64",
-  29: "IQ1_M",
-  34: "TQ1_0",
-  35: "TQ2_0",
-  39: "MXFP4",
-  40: "NVFP4",
 };
 
 /**

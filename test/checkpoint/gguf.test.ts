@@ -136,8 +136,8 @@ describe("damage", () => {
     ["a tensor far outside", withTensor({ offset: 2n ** 50n }), "cut short"],
     [
       "a type that ggml knows",
-      withTensor({ type: 23, dimensions: [256] }),
-      'tensor "w" is of type IQ4_XS, which is not supported',
+      withTensor({ type: 15, dimensions: [256] }),
+      'tensor "w" is of type Q8_K, which is not supported',
     ],
     ["a type that nobody knows", withTensor({ type: 77 }), "is of type 77"],
     [
