@@ -12,7 +12,7 @@ export interface TensorInfo {
 /** Number of elements of a shape; 1 for a scalar. */
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
-/** Named tensors of a safetensors folder or a GGUF file; headers are read, tensor data is not. */
+/** Named tensors of a safetensors folder or a GGUF model; headers are read, tensor data is not. */
 export interface Checkpoint {
   readonly format: "safetensors" | "gguf";
   /** Path or other name, for messages. */
@@ -33,7 +33,7 @@ export interface Checkpoint {
   readRowBytes(name: string, start: number, end: number): Promise<Uint8Array>;
   /** Text of a companion file such as config.json; undefined when there is none (always so for GGUF). */
   readText(file: string): Promise<string | undefined>;
-  /** Names of all files of the folder; for GGUF the file itself. */
+  /** Names of all files of the folder; for GGUF the file itself, or all parts of a split one. */
   readonly files: readonly string[];
   /** Where its files lie; undefined for GGUF. */
   readonly folder?: SourceFolder;

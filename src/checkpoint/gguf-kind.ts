@@ -56,14 +56,9 @@ const PARTS: Readonly<Record<string, readonly [what: string, hint: string]>> = {
   imatrix: ["an importance matrix, not a model", "give the GGUF file of the model"],
 };
 
-/** @throws {CompError} "checkpoint" for an adapter, a part of a split file, and what else goes by the name of GGUF */
+/** @throws {CompError} "checkpoint" for an adapter, and what else goes by the name of GGUF */
 export function checkWhole(name: string, metadata: ReadonlyMap<string, MetadataValue>): void {
   const type = metadata.has("adapter.type") ? "adapter" : metadata.get("general.type");
   const part = typeof type === "string" ? PARTS[type] : undefined;
   if (part !== undefined) throw new CompError("checkpoint", `${name} is ${part[0]}`, { hint: part[1] });
-  const parts = metadata.get("split.count");
-  if (typeof parts === "number" && parts > 1)
-    throw new CompError("checkpoint", `${name} is one of ${parts} parts of a split GGUF`, {
-      hint: "join them with llama-gguf-split --merge",
-    });
 }

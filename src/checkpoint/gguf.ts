@@ -4,9 +4,10 @@ import { CompError } from "../errors.ts";
 import { type Checkpoint, elementsOf, type MetadataValue } from "./checkpoint.ts";
 import { blockSize, byteLength, type Dtype } from "./dtype.ts";
 import { checkMagic, checkVersion, checkWhole } from "./gguf-kind.ts";
+import { checkParts, checkPartsPresent, partFiles } from "./gguf-split.ts";
 import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
 import { checkNoPointer } from "./lfs-pointer.ts";
-import type { ByteSource } from "./storage.ts";
+import { type ByteSource, baseName, type SourceFolder } from "./storage.ts";
 import { checkLayout, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
 
 /** ggml's GGML_MAX_DIMS. */
@@ -67,25 +68,52 @@ const UNSUPPORTED: Readonly<Record<number, string>> = {
 };
 
 /**
- * The checkpoint that a GGUF file holds; the checkpoint owns the source from here on.
- * @throws {CompError} "checkpoint" when it is not GGUF, damaged, split, or holds tensors of an unsupported type.
+ * The checkpoint that a GGUF file holds, or that all parts hold of which it is one; it owns the source from here on.
+ *
+ * @param folder where the file lies, and the other parts of a split one
+ * @throws {CompError} "checkpoint" when it is not GGUF, damaged, lacks parts, or holds tensors of an unsupported type.
  */
-export async function openGguf(source: ByteSource): Promise<Checkpoint> {
+export async function openGguf(source: ByteSource, folder?: SourceFolder): Promise<Checkpoint> {
+  const sources = [source];
   try {
-    const { metadata, metadataRanges, ...parsed } = await parseGguf(source);
+    const parts = await parseParts(await parseGguf(source), folder, sources);
+    const { metadata, metadataRanges } = parts[0]!;
     return storedCheckpoint({
       format: "gguf",
-      name: source.name,
-      files: [source.name],
-      parsed: [parsed],
+      name: parts[0]!.source.name,
+      files: parts.map((part) => part.source.name),
+      parsed: parts,
       metadata,
       metadataRanges,
       readText: async () => undefined,
     });
   } catch (error) {
-    await source.close();
+    await Promise.all(sources.map((opened) => opened.close()));
     throw error;
   }
+}
+
+/** All parts of the model that `named` is a part of, the first part first; those that are opened are added to `sources`. */
+async function parseParts(
+  named: ParsedGguf,
+  folder: SourceFolder | undefined,
+  sources: ByteSource[],
+): Promise<ParsedGguf[]> {
+  const files = partFiles(named);
+  if (files === undefined) return [named];
+  const own = baseName(named.source.name);
+  checkPartsPresent(named.source.name, files, (await folder?.list()) ?? [own]);
+  const parts: ParsedGguf[] = [];
+  for (const file of files) {
+    if (file === own) parts.push(named);
+    else {
+      const source = await folder!.open(file);
+      sources.push(source);
+      parts.push(await parseGguf(source));
+    }
+  }
+  checkParts(parts);
+  return parts;
 }
 
 interface Metadata {

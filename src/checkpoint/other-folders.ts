@@ -1,6 +1,7 @@
 // Folders that are given for models and are none: adapters, download caches, weights of other frameworks. Each is told what it is.
 import { CompError } from "../errors.ts";
 import { readText } from "./folder-files.ts";
+import { ggufModels } from "./gguf-split.ts";
 import { parseJson } from "./json.ts";
 import type { SourceFolder } from "./storage.ts";
 
@@ -83,7 +84,7 @@ async function modelsIn(
   files: readonly string[],
   subfolders: readonly string[],
 ): Promise<string[]> {
-  const found = files.filter((file) => file.endsWith(".gguf")).map((file) => `the GGUF file itself: ${file}`);
+  const found = ggufModels(files).map((file) => `the GGUF file itself: ${file}`);
   for (const subfolder of subfolders) {
     const own = await folder.list(subfolder).catch((): string[] => []); // one that may not be read is no help
     if (own.includes("config.json") && own.some((file) => file.endsWith(".safetensors")))

@@ -1,6 +1,6 @@
 // A path that a user gave, opened as the checkpoint it is: folders and files of the disk as its sources.
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
-import { isAbsolute, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openFolder, openGguf } from "../checkpoint/open-checkpoint.ts";
 import type { ByteSource, SourceFolder } from "../checkpoint/storage.ts";
@@ -19,7 +19,7 @@ export async function openPath(path: string): Promise<Checkpoint> {
     throw new CompError("checkpoint", `${path} is a single safetensors file`, {
       hint: "give the folder that holds it, with config.json beside it",
     });
-  return openGguf(await openFile(path));
+  return openGguf(await openFile(path), folderSource(dirname(path)));
 }
 
 /** Opens paths for as long as `use` takes, and closes all of them when it has ended, however it does. */

@@ -16,6 +16,26 @@ test("a folder opens as safetensors and a file as GGUF", async () => {
   await file.close();
 });
 
+test("a folder with nothing but a GGUF file opens as that file", async () => {
+  const folder = temporaryFolder();
+  copyFileSync(fixturePath("sample.gguf"), join(folder, "m.gguf"));
+  const checkpoint = await openPath(folder);
+  expect([checkpoint.format, checkpoint.name, checkpoint.tensors.size]).toEqual(["gguf", join(folder, "m.gguf"), 5]);
+  await checkpoint.close();
+});
+
+test("a file of a split GGUF finds the others in its folder", async () => {
+  const folder = temporaryFolder();
+  for (const part of ["sample-00001-of-00002.gguf", "sample-00002-of-00002.gguf"])
+    copyFileSync(fixturePath(part), join(folder, part));
+  const checkpoint = await openPath(join(folder, "sample-00002-of-00002.gguf"));
+  const whole = await openPath(fixturePath("sample.gguf"));
+  expect(checkpoint.name).toBe(join(folder, "sample-00001-of-00002.gguf"));
+  expect([...checkpoint.tensors.keys()].sort()).toEqual([...whole.tensors.keys()].sort());
+  for (const name of whole.tensors.keys()) expect(await checkpoint.read(name)).toEqual(await whole.read(name));
+  await Promise.all([checkpoint.close(), whole.close()]);
+});
+
 test("links are files too, subfolders are not", async () => {
   const folder = temporaryFolder();
   symlinkSync(join(tinyPath("llama"), "model.safetensors"), join(folder, "model.safetensors"));
@@ -34,12 +54,6 @@ test.each<[string, (folder: string) => string, string, string | undefined]>([
     (folder) => put(folder, "config.json", "{}", "."),
     "has no *.safetensors",
     "or a .gguf file",
-  ],
-  [
-    "a folder of a GGUF",
-    (folder) => put(folder, "m.gguf", "GGUF", "."),
-    "has no *.safetensors",
-    "the GGUF file itself: m.gguf",
   ],
   ["PyTorch weights", (folder) => put(folder, "pytorch_model.bin", "", "."), "has no *.safetensors", "save_pretrained"],
   [

@@ -1,7 +1,7 @@
 // ggml's first quantized types, in blocks of 32 values.
 //
-// As in all of this folder: a scale in f16 times small integers is exact in f64, so that rounding happens once, on the store into
-// f32, as it does in ggml; and a block is walked in the order of its values.
+// Here as in all of this folder, a scale in f16 times small integers is exact in f64: rounding happens once, on the store into f32,
+// as it does in ggml.
 import { readF16 } from "../float16.ts";
 
 const BLOCK = 32;
