@@ -8,6 +8,9 @@ import { resized, sizesOf } from "../model/spec/parts.ts";
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
 export const PREFERRED_MULTIPLE = 32;
 
+/** So much of its neurons a layer may lose beyond what is asked for, so that its rows fill the blocks that they are written in. */
+const SNAPPED_SHARE = 1 / 64;
+
 export interface Target {
   readonly sparsity: number;
   /** Which parameters the fraction counts. `decoder`: the matrices of the decoder layers. */
@@ -15,6 +18,8 @@ export interface Target {
   /** The model that the fraction is counted of, where it is not the one that loses the neurons. */
   readonly source?: DecoderSpec | undefined;
   readonly multipleOf?: number | undefined;
+  /** Elements of a block of the type in which the neurons are written; undefined: of 1. */
+  readonly blockSize?: number | undefined;
   /** How many of the first and of the last kept layers keep all their neurons. */
   readonly protectedLayers?: readonly number[] | undefined;
 }
@@ -41,7 +46,7 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly LayerIndex[
   const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
   for (const step of steps) {
     const width = widthInSteps(spec, keptLayers, target, full, step);
-    if (width !== undefined) return width;
+    if (width !== undefined) return target.multipleOf === undefined ? snapped(width, full, target.blockSize) : width;
   }
   const least = equalWidths(spec, keptLayers, steps.at(-1)!, target.protectedLayers);
   const most = reachedSparsity(target.source ?? spec, withWidth(spec, keptLayers, least), target.of);
@@ -51,6 +56,17 @@ export function uniformWidth(spec: DecoderSpec, keptLayers: readonly LayerIndex[
     { hint: waysOut(target) },
   );
 }
+
+/** The width in whole blocks, where that costs next to nothing. */
+function snapped(width: number, full: number, blockSize = 1): number {
+  const whole = Math.floor(width / blockSize) * blockSize;
+  return width < full && whole > 0 && width - whole <= full * SNAPPED_SHARE ? whole : width;
+}
+
+/** The step in which widths of a layer's own are found: blocks, where they are small beside the layer. */
+export const stepOf = (full: number, { multipleOf, blockSize = 1 }: Pick<Target, "multipleOf" | "blockSize">): number =>
+  multipleOf ??
+  (blockSize > PREFERRED_MULTIPLE && blockSize <= 2 * SNAPPED_SHARE * full ? blockSize : PREFERRED_MULTIPLE);
 
 function waysOut({ protectedLayers, multipleOf }: Target): string {
   const ways = ["ask for less", "remove layers with --layers"];

@@ -8,20 +8,21 @@ import { type LayerCosts, stepsOf } from "./curves.ts";
 import {
   equalWidths,
   isProtected,
-  PREFERRED_MULTIPLE,
   parametersOf,
   ROUNDING,
   reachedSparsity,
+  stepOf,
   type Target,
   uniformWidth,
   withWidth,
 } from "./equal-widths.ts";
 import { withoutHeads } from "./heads.ts";
 
-export const targetOf = ({ sparsityOf, multipleOf, protectedLayers }: Method, sparsity: number): Target => ({
+export const targetOf = ({ sparsityOf, multipleOf, blockSize, protectedLayers }: Method, sparsity: number): Target => ({
   sparsity,
   of: sparsityOf,
   multipleOf,
+  blockSize,
   protectedLayers,
 });
 
@@ -54,14 +55,15 @@ export function perLayerSpec(
   method: Method,
   sparsity: number,
 ): DecoderSpec {
-  const { of, protectedLayers } = targetOf(method, sparsity);
+  const target = targetOf(method, sparsity);
+  const { of, protectedLayers } = target;
   const cut = uncutNeurons(spec, method, sparsity);
   const layers = keptLayers.map((index) => cut.layers[index]!);
-  const size = { neurons: method.multipleOf ?? PREFERRED_MULTIPLE, of };
   const curves = keptLayers.flatMap((index, i) => {
     const position = i as LayerPosition;
     if (isProtected(position, layers.length, protectedLayers)) return [];
-    return stepsOf(cut, index, costs[index]!, size).map((steps) => ({ position, steps }));
+    const neurons = stepOf(sizesOf(cut.layers[index]!).intermediateSize, target);
+    return stepsOf(cut, index, costs[index]!, { neurons, of }).map((steps) => ({ position, steps }));
   });
   const missing = sparsity - ROUNDING - reachedSparsity(spec, { ...cut, layers }, of);
   const own = sizesByCost(curves, layers.map(sizesOf), Math.ceil(missing * parametersOf(spec, of)));

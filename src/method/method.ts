@@ -23,6 +23,8 @@ export interface Method {
   readonly protectedLayers: readonly number[];
   /** The kept width is a multiple of this; undefined: of 32 where that still reaches the sparsity, else of 1. */
   readonly multipleOf: number | undefined;
+  /** Elements of a block of the type in which down_proj is written: kept widths are multiples of it where that costs nothing. */
+  readonly blockSize: number;
   readonly criterion: Criterion;
   readonly recovery: Recovery;
   readonly ridge: number;

@@ -1,13 +1,13 @@
 // What a model is written as: a Hugging Face folder or a GGUF file, and the element types of its tensors.
 import { type Checkpoint, elementsOf } from "../checkpoint/checkpoint.ts";
-import { byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../checkpoint/dtype.ts";
+import { blockSize, byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import { isStockBias } from "../model/config/biases.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { familyOf } from "../model/families/index.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
-import type { LayerIndex } from "../model/spec/layer-index.ts";
+import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { attentionOf } from "../model/spec/parts.ts";
 import { modelTensors } from "../model/spec/tensor-names.ts";
 import { planSurroundings } from "../model/surroundings.ts";
@@ -99,6 +99,13 @@ export function weightBytes(source: Model, { spec, keptLayers }: PrunedModel, { 
   const types = tensorTypes(source, keptLayers, dtype);
   if (format === "gguf") return ggufBytes(spec, types);
   return modelTensors(spec).reduce((sum, tensor) => sum + byteLength(types.of(tensor), elementsOf(tensor.shape)), 0);
+}
+
+/** Elements of the largest blocks in which neurons are written, each an input of down_proj. */
+export function neuronBlockSize(source: Model, { dtype }: OutputFormat): number {
+  const types = tensorTypes(source, layerIndices(source.spec), dtype);
+  const projections = modelTensors(source.spec).filter(({ role }) => role === "downProj");
+  return Math.max(1, ...projections.map((tensor) => blockSize(types.of(tensor))));
 }
 
 /** @throws {CompError} "architecture" where a text part would no longer fit into the model around it */

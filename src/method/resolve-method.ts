@@ -86,6 +86,7 @@ export function resolveMethod(
     widths: perLayer ? "per-layer" : "equal",
     protectedLayers: options.spare,
     multipleOf: options.multipleOf,
+    blockSize: 1,
     criterion,
     recovery,
     ridge: options.ridge,

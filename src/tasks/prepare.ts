@@ -11,7 +11,14 @@ import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
 import { residentBytes } from "../forward/decode/resident-weights.ts";
 import type { Method } from "../method/method.ts";
-import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
+import {
+  checkHoldable,
+  codeNeeded,
+  neuronBlockSize,
+  type OutputFormat,
+  omittedBy,
+  outputFormat,
+} from "../method/output-format.ts";
 import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
@@ -52,9 +59,10 @@ export async function prepareJob(
   const model = await openModel(source);
   const format = outputFormat(given, host.outputFormat);
   const resolved = resolveMethod(given, model.spec, format, own);
-  const { goal } = resolved.method;
-  const sparsity = goal.kind === "quality" ? mostWithin(model.spec, resolved.method, goal.most) : goal.sparsity;
-  const method = goal.kind === "quality" ? { ...resolved.method, goal: { ...goal, most: sparsity } } : resolved.method;
+  const whole = { ...resolved.method, blockSize: neuronBlockSize(model, format) };
+  const { goal } = whole;
+  const sparsity = goal.kind === "quality" ? mostWithin(model.spec, whole, goal.most) : goal.sparsity;
+  const method = goal.kind === "quality" ? { ...whole, goal: { ...goal, most: sparsity } } : whole;
   const cut = planPrune(model, method, sparsity, format);
   const copies = sparsity === 0 && cut.parameters.after === cut.parameters.before;
   if (sparsity === 0 && goal.kind === "quality" && !copies)

@@ -3,6 +3,7 @@ import {
   equalWidths,
   isProtected,
   reachedSparsity,
+  stepOf,
   uniformWidth,
   withWidth,
 } from "../../src/allocation/equal-widths.ts";
@@ -33,6 +34,28 @@ describe("the width for a sparsity", () => {
   test("is a multiple of 32 where that reaches the sparsity, else any", () => {
     expect(uniformWidth(model, both, { sparsity: 0.1, of: "decoder" })).toBe(96);
     expect(uniformWidth(spec(31), both, { sparsity: 0.01, of: "decoder" })).toBe(30);
+  });
+
+  test("fills blocks where that costs next to nothing", () => {
+    const wide = spec(1024);
+    const width = (sparsity: number, blockSize: number): number =>
+      uniformWidth(wide, both, { sparsity, of: "decoder", blockSize });
+    expect([width(0.1, 1), width(0.1, 256)]).toEqual([896, 896]);
+    expect([width(0.23, 1), width(0.23, 256)]).toEqual([768, 768]);
+    const roomy = spec(8192);
+    const near = { sparsity: 0.24, of: "decoder" } as const;
+    expect(uniformWidth(roomy, both, near)).toBe(6208);
+    expect(uniformWidth(roomy, both, { ...near, blockSize: 256 })).toBe(6144);
+    expect(uniformWidth(roomy, both, { ...near, blockSize: 256, multipleOf: 32 })).toBe(6208);
+  });
+
+  test("of a layer's own is found in blocks where there are many", () => {
+    expect([
+      stepOf(8192, { multipleOf: undefined, blockSize: 256 }),
+      stepOf(2048, { multipleOf: undefined, blockSize: 256 }),
+    ]).toEqual([256, 32]);
+    expect(stepOf(8192, { multipleOf: 64, blockSize: 256 })).toBe(64);
+    expect(stepOf(8192, { multipleOf: undefined })).toBe(32);
   });
 
   test("is the full width at sparsity 0, multiple or not", () => {

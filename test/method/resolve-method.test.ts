@@ -298,11 +298,10 @@ describe("a criterion of one's own", () => {
 });
 
 describe("the method of a trial", () => {
-  test("is the same but for the criterion and the choice of a ridge", () => {
+  test("is the same but for the criterion, the choice of a ridge, and weights of a rounding that it does not do", () => {
     const method = methodOf({}, llama);
-    const { criterion, choosesRidge, ...rest } = trialMethod(method, llama, criteria.wanda);
-    const { criterion: _, choosesRidge: __, ...same } = method;
-    expect([criterion, choosesRidge, rest]).toEqual([criteria.wanda, false, same]);
+    const changed = { criterion: criteria.wanda, choosesRidge: false, importance: "none" };
+    expect(trialMethod(method, llama, criteria.wanda)).toEqual({ ...method, ...changed });
   });
 
   test("weights tokens as its own criterion wants it", () => {
