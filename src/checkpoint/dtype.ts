@@ -20,6 +20,7 @@ import { dequantizeQ2K, dequantizeQ3K, dequantizeQ4K, dequantizeQ5K, dequantizeQ
 import { dequantizeTQ1, dequantizeTQ2 } from "./dequantize/ternary.ts";
 import { decodeBF16, decodeF16, encodeBF16, encodeF16 } from "./float16.ts";
 import { quantizeQ8 } from "./quantized-blocks.ts";
+import { decodeE2M1, decodeE4M3, decodeE8M0 } from "./small-floats.ts";
 
 export type Dtype =
   | "F32"
@@ -47,7 +48,11 @@ export type Dtype =
   | "TQ1_0"
   | "TQ2_0"
   | "MXFP4"
-  | "NVFP4";
+  | "NVFP4"
+  | "F8_E4M3"
+  | "F8_E8M0"
+  | "F4"
+  | "U8";
 /** The types with one value an element, which safetensors files hold. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
@@ -89,6 +94,10 @@ const TRAITS: Readonly<Record<Dtype, DtypeTraits>> = {
   TQ2_0: { blockSize: 256, blockBytes: 66, decode: dequantizeTQ2 },
   MXFP4: { blockSize: 32, blockBytes: 17, decode: dequantizeMXFP4 },
   NVFP4: { blockSize: 64, blockBytes: 36, decode: dequantizeNVFP4 },
+  F8_E4M3: { blockSize: 1, blockBytes: 1, decode: decodeE4M3 },
+  F8_E8M0: { blockSize: 1, blockBytes: 1, decode: decodeE8M0 },
+  F4: { blockSize: 2, blockBytes: 1, decode: decodeE2M1 },
+  U8: { blockSize: 1, blockBytes: 1, decode: (bytes, out) => out.set(bytes) },
 };
 
 export const isFloatDtype = (dtype: string): dtype is FloatDtype =>

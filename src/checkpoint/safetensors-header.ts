@@ -2,7 +2,7 @@
 // Format: 8 bytes of little-endian length, that much JSON {name: {dtype, shape, data_offsets}}, the data without gaps.
 import { CompError } from "../errors.ts";
 import { elementsOf } from "./checkpoint.ts";
-import { byteLength, isFloatDtype } from "./dtype.ts";
+import { byteLength, type FloatDtype, isFloatDtype } from "./dtype.ts";
 import { keyGivenTwice } from "./json.ts";
 import { checkNoPointer } from "./lfs-pointer.ts";
 import type { ByteSource } from "./storage.ts";
@@ -11,6 +11,9 @@ import { checkLayout, type ParsedFile, type StoredTensor } from "./stored-tensor
 const LENGTH_BYTES = 8;
 /** The reference implementation's own limit; the largest real headers are a few megabytes. */
 const MAX_HEADER_BYTES = 100_000_000;
+/** The types of weights in few bits and of their scales, which have no meaning without one another. */
+const QUANTIZED_DTYPES = ["F8_E4M3", "F8_E8M0", "U8"] as const;
+type QuantizedDtype = (typeof QUANTIZED_DTYPES)[number];
 /** Weights have at most 5 dimensions (3-d convolutions); more is damage. */
 const MAX_DIMENSIONS = 8;
 
@@ -67,15 +70,21 @@ function parseEntry(source: ByteSource, dataStart: number, name: string, entry: 
   if (typeof dtype !== "string" || !isSizes(shape) || !isSizes(offsets) || offsets.length !== 2)
     throw damaged(source, `tensor "${name}" has no proper dtype, shape and offsets`);
   if (shape.length > MAX_DIMENSIONS) throw damaged(source, `tensor "${name}" has ${shape.length} dimensions`);
-  if (!isFloatDtype(dtype))
-    throw new CompError("checkpoint", `${source.name}: tensor "${name}" is of type ${dtype}, which is not supported`, {
-      hint: "give a checkpoint in F32, F16 or BF16, or a GGUF file for quantized weights",
-    });
+  if (!isStored(dtype)) throw unsupportedType(source, name, dtype);
   const [begin, end] = offsets as [number, number];
   if (end - begin !== byteLength(dtype, elementsOf(shape)))
     throw damaged(source, `tensor "${name}" is ${dtype} [${shape.join(", ")}] but has ${end - begin} bytes`);
   return { name, shape, dtype, byteLength: end - begin, source, offset: dataStart + begin };
 }
+
+/** @returns the error for a tensor whose values nothing tells how to read */
+export const unsupportedType = (source: ByteSource, name: string, dtype: string): CompError =>
+  new CompError("checkpoint", `${source.name}: tensor "${name}" is of type ${dtype}, which is not supported`, {
+    hint: "give a checkpoint in F32, F16 or BF16, or a GGUF file for quantized weights",
+  });
+
+const isStored = (dtype: string): dtype is FloatDtype | QuantizedDtype =>
+  isFloatDtype(dtype) || QUANTIZED_DTYPES.some((known) => known === dtype);
 
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);

@@ -2,8 +2,10 @@
 import { CompError } from "../errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { readText } from "./folder-files.ts";
+import { folderQuantization } from "./folder-quantization.ts";
 import { parseJson } from "./json.ts";
 import { parseSafetensors } from "./safetensors-header.ts";
+import { joinScales } from "./scaled-tensors.ts";
 import type { ByteSource, SourceFolder } from "./storage.ts";
 import { type ParsedFile, storedCheckpoint } from "./stored-tensors.ts";
 
@@ -13,7 +15,7 @@ export const INDEX_FILE = "model.safetensors.index.json";
 /**
  * The checkpoint of a folder whose file names are `files`: model.safetensors, or the shards of
  * model.safetensors.index.json, or the only *.safetensors there is.
- * @throws {CompError} "checkpoint" when a shard is missing, cut short or damaged.
+ * @throws {CompError} "checkpoint" when a shard is missing, cut short or damaged, and for quantized weights that are not read.
  */
 export async function openSafetensors(folder: SourceFolder, files: readonly string[]): Promise<Checkpoint> {
   const readOwn = async (file: string): Promise<string | undefined> =>
@@ -21,12 +23,13 @@ export async function openSafetensors(folder: SourceFolder, files: readonly stri
   const weightMap = files.includes(SINGLE_FILE) ? undefined : parseIndex(folder, await readOwn(INDEX_FILE));
   const shards = weightMap === undefined ? [onlyFile(folder, files)] : [...new Set(weightMap.values())].sort();
   for (const shard of shards) checkPresent(folder, files, shard);
+  const quantization = await folderQuantization(folder, files);
   const parsed = await openAll(folder, shards);
   try {
     if (weightMap !== undefined) checkIndex(folder, weightMap, shards, parsed);
     const noMetadata = { metadata: new Map(), metadataRanges: new Map() };
-    const place = { name: folder.name, folder, files };
-    return storedCheckpoint({ format: "safetensors", ...place, parsed, ...noMetadata, readText: readOwn });
+    const place = { name: folder.name, folder, files, parsed: joinScales(parsed, quantization) };
+    return storedCheckpoint({ format: "safetensors", ...place, ...noMetadata, readText: readOwn });
   } catch (error) {
     await closeAll(parsed.map((file) => file.source));
     throw error;

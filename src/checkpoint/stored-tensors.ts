@@ -3,6 +3,7 @@
 import { CompError } from "../errors.ts";
 import { type Checkpoint, elementsOf, type MetadataValue, type TensorInfo } from "./checkpoint.ts";
 import { blockSize, byteLength, decodeInto } from "./dtype.ts";
+import { applyScales, type ScaleBlock } from "./scales.ts";
 import type { ByteSource, SourceFolder } from "./storage.ts";
 
 /** A tensor's description and where its bytes lie. */
@@ -10,6 +11,8 @@ export interface StoredTensor extends TensorInfo {
   readonly source: ByteSource;
   /** Bytes from the start of the source. */
   readonly offset: number;
+  /** Of weights in few bits: the tensor of the factors by which its values are read, one for each block. */
+  readonly scales?: { readonly tensor: StoredTensor; readonly block: ScaleBlock };
 }
 
 /** One file whose header is parsed. */
@@ -131,6 +134,10 @@ async function readElements(tensor: StoredTensor, start: number, end: number): P
     const from = tensor.offset + byteLength(dtype, at);
     const bytes = await tensor.source.read(from, tensor.offset + byteLength(dtype, stop));
     decodeInto(dtype, bytes, out.subarray(at - start, stop - start));
+  }
+  if (tensor.scales !== undefined) {
+    const { tensor: stored, block } = tensor.scales;
+    applyScales(out, start, tensor.shape.at(-1)!, await readElements(stored, 0, elementsOf(stored.shape)), block);
   }
   return out;
 }

@@ -71,8 +71,13 @@ async function readConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
       hint: "give a model folder as Hugging Face has it: config.json beside *.safetensors",
     });
   const config = parseJson(text, `config.json of ${checkpoint.name}`);
-  if (isObject(config)) return config;
+  if (isObject(config)) return withoutQuantization(config);
   throw new CompError("checkpoint", `config.json of ${checkpoint.name} is not a JSON object`);
+}
+
+/** A checkpoint gives quantized weights as their values, so that nothing of it holds for the model, or for one made of it. */
+function withoutQuantization({ quantization_config: _, ...config }: ModelConfig): ModelConfig {
+  return config;
 }
 
 async function readRows(

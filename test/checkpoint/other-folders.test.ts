@@ -91,8 +91,8 @@ test("an adapter's configuration beside a whole model does no harm", async () =>
 });
 
 test.each(["config.json", "tokenizer.json"])("a pointer instead of %s is told when it is read", async (file) => {
-  const checkpoint = await openFolder(memoryFolder({ "model.safetensors": WEIGHTS, [file]: POINTER }));
-  expect((await compError(checkpoint.readText(file))).message).toBe(
+  const opening = openFolder(memoryFolder({ "model.safetensors": WEIGHTS, [file]: POINTER }));
+  expect((await compError(opening.then((checkpoint) => checkpoint.readText(file)))).message).toBe(
     `model/${file} is a git-lfs pointer, not the file itself`,
   );
 });

@@ -1,5 +1,5 @@
 // The element type in which each tensor of a pruned model is written: one for all of them, or that which it has in the source.
-import { byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../../checkpoint/dtype.ts";
+import { byteLength, type Dtype, type FloatDtype, isFloatDtype, type WritableDtype } from "../../checkpoint/dtype.ts";
 import type { Model } from "../model.ts";
 import type { LayerIndex } from "../spec/layer-index.ts";
 import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
@@ -31,10 +31,13 @@ export function tensorTypes<D extends WritableDtype>(
   };
 }
 
-/** The type in the source; nothing that is quantized is written as it was, so that it becomes F16. */
+/** Types of quantized weights in a folder, whose values transformers takes as BF16. */
+const SCALED: readonly Dtype[] = ["F8_E4M3", "F4"];
+
+/** The type in the source; nothing that is quantized is written as it was, so that it becomes BF16 or F16. */
 function ownType({ tensors }: Pick<Model, "tensors">, name: string): FloatDtype {
   const { dtype } = tensors.get(name)!;
-  return isFloatDtype(dtype) ? dtype : "F16";
+  return isFloatDtype(dtype) ? dtype : SCALED.includes(dtype) ? "BF16" : "F16";
 }
 
 /** Of types with as many matrices the wider one. */
