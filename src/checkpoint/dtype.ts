@@ -60,7 +60,7 @@ export type FloatDtype = "F32" | "F16" | "BF16";
 export type WritableDtype = FloatDtype | "Q8_0";
 
 interface DtypeTraits {
-  /** Elements that are stored together; 1 for floats. */
+  /** Elements that are stored together; 1 where each has bytes of its own. */
   readonly blockSize: number;
   readonly blockBytes: number;
   /** Fills `out` from exactly as many bytes as it needs. */
@@ -103,7 +103,7 @@ const TRAITS: Readonly<Record<Dtype, DtypeTraits>> = {
 export const isFloatDtype = (dtype: string): dtype is FloatDtype =>
   dtype === "F32" || dtype === "F16" || dtype === "BF16";
 
-/** Elements that are stored together: 1 for floats, 32, 64 or 256 for quantized types. */
+/** Elements that are stored together: 1 for most floats, 2 for those of four bits, 32, 64 or 256 for ggml's quantized types. */
 export const blockSize = (dtype: Dtype): number => TRAITS[dtype].blockSize;
 
 /** Bytes that `elements` take. @throws {RangeError} when they do not fill whole blocks. */

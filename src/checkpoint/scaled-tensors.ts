@@ -1,5 +1,6 @@
 // Joins weights in few bits with the tensors of their scales, which are no tensors of the model then.
 import { CompError } from "../errors.ts";
+import { elementsOf } from "./checkpoint.ts";
 import { isFloatDtype } from "./dtype.ts";
 import type { ScaledForm } from "./folder-quantization.ts";
 import { unsupportedType } from "./safetensors-header.ts";
@@ -67,10 +68,9 @@ function unpacked(stored: StoredTensor, { weightSuffix }: ScaledForm): StoredTen
 
 /** The blocks of a weight [..., rows, columns] that its scales are of: all of it, those that are stated, or its rows. */
 function blockFor(weight: StoredTensor, scales: StoredTensor, stated: ScaleBlock | undefined): ScaleBlock {
-  const [rows = 1, columns = 1] = weight.shape.slice(-2);
+  const [columns = 1, rows = 1] = weight.shape.toReversed();
   const leading = weight.shape.slice(0, -2);
-  const count = scales.shape.reduce((product, size) => product * size, 1);
-  if (count === 1) return [leading.reduce((product, size) => product * size, rows), columns];
+  if (elementsOf(scales.shape) === 1) return [elementsOf(leading) * rows, columns];
   const [blockRows, blockColumns] = stated ?? [1, columns];
   const grid = [...leading, Math.ceil(rows / blockRows), Math.ceil(columns / blockColumns)];
   // the matrices of a stack are read as one, in which each must begin with a block of its own

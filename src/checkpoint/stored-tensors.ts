@@ -137,7 +137,7 @@ async function readElements(tensor: StoredTensor, start: number, end: number): P
   }
   if (tensor.scales !== undefined) {
     const { tensor: stored, block } = tensor.scales;
-    applyScales(out, start, tensor.shape.at(-1)!, await readElements(stored, 0, elementsOf(stored.shape)), block);
+    applyScales(out, start, tensor.shape.at(-1) ?? 1, await readElements(stored, 0, elementsOf(stored.shape)), block);
   }
   return out;
 }

@@ -64,6 +64,11 @@ describe("sizes", () => {
 });
 
 describe("floats", () => {
+  test("of eight bits are NaN where their formats say so", () => {
+    expect([...decode("F8_E4M3", Uint8Array.of(0x7f, 0xff, 0x7e, 0xfe))]).toEqual([NaN, NaN, 448, -448]);
+    expect([...decode("F8_E8M0", Uint8Array.of(255, 127, 0))]).toEqual([NaN, 1, 2 ** -127]);
+  });
+
   test("bytes at an odd address decode like any others", () => {
     const values = Float32Array.of(1, -2.5, 0.125);
     for (const dtype of ["F32", "F16", "BF16"] as const) {

@@ -43,6 +43,14 @@ test.each(Object.entries(fixture))("%s: every tensor has the values of torch", a
   }
 });
 
+test("a vector with one scale is read as well", async () => {
+  const weights = zeros({ w: ["F8_E4M3", [3], 3], w_scale_inv: ["F32", [1], 4] });
+  weights.set([0x38, 0xb8, 0x40], weights.length - 7); // 1, -1, 2
+  weights.set(new Uint8Array(Float32Array.of(0.5).buffer), weights.length - 4);
+  const checkpoint = await openWith({ quant_method: "fp8" }, weights);
+  expect(await checkpoint.read("w")).toEqual(Float32Array.of(0.5, -0.5, 1));
+});
+
 test("scales may lie in another file than their weights", async () => {
   const checkpoint = await openFolder(
     memoryFolder({

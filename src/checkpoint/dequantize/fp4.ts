@@ -1,8 +1,9 @@
-// Four-bit floats (E2M1: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives) with a scale for a block, as ggml stores them.
+// Four-bit floats (E2M1) with a scale for a block, as ggml stores them.
 // Formats: OCP Microscaling Formats (MX) 1.0 for MXFP4; NVFP4 has scales of its own.
+import { E2M1 } from "../small-floats.ts";
 
-/** Twice the values of E2M1, which are whole. ggml has no negative zero. */
-const DOUBLED: Int8Array = Int8Array.of(...[0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]);
+/** Twice the values of E2M1, which are whole; ggml has no negative zero. */
+const DOUBLED: Int8Array = Int8Array.from(E2M1, (value) => 2 * value);
 
 /** Half the scale of each byte of MXFP4, 2^(e − 127); ggml gives 255 no meaning of its own. */
 const HALF_E8M0: Float32Array = new Float32Array(256).map((_, e) => 2 ** (e - 128));
