@@ -53,7 +53,7 @@ export type Dtype =
   | "F8_E8M0"
   | "F4"
   | "U8";
-/** The types with one value an element, which safetensors files hold. */
+/** The types whose values need nothing else to be read, which safetensors files hold. */
 export type FloatDtype = "F32" | "F16" | "BF16";
 
 /** The types that values can be written in. */

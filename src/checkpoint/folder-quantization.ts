@@ -20,31 +20,37 @@ export interface ScaledForm {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const eightBits = (scalesSuffix: string, block?: ScaleBlock): ScaledForm => ({
+  weightSuffix: "",
+  scalesSuffix,
+  packed: false,
+  block,
+});
+
 /** Forms by their `quant_method`; undefined for a variant of it that is not read. */
-const FORMS: Readonly<Record<string, (fields: Fields) => ScaledForm | undefined>> = {
-  fp8: (fields) => ({ ...eightBits("_scale_inv"), block: blockOf(fields.weight_block_size) }),
-  fbgemm_fp8: () => eightBits("_scale"),
-  "compressed-tensors": (fields) =>
-    fields.format === "float-quantized"
-      ? { ...eightBits("_scale"), block: blockOf(blockStructure(fields)) }
-      : undefined,
-  mxfp4: () => ({ weightSuffix: "_blocks", scalesSuffix: "_scales", packed: true, block: [1, 32] }),
-};
-
-const eightBits = (scalesSuffix: string): ScaledForm => ({ weightSuffix: "", scalesSuffix, packed: false });
-
-/** Quantizers as their authors write them, and what makes a folder that is read of theirs, where something does. */
-const QUANTIZERS: Readonly<Record<string, readonly [name: string, hint?: string]>> = {
-  awq: ["AWQ"],
-  bitsandbytes: [
-    "bitsandbytes",
-    "load it with transformers, and save what model.dequantize() gives with save_pretrained",
+const FORMS: ReadonlyMap<string, (fields: Fields) => ScaledForm | undefined> = new Map([
+  ["fp8", ({ weight_block_size: size }: Fields) => eightBits("_scale_inv", blockOf(size))],
+  ["fbgemm_fp8", () => eightBits("_scale")],
+  [
+    "compressed-tensors",
+    (fields: Fields) =>
+      fields.format === "float-quantized" ? eightBits("_scale", blockOf(blockStructure(fields))) : undefined,
   ],
-  gptq: ["GPTQ"],
-  hqq: ["HQQ"],
-  "auto-round": ["AutoRound"],
-  modelopt: ["NVIDIA's Model Optimizer"],
-};
+  ["mxfp4", () => ({ weightSuffix: "_blocks", scalesSuffix: "_scales", packed: true, block: [1, 32] as const })],
+]);
+
+/** Quantizers as their authors write them, and what turns their folders into one that is read, where something does. */
+const QUANTIZERS: ReadonlyMap<string, readonly [name: string, hint?: string]> = new Map([
+  ["awq", ["AWQ"]],
+  [
+    "bitsandbytes",
+    ["bitsandbytes", "load it with transformers, and save what model.dequantize() gives with save_pretrained"],
+  ],
+  ["gptq", ["GPTQ"]],
+  ["hqq", ["HQQ"]],
+  ["auto-round", ["AutoRound"]],
+  ["modelopt", ["NVIDIA's Model Optimizer"]],
+]);
 
 /**
  * The form of a folder's quantized weights; undefined where config.json speaks of none.
@@ -59,9 +65,9 @@ export async function folderQuantization(
   const fields = (config as Fields | null)?.quantization_config;
   if (typeof fields !== "object" || fields === null) return undefined;
   const method = methodOf(fields as Fields);
-  const form = FORMS[method]?.(fields as Fields);
+  const form = FORMS.get(method)?.(fields as Fields);
   if (form !== undefined) return form;
-  const [name, hint] = QUANTIZERS[method] ?? [method];
+  const [name, hint] = QUANTIZERS.get(method) ?? [method];
   const { format } = fields as Fields;
   const variant = typeof format === "string" ? ` as ${format}` : "";
   throw new CompError(

@@ -77,10 +77,10 @@ export async function openGguf(source: ByteSource, folder?: SourceFolder): Promi
   const sources = [source];
   try {
     const parts = await parseParts(await parseGguf(source), folder, sources);
-    const { metadata, metadataRanges } = parts[0]!;
+    const { source: first, metadata, metadataRanges } = parts[0]!;
     return storedCheckpoint({
       format: "gguf",
-      name: parts[0]!.source.name,
+      name: first.name,
       files: parts.map((part) => part.source.name),
       parsed: parts,
       metadata,

@@ -8,7 +8,10 @@ import type { Output, SourceFolder } from "./storage.ts";
 
 export { openGguf };
 
-/** The checkpoint of a model folder, or of the only GGUF model that lies in a folder. @throws {CompError} "checkpoint" when it is none, with what was found instead. */
+/**
+ * The checkpoint of a model folder, or of the only GGUF model that lies in a folder.
+ * @throws {CompError} "checkpoint" when it is none, with what was found instead.
+ */
 export async function openFolder(folder: SourceFolder): Promise<Checkpoint> {
   const files = await folder.list();
   await checkNoAdapter(folder, files);

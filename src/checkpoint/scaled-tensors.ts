@@ -59,7 +59,7 @@ function withScales(stored: StoredTensor, all: ReadonlyMap<string, StoredTensor>
   return { ...weight, scales: { tensor, block: blockFor(weight, scales, form.block) } };
 }
 
-/** Bytes [..., blocks, bytes of a block] as the 4-bit floats [..., columns] that they hold. */
+/** Bytes [..., blocks, bytes of a block] as the 4-bit floats [..., columns] that they hold, in the order in which they are stored. */
 function unpacked(stored: StoredTensor, { weightSuffix }: ScaledForm): StoredTensor {
   const [blocks = 1, bytes = 1] = stored.shape.slice(-2);
   const shape = [...stored.shape.slice(0, -2), 2 * blocks * bytes];

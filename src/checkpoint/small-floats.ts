@@ -14,7 +14,7 @@ const E4M3: Float32Array = new Float32Array(256).map((_, bits) => {
 const E8M0: Float32Array = new Float32Array(256).map((_, bits) => (bits === 255 ? Number.NaN : 2 ** (bits - 127)));
 
 /** E2M1 by its bits. */
-export const E2M1: Float32Array = Float32Array.of(...[0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6]);
+export const E2M1: Float32Array = Float32Array.from([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6]);
 
 /** Fills `out` from E4M3. */
 export const decodeE4M3 = (bytes: Uint8Array, out: Float32Array): void => lookUp(E4M3, bytes, out);

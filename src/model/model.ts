@@ -75,7 +75,7 @@ async function readConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
   throw new CompError("checkpoint", `config.json of ${checkpoint.name} is not a JSON object`);
 }
 
-/** A checkpoint gives quantized weights as their values, so that nothing of it holds for the model, or for one made of it. */
+/** A checkpoint gives quantized weights as their values: what is said of them holds neither for the model nor for one made of it. */
 function withoutQuantization({ quantization_config: _, ...config }: ModelConfig): ModelConfig {
   return config;
 }

@@ -109,6 +109,7 @@ describe("other quantizers are refused by name, with what to do", () => {
       MADE_OF,
     ],
     ["one that nobody knows", { quant_method: "newest" }, "quantized by newest, which is not read", MADE_OF],
+    ["one with the name of another thing", { quant_method: "constructor" }, "quantized by constructor,", MADE_OF],
     ["one without a name", {}, "quantized by an unknown method", MADE_OF],
   ])("%s", async (_, quantization, message, hint) => {
     const error = await compError(openWith(quantization, zeros({ "a.qweight": ["I32", [2, 2], 16] })));

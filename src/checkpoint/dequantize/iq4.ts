@@ -2,9 +2,9 @@
 import { readF16 } from "../float16.ts";
 
 /** The values that the four bits stand for. */
-export const IQ4_VALUES: Int8Array = Int8Array.of(
-  ...[-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113],
-);
+export const IQ4_VALUES: Int8Array = Int8Array.from([
+  -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+]);
 
 /** IQ4_NL: f16 d, 32 × 4 bits q, those of the first half in the low halves of the bytes; value d·IQ4_VALUES[q]. */
 export function dequantizeIQ4NL(bytes: Uint8Array, out: Float32Array): void {

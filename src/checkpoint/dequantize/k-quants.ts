@@ -14,7 +14,7 @@ export function dequantizeQ2K(bytes: Uint8Array, out: Float32Array): void {
     for (let s = 0; s < 16; s++) {
       const scale = d * (bytes[at + s]! & 15);
       const minimum = dmin * (bytes[at + s]! >> 4);
-      const from = at + 16 + twoBits(s);
+      const from = at + 16 + twoBitsAt(s);
       const shift = twoBitShift(s);
       for (let j = 0; j < 16; j++) out[to + s * 16 + j] = scale * ((bytes[from + j]! >> shift) & 3) - minimum;
     }
@@ -22,7 +22,7 @@ export function dequantizeQ2K(bytes: Uint8Array, out: Float32Array): void {
 }
 
 // Two-bit values are stored as four rows of 32 in the same 32 bytes, the first in the lowest bits, for each half of a block.
-const twoBits = (s: number): number => (s >> 3) * 32 + (s & 1) * 16;
+const twoBitsAt = (s: number): number => (s >> 3) * 32 + (s & 1) * 16;
 const twoBitShift = (s: number): number => s & 6;
 
 /**
@@ -33,8 +33,8 @@ export function dequantizeQ3K(bytes: Uint8Array, out: Float32Array): void {
   for (let at = 0, to = 0; to < out.length; at += 110, to += BLOCK) {
     const d = readF16(bytes, at + 108);
     for (let s = 0; s < 16; s++) {
-      const scale = d * (signedScale(bytes, at + 96, s) - 32);
-      const from = at + 32 + twoBits(s);
+      const scale = d * (q3Scale(bytes, at + 96, s) - 32);
+      const from = at + 32 + twoBitsAt(s);
       const shift = twoBitShift(s);
       const high = at + (s & 1) * 16;
       const row = s >> 1;
@@ -48,7 +48,7 @@ export function dequantizeQ3K(bytes: Uint8Array, out: Float32Array): void {
 
 // Of the 12 bytes, 0-7 hold the low four bits of scales 0-7 below and 8-15 above; 8-11 the high two of scales 0-3, 4-7, 8-11
 // and 12-15 from the lowest bits on.
-const signedScale = (bytes: Uint8Array, at: number, s: number): number =>
+const q3Scale = (bytes: Uint8Array, at: number, s: number): number =>
   ((bytes[at + (s & 7)]! >> ((s >> 3) * 4)) & 15) | (((bytes[at + 8 + (s & 3)]! >> ((s >> 2) * 2)) & 3) << 4);
 
 /** Q4_K: f16 d and dmin, eight 6-bit scales and minima in 12 bytes, 256 × 4 bits q; of 32 values (d·scale_s)·q − dmin·min_s. */
@@ -101,7 +101,7 @@ export function dequantizeQ6K(bytes: Uint8Array, out: Float32Array): void {
       // Each half of the block is four rows of 32: rows 0 and 1 in the low nibbles of 64 bytes, 2 and 3 in the high ones.
       const low = at + (s >> 3) * 64 + (s & 3) * 16;
       const lowShift = s & 4;
-      const high = at + 128 + twoBits(s);
+      const high = at + 128 + twoBitsAt(s);
       const highShift = twoBitShift(s);
       for (let j = 0; j < 16; j++) {
         const q = ((bytes[low + j]! >> lowShift) & 15) | (((bytes[high + j]! >> highShift) & 3) << 4);
