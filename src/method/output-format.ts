@@ -11,6 +11,7 @@ import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { attentionOf } from "../model/spec/parts.ts";
 import { modelTensors } from "../model/spec/tensor-names.ts";
 import { planSurroundings } from "../model/surroundings.ts";
+import { wholeClass } from "../model/write/base-class.ts";
 import { checkCompanions } from "../model/write/companions.ts";
 import { checkGguf, ggufBytes } from "../model/write/gguf-writer.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
@@ -117,15 +118,13 @@ function checkSurroundings(
 ): void {
   if (surroundings === undefined) return;
   planSurroundings(surroundings);
-  const why =
-    format === "gguf"
-      ? "GGUF has no form for the whole"
-      : perLayer || !isStock(spec, spec.layers)
-        ? "its class wants layers of one size"
-        : undefined;
-  if (why === undefined) return;
-  throw new CompError("architecture", `${checkpoint.name} is a ${spec.family} with more around it, and ${why}`, {
-    hint: "write a folder with equal widths: --widths equal",
+  const what = `${checkpoint.name} is a ${spec.family} with more around it`;
+  if (format === "gguf")
+    throw new CompError("architecture", `${what}, for which GGUF has no form as a whole`, { hint: "write a folder" });
+  if (!perLayer && isStock(spec, spec.layers)) return;
+  if (wholeClass(surroundings.config, familyOf({ model_type: spec.family })) !== undefined) return;
+  throw new CompError("architecture", `${what}, whose class wants layers of one size`, {
+    hint: "cut all layers alike: --widths equal",
   });
 }
 

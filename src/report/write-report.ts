@@ -10,6 +10,8 @@ import type { ModelConfig } from "../model/config/config-fields.ts";
 import { parseConfig } from "../model/config/parse-config.ts";
 import { familyOf } from "../model/families/index.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
+import { textConfig } from "../model/surroundings.ts";
+import { wholeClass } from "../model/write/base-class.ts";
 import { CARD, copyCompanions, RECORD } from "../model/write/companions.ts";
 import { MODELING_FILE, needsModelingFile, renderModelingFile } from "../model/write/modeling-file.ts";
 import { renderConfig } from "../model/write/pruned-config.ts";
@@ -25,10 +27,16 @@ import { licenceOf, renderModelCard } from "./model-card.ts";
 export async function writeCompanions(output: Output, source: Checkpoint, config: ModelConfig): Promise<string[]> {
   const stated = await source.readText("config.json");
   const made: [string, string | Uint8Array][] = [["config.json", renderConfig(config, stated)]];
-  if (needsModelingFile(config)) made.push([MODELING_FILE, renderModelingFile(familyOf(config), parseConfig(config))]);
+  if (needsModelingFile(config)) made.push([MODELING_FILE, modelingFile(config)]);
   if (source.folder === undefined) made.push(...tokenizerFiles(source));
   for (const [name, content] of made) await writeFile(output, name, content);
   return [...made.map(([name]) => name), ...(await copyCompanions(output, source)), CARD, RECORD];
+}
+
+function modelingFile(config: ModelConfig): string {
+  const text = textConfig(config);
+  const [stated, family] = [text ?? config, familyOf(text ?? config)];
+  return renderModelingFile(family, parseConfig(stated), text && wholeClass(config, family));
 }
 
 /** Writes the model card and the record of the run. */

@@ -7,11 +7,11 @@ import type { Model } from "../model/model.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
-import { withTextConfig } from "../model/surroundings.ts";
 import { ModelWriter } from "../model/write/model-writer.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
 import { prunedConfig } from "../model/write/pruned-config.ts";
 import { tensorTypes } from "../model/write/tensor-types.ts";
+import { wholeConfig } from "../model/write/whole-config.ts";
 import { parseByteSize } from "../options/prune.ts";
 import { type Decisions, ggufRecord, writeCompanions, writeReport } from "../report/write-report.ts";
 
@@ -79,7 +79,7 @@ async function folder(
         bias: spec.bias,
         dtype: types.most,
       });
-      const config = model.surroundings ? withTextConfig(model.surroundings, own) : own;
+      const config = model.surroundings ? wholeConfig(model.surroundings, own) : own;
       return [...writer.files, ...(await writeCompanions(output, model.checkpoint, config))];
     },
     report: (result) => writeReport(output, model.checkpoint, result),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  checkHoldable,
   codeNeeded,
   holdableLayers,
   holdableWidths,
@@ -102,4 +103,39 @@ test("a folder needs code for heads that do not divide the hidden size, and for 
   expect(codeNeeded(withHeads(3), folder)).toContain("3 heads do not divide the hidden size 32: transformers loads");
   expect(codeNeeded(withHeads(2, 1), folder)).toContain("layers differ in size");
   expect(codeNeeded(withHeads(3), file)).toBeUndefined();
+});
+
+describe("a text part", () => {
+  const refusal = (message: string, hint: string) => ({
+    kind: "architecture",
+    message: expect.stringContaining(message),
+    hint,
+  });
+
+  test("stays in the model around it: no GGUF file", async () => {
+    const whole = await tiny("gemma3-vlm");
+    const why = refusal("more around it, for which GGUF has no form as a whole", "write a folder");
+    await expect(checkHoldable(whole, whole.spec, file, false)).rejects.toMatchObject(why);
+  });
+
+  test("may have layers that differ where a class can be made of the one around it", async () => {
+    const whole = await tiny("gemma3-vlm");
+    await checkHoldable(whole, whole.spec, folder, true);
+    const config = { ...whole.surroundings!.config, architectures: ["MineForVision"] };
+    const other = { ...whole, surroundings: { ...whole.surroundings!, config } };
+    await checkHoldable(other, other.spec, folder, false);
+    const why = refusal("whose class wants layers of one size", "cut all layers alike: --widths equal");
+    await expect(checkHoldable(other, other.spec, folder, true)).rejects.toMatchObject(why);
+  });
+
+  test("with code around it that may not know the sizes is refused where they differ", async () => {
+    const whole = await tiny("gemma3-vlm");
+    const config = { ...whole.surroundings!.config, auto_map: { AutoModel: "owner/name--modeling_mine.M" } };
+    const other = { ...whole, surroundings: { ...whole.surroundings!, config } };
+    await checkHoldable(other, other.spec, folder, false);
+    const hint =
+      "remove auto_map from config.json if Gemma3ForConditionalGeneration of transformers loads the model too";
+    const why = refusal("which need not load layers of these sizes", hint);
+    await expect(checkHoldable(other, other.spec, folder, true)).rejects.toMatchObject(why);
+  });
 });

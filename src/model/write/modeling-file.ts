@@ -7,6 +7,7 @@ import type { Family } from "../families/family.ts";
 import { type DecoderSpec, type NormRole, sharesNorm } from "../spec/decoder-spec.ts";
 import type { LayerSpec } from "../spec/parts.ts";
 import { MODULE_NAMES } from "../spec/roles.ts";
+import { type BaseClass, familyClass } from "./base-class.ts";
 
 const FILE = "modeling_comp";
 
@@ -26,24 +27,31 @@ export function ownAutoMap({ auto_map: autoMap }: ModelConfig): ModelConfig | un
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
+/** `auto_map` for a class in the modelling file. */
+export const ourAutoMap = ({ auto, ours }: BaseClass): ModelConfig =>
+  Object.fromEntries(auto.map((name) => [name, `${FILE}.${ours}`]));
+
 /**
  * The fields of config.json beyond the stock ones: the sizes of each layer, and the class that understands them, beside
  * `classes` of the model's own.
  */
 export const perLayerFields = (
-  { names }: Family,
+  family: Family,
   layers: readonly LayerSpec[],
   classes: ModelConfig = {},
 ): ModelConfig => ({
   ...sizeLists(layers),
-  [names.intermediateSize]: widestMlp(layers),
-  architectures: ["CompForCausalLM"],
-  auto_map: { ...classes, AutoModelForCausalLM: `${FILE}.CompForCausalLM` },
+  [family.names.intermediateSize]: widestMlp(layers),
+  architectures: [familyClass(family).ours],
+  auto_map: { ...classes, ...ourAutoMap(familyClass(family)) },
 });
 
-/** The modelling file: the stock class of the family, each layer made anew in its own sizes, absent parts replaced. */
-export function renderModelingFile(family: Family, spec: Pick<DecoderSpec, "norms" | "parallel">): string {
-  const { architecture, module, python } = family;
+/** The modelling file: the stock class of the family, or the one around it, each layer made anew in its own sizes, absent parts replaced. */
+export function renderModelingFile(
+  family: Family,
+  spec: Pick<DecoderSpec, "norms" | "parallel">,
+  { architecture, module, ours, config, layers, renaming }: BaseClass = familyClass(family),
+): string {
   const { intermediateSize, numAttentionHeads, numKeyValueHeads } = SIZE_LISTS;
   const norms = [
     [sharesNorm(spec) ? "heads + width == 0" : noHeads(family), ["attentionNorm", "attentionOutputNorm"]] as const,
@@ -52,12 +60,12 @@ export function renderModelingFile(family: Family, spec: Pick<DecoderSpec, "norm
     .map(([absent, roles]) => `${pythonList(normsOf(family, spec, roles))} * (${absent})`)
     .join(" + ");
   const down = family.storage.modules.downProj ?? MODULE_NAMES.downProj;
-  return `"""${architecture} whose layers differ in size: config.${intermediateSize}, ${numAttentionHeads} and
+  return `"""${architecture} whose layers differ in size: ${config}.${intermediateSize}, ${numAttentionHeads} and
 ${numKeyValueHeads} say how, 0 for a part that is absent. Load with trust_remote_code=True."""
 import copy
 
 import torch
-from transformers.models.${module}.modeling_${module} import ${architecture}
+from ${module} import ${architecture}
 
 
 class NoAttention(torch.nn.Module):
@@ -78,10 +86,10 @@ class NoMLP(torch.nn.Module):
         return torch.zeros_like(hidden_states)
 
 
-class CompForCausalLM(${architecture}):
+class ${ours}(${architecture}):
     def __init__(self, config):
         super().__init__(config)
-        layers = self.${python.layers}
+        ${layers}
         sizes = zip(config.${intermediateSize}, config.${numAttentionHeads}, config.${numKeyValueHeads})
         for index, (width, heads, key_value_heads) in enumerate(sizes):
             own = copy.deepcopy(config)
@@ -93,16 +101,16 @@ ${withoutParts(family)}            norms = ${norms}
             for norm in norms:
                 setattr(layer, norm, torch.nn.Identity())
         self.post_init()
-${python.renames ? renaming(family) : ""}`;
+${renaming.length > 0 ? renamed(ours, renaming) : ""}`;
 }
 
-const renaming = ({ architecture }: Family): string => `
+const renamed = (ours: string, names: readonly string[]): string => `
 
 try:
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
 
-    renamed = get_checkpoint_conversion_mapping("${architecture}")
-    register_checkpoint_conversion_mapping("CompForCausalLM", renamed, overwrite=True)
+    known = [get_checkpoint_conversion_mapping(name) for name in ${pythonList(names)}]
+    register_checkpoint_conversion_mapping("${ours}", next(filter(None, known), []), overwrite=True)
 except ImportError:  # transformers 4 has the tensors under the names of the file
     pass
 `;

@@ -7,6 +7,7 @@ import { familyOf } from "../families/index.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { sizesOf } from "../spec/parts.ts";
+import { wholeClass } from "./base-class.ts";
 import { ownAutoMap } from "./modeling-file.ts";
 import { isStock } from "./pruned-config.ts";
 
@@ -20,19 +21,22 @@ const SIZELESS = /^Auto(Tokenizer|Processor|ImageProcessor|FeatureExtractor|Vide
  * @throws {CompError} "architecture" for classes that need not fit, "checkpoint" for code that is not there
  */
 export function checkOwnCode(source: Model, spec: DecoderSpec, perLayer: boolean): void {
-  const { config, checkpoint } = source;
-  const classes = ownAutoMap(config);
+  const { config, checkpoint, surroundings } = source;
+  const whole = surroundings?.config;
+  const classes = ownAutoMap(whole ?? config);
   if (classes === undefined) return;
   checkPresent(checkpoint, classes);
   const [name] = Object.keys(classes).filter((key) => !SIZELESS.test(key));
   const change = name === undefined ? undefined : whatNeedNotFit(source, spec, perLayer);
   if (change === undefined) return;
-  const { architecture } = familyOf(config);
+  const family = familyOf(config);
+  const { architecture } = (whole && wholeClass(whole, family)) ?? family;
+  const otherwise = whole ? "" : ", or write a GGUF file";
   throw new CompError(
     "architecture",
     `auto_map in config.json names code of the model's own (${classes[name!]}), which need not load ${change}`,
     {
-      hint: `remove auto_map from config.json if ${architecture} of transformers loads the model too, or write a GGUF file`,
+      hint: `remove auto_map from config.json if ${architecture} of transformers loads the model too${otherwise}`,
     },
   );
 }

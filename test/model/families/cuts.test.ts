@@ -12,9 +12,9 @@ import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../../../src/model/spec/layer-index.ts";
 import { attentionOf, type LayerSpec, resized } from "../../../src/model/spec/parts.ts";
 import { layerTensors } from "../../../src/model/spec/tensor-names.ts";
-import { withTextConfig } from "../../../src/model/surroundings.ts";
 import { ModelWriter } from "../../../src/model/write/model-writer.ts";
 import { isStock, prunedConfig, renderConfig } from "../../../src/model/write/pruned-config.ts";
+import { wholeConfig } from "../../../src/model/write/whole-config.ts";
 import { stageFolder } from "../../../src/node/output-folder.ts";
 import { headElements, takeHeads } from "../../../src/prune/heads.ts";
 import { takeNeurons } from "../../../src/prune/neurons.ts";
@@ -74,11 +74,11 @@ async function throughFolder<T>(
   await writer.finish();
   await output.commit();
   const own = prunedConfig(source.config, source.spec, { keptLayers, layers: spec.layers });
-  const config = source.surroundings ? withTextConfig(source.surroundings, own) : own;
+  const config = source.surroundings ? wholeConfig(source.surroundings, own) : own;
   writeFileSync(join(path, "config.json"), renderConfig(config));
   return withModel(path, async (model) => {
     expect(model.spec.layers).toEqual(spec.layers);
-    expect("auto_map" in model.config).toBe(!isStock(spec, spec.layers));
+    expect("auto_map" in (model.surroundings?.config ?? model.config)).toBe(!isStock(spec, spec.layers));
     await expectSameAround(model, source);
     return use(model);
   });
@@ -91,7 +91,7 @@ async function expectSameAround({ surroundings, checkpoint }: Model, source: Mod
     source.surroundings && tensors.map(({ name }) => name).sort(),
   );
   for (const { name } of tensors) expect(await checkpoint.read(name)).toEqual(await source.checkpoint.read(name));
-  const { text_config: _, ...others } = source.surroundings?.config ?? {};
+  const { text_config: _, architectures: __, ...others } = source.surroundings?.config ?? {};
   expect(surroundings?.config ?? {}).toMatchObject(others);
 }
 
@@ -127,9 +127,10 @@ describe.each(Object.entries(FAMILY_FIXTURES))("%s", (name, cuttable) => {
       await use(model, layers);
     });
 
-  const cutEach = (cutOf: (layer: DecoderLayer, headDim: number) => CutLayer | undefined): Promise<void> =>
+  type CutOf = (layer: DecoderLayer, headDim: number, index: number) => CutLayer | undefined;
+  const cutEach = (cutOf: CutOf): Promise<void> =>
     onModel(async (model, layers) => {
-      const cuts = layers.map((layer) => cutOf(layer, model.spec.headDim));
+      const cuts = layers.map((layer, index) => cutOf(layer, model.spec.headDim, index));
       const cut = layers.map((layer, i) => (cuts[i] ? { sizes: cuts[i].layer, weights: cuts[i].weights } : layer));
       await throughFolder(model, layerIndices(model.spec), cut, (written) =>
         expectSameLogits(written, zeroed(model, cuts), ids),
@@ -137,6 +138,9 @@ describe.each(Object.entries(FAMILY_FIXTURES))("%s", (name, cuttable) => {
     });
 
   test("without half of the neurons", () => cutEach(withoutNeurons));
+
+  test("without half of the neurons of one layer", () =>
+    cutEach((layer, _, index) => (index === 1 ? withoutNeurons(layer) : undefined)));
 
   test.runIf(cuttable.includes("heads"))("without heads", () => cutEach(withoutHeads));
 

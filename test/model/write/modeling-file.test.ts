@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { gemma3 } from "../../../src/model/families/gemma3.ts";
 import { llama } from "../../../src/model/families/llama.ts";
 import { resized } from "../../../src/model/spec/parts.ts";
+import { wholeClass } from "../../../src/model/write/base-class.ts";
 import { perLayerFields, renderModelingFile } from "../../../src/model/write/modeling-file.ts";
 import { tinySpec } from "../../helpers/specs.ts";
 
@@ -12,6 +13,18 @@ test("a modelling file takes the stock class of the family from its module", () 
   expect(renderModelingFile(gemma3, tinySpec("gemma3"))).toContain(
     "from transformers.models.gemma3.modeling_gemma3 import Gemma3ForCausalLM\n",
   );
+});
+
+test("a modelling file for a text part takes the class around it, and asks for its renaming of tensors", () => {
+  const base = wholeClass({ model_type: "gemma3", architectures: ["Gemma3ForConditionalGeneration"] }, gemma3);
+  const file = renderModelingFile(gemma3, tinySpec("gemma3"), base);
+  for (const line of [
+    "from transformers import Gemma3ForConditionalGeneration\n",
+    "class CompGemma3ForConditionalGeneration(Gemma3ForConditionalGeneration):\n",
+    "        config, layers = (text := self.get_decoder()).config, text.layers\n",
+    '(name) for name in ["Gemma3ForConditionalGeneration", "gemma3"]]\n',
+  ])
+    expect(file).toContain(line);
 });
 
 test("an absent part loses the norms that the family has around it", () => {

@@ -86,10 +86,10 @@ test("a folder of 8-bit floats becomes one of BF16, of the same values but for t
   const keptLayers = layerIndices(model.spec);
   const types = tensorTypes<"BF16" | "F32">(model, keptLayers, "own");
   const output = memoryOutput();
-  const writer = await ModelWriter.create(output, model.spec, types, 1e9);
+  const writer = await ModelWriter.create(output, model, model.spec, types, 1e9);
   for (const position of layerPositions(model.spec))
     await writer.writeLayer(position, (await readLayer(model, keptLayers[position]!)).weights);
-  await writer.copyGlobals(model);
+  await writer.copyGlobals();
   await writer.finish();
 
   const written = await openFolder(memoryFolder(output.files));
