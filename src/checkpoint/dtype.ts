@@ -19,23 +19,11 @@ import { dequantizeIQ4NL, dequantizeIQ4XS } from "./dequantize/iq4.ts";
 import { dequantizeQ2K, dequantizeQ3K, dequantizeQ4K, dequantizeQ5K, dequantizeQ6K } from "./dequantize/k-quants.ts";
 import { dequantizeTQ1, dequantizeTQ2 } from "./dequantize/ternary.ts";
 import { decodeBF16, decodeF16, encodeBF16, encodeF16 } from "./float16.ts";
-import { quantizeQ8 } from "./quantized-blocks.ts";
+import { QUANTIZERS, type QuantizedDtype } from "./quantize/index.ts";
 import { decodeE2M1, decodeE4M3, decodeE8M0 } from "./small-floats.ts";
 
 export type Dtype =
-  | "F32"
-  | "F16"
-  | "BF16"
-  | "Q8_0"
-  | "Q4_0"
-  | "Q4_1"
-  | "Q5_0"
-  | "Q5_1"
-  | "Q2_K"
-  | "Q3_K"
-  | "Q4_K"
-  | "Q5_K"
-  | "Q6_K"
+  | WritableDtype
   | "IQ1_S"
   | "IQ1_M"
   | "IQ2_XXS"
@@ -43,8 +31,6 @@ export type Dtype =
   | "IQ2_S"
   | "IQ3_XXS"
   | "IQ3_S"
-  | "IQ4_NL"
-  | "IQ4_XS"
   | "TQ1_0"
   | "TQ2_0"
   | "MXFP4"
@@ -57,7 +43,7 @@ export type Dtype =
 export type FloatDtype = "F32" | "F16" | "BF16";
 
 /** The types that values can be written in. */
-export type WritableDtype = FloatDtype | "Q8_0";
+export type WritableDtype = FloatDtype | QuantizedDtype;
 
 interface DtypeTraits {
   /** Elements that are stored together; 1 where each has bytes of its own. */
@@ -130,14 +116,24 @@ export function decodeInto(dtype: Dtype, bytes: Uint8Array, out: Float32Array): 
 }
 
 /**
- * Packed elements of f32 values: nearest, ties to even; too large for the type becomes infinite, NaN stays NaN.
- * @throws {RangeError} when the values do not fill whole blocks.
+ * Packed elements of f32 values. Floats: nearest, ties to even; too large for the type becomes infinite, NaN stays NaN. Quantized:
+ * as ggml-quants.c has them; `importance` is what an error in each column of a row weighs, positive, without it all the same.
+ * @throws {RangeError} when the values do not fill whole blocks, or whole rows of as many columns as there is importance.
  */
-export function encode(dtype: WritableDtype, values: Float32Array): Uint8Array {
-  byteLength(dtype, values.length);
-  if (dtype === "Q8_0") return quantizeQ8(values);
+export function encode(dtype: WritableDtype, values: Float32Array, importance?: Float32Array): Uint8Array {
+  const bytes = byteLength(dtype, values.length);
   if (dtype === "F32") return new Uint8Array(values.slice().buffer);
-  return dtype === "F16" ? encodeF16(values) : encodeBF16(values);
+  if (dtype === "F16") return encodeF16(values);
+  if (dtype === "BF16") return encodeBF16(values);
+  if (importance) checkRows(dtype, values.length, importance.length);
+  const out = new Uint8Array(bytes);
+  QUANTIZERS[dtype](values, out, importance);
+  return out;
+}
+
+function checkRows(dtype: Dtype, elements: number, columns: number): void {
+  byteLength(dtype, columns);
+  if (elements % columns !== 0) throw new RangeError(`${elements} elements do not fill rows of ${columns}`);
 }
 
 function decodeF32(bytes: Uint8Array, out: Float32Array): void {

@@ -5,24 +5,39 @@ import { byteLength, encode, type WritableDtype } from "./dtype.ts";
 import { BF16_OVERFLOW, F16_OVERFLOW } from "./float16.ts";
 import type { ByteSink } from "./storage.ts";
 
-/** Elements encoded at a time: a gigabyte tensor needs this much more, not twice its size. Whole blocks of any type. */
+/** Elements encoded at a time, in whole rows: a gigabyte tensor needs this much more, not twice its size. */
 const ENCODE_ELEMENTS = 2 ** 21;
-/** The least magnitude that a type cannot hold; of Q8_0 the largest of 32 values is 127 times a scale in f16. */
+/**
+ * The least magnitude that a type cannot hold: of a quantized one the largest level times the largest scale or minimum of a group,
+ * times the f16 of a block.
+ */
 const TOO_LARGE: Readonly<Record<WritableDtype, number>> = {
   F32: Number.POSITIVE_INFINITY,
   F16: F16_OVERFLOW,
   BF16: BF16_OVERFLOW,
   Q8_0: 127 * F16_OVERFLOW,
+  Q4_0: 8 * F16_OVERFLOW,
+  Q5_0: 16 * F16_OVERFLOW,
+  // the minimum is an f16 of its own
+  Q4_1: F16_OVERFLOW,
+  Q5_1: F16_OVERFLOW,
+  Q2_K: 15 * F16_OVERFLOW,
+  Q4_K: 63 * F16_OVERFLOW,
+  Q5_K: 63 * F16_OVERFLOW,
+  Q3_K: 4 * 32 * F16_OVERFLOW,
+  Q6_K: 32 * 128 * F16_OVERFLOW,
+  IQ4_NL: 127 * F16_OVERFLOW,
+  IQ4_XS: 127 * 32 * F16_OVERFLOW,
 };
 
 export interface TensorWriter {
   /**
-   * Encodes and writes a whole tensor.
+   * Encodes and writes a whole tensor. `importance` is what an error in each of its columns weighs where it is quantized, positive.
    * @throws {CompError} "numeric" when a value is not finite in the file's type; "output" when the disk refuses.
    */
-  write(name: string, values: Float32Array): Promise<void>;
+  write(name: string, values: Float32Array, importance?: Float32Array): Promise<void>;
   /** The same for rows of the first dimension from `startRow` on, as many as `values` fills. */
-  writeRows(name: string, startRow: number, values: Float32Array): Promise<void>;
+  writeRows(name: string, startRow: number, values: Float32Array, importance?: Float32Array): Promise<void>;
   /** The same for rows that are encoded already, in the type of the file. */
   writeRowBytes(name: string, startRow: number, bytes: Uint8Array): Promise<void>;
   /** Checks that every tensor was written fully and closes the files. */
@@ -58,8 +73,8 @@ export function tensorWriter(files: readonly OpenFile[]): TensorWriter {
     return tensor;
   };
   return {
-    write: async (name, values) => find(name).writeAll(values),
-    writeRows: async (name, startRow, values) => find(name).writeRows(startRow, values),
+    write: async (name, values, importance) => find(name).writeAll(values, importance),
+    writeRows: async (name, startRow, values, importance) => find(name).writeRows(startRow, values, importance),
     writeRowBytes: async (name, startRow, bytes) => find(name).writeRowBytes(startRow, bytes),
     finish: async () => {
       for (const tensor of pending.values()) tensor.checkComplete();
@@ -83,16 +98,16 @@ class PendingTensor {
     this.#rowSize = elementsOf(tensor.shape.slice(1));
   }
 
-  async writeAll(values: Float32Array): Promise<void> {
+  async writeAll(values: Float32Array, importance?: Float32Array): Promise<void> {
     if (values.length !== this.#elements) throw this.#misfit(`${values.length} values`);
-    await this.#write(0, values);
+    await this.#write(0, values, importance);
   }
 
-  async writeRows(startRow: number, values: Float32Array): Promise<void> {
+  async writeRows(startRow: number, values: Float32Array, importance?: Float32Array): Promise<void> {
     const start = startRow * this.#rowSize;
     if (startRow < 0 || values.length % this.#rowSize !== 0 || start + values.length > this.#elements)
       throw this.#misfit(`${values.length} values from row ${startRow}`);
-    await this.#write(start, values);
+    await this.#write(start, values, importance);
   }
 
   async writeRowBytes(startRow: number, bytes: Uint8Array): Promise<void> {
@@ -110,12 +125,13 @@ class PendingTensor {
     if (written !== this.#elements) throw this.#misfit(`${written} of ${this.#elements} values in all`);
   }
 
-  async #write(start: number, values: Float32Array): Promise<void> {
+  async #write(start: number, values: Float32Array, importance: Float32Array | undefined): Promise<void> {
     const { name, dtype, offset } = this.#tensor;
     checkFinite(name, dtype, values);
     this.#claim(start, start + values.length);
-    for (let at = 0; at < values.length; at += ENCODE_ELEMENTS) {
-      const bytes = encode(dtype, values.subarray(at, at + ENCODE_ELEMENTS));
+    const step = this.#rowSize * Math.max(1, Math.floor(ENCODE_ELEMENTS / this.#rowSize));
+    for (let at = 0; at < values.length; at += step) {
+      const bytes = encode(dtype, values.subarray(at, at + step), importance);
       await this.#sink.write(offset + byteLength(dtype, start + at), bytes);
     }
   }

@@ -13,7 +13,24 @@ import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateModel } from "./compare-models.ts";
 
 /** How far rounding weights to a type may move the perplexity, relatively. */
-const TOLERANCE: Record<WritableDtype, number> = { F32: 1e-3, F16: 0.02, BF16: 0.1, Q8_0: 0.1 };
+const TOLERANCE: Record<WritableDtype, number> = {
+  F32: 1e-3,
+  F16: 0.02,
+  BF16: 0.1,
+  Q8_0: 0.1,
+  Q6_K: 0.1,
+  Q5_K: 0.2,
+  Q5_1: 0.2,
+  Q5_0: 0.2,
+  Q4_K: 0.5,
+  Q4_1: 0.5,
+  Q4_0: 0.5,
+  IQ4_NL: 0.5,
+  IQ4_XS: 0.5,
+  // small models all but break
+  Q3_K: 3,
+  Q2_K: 30,
+};
 
 /** That of the types which a written model has. */
 const toleranceOf = ({ tensors }: Model): number =>

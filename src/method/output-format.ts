@@ -1,6 +1,6 @@
 // What a model is written as: a Hugging Face folder or a GGUF file, and the element types of its tensors.
 import { type Checkpoint, elementsOf } from "../checkpoint/checkpoint.ts";
-import { blockSize, byteLength, type FloatDtype, isFloatDtype, type WritableDtype } from "../checkpoint/dtype.ts";
+import { blockSize, byteLength, type FloatDtype, isFloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import { isStockBias } from "../model/config/biases.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
@@ -14,14 +14,20 @@ import { planSurroundings } from "../model/surroundings.ts";
 import { wholeClass } from "../model/write/base-class.ts";
 import { checkCompanions } from "../model/write/companions.ts";
 import { checkGguf, ggufBytes } from "../model/write/gguf-writer.ts";
+import type { Mixture } from "../model/write/mixtures.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
 import { isStock, whyHeadsNotStock } from "../model/write/pruned-config.ts";
-import { type DtypeChoice, tensorTypes } from "../model/write/tensor-types.ts";
+import { type DtypeChoice, type GgufTypes, ggufTypes, tensorTypes } from "../model/write/tensor-types.ts";
 import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 
 export type OutputFormat =
   | { readonly format: "safetensors"; readonly dtype: DtypeChoice<FloatDtype> }
-  | { readonly format: "gguf"; readonly dtype: DtypeChoice };
+  | {
+      readonly format: "gguf";
+      readonly dtype: DtypeChoice<Mixture>;
+      /** What an error in each column weighs goes into the quantizing. */
+      readonly weighted: boolean;
+    };
 
 /** A model to be written, as far as it is known. */
 export interface PrunedModel {
@@ -31,16 +37,16 @@ export interface PrunedModel {
 }
 
 /**
- * How an output of `format` is written: all in the type that is asked for, else each tensor in its own; what is quantized
+ * How an output of `format` is written: in the type or mixture that is asked for, else each tensor in its own; what is quantized
  * becomes f16.
  * @throws {CompError} "option" for a type that the format does not have.
  */
 export function outputFormat(
-  { dtype: asked }: Pick<PruneOptions, "dtype">,
+  { dtype: asked, importance }: Pick<PruneOptions, "dtype" | "importance">,
   format: Checkpoint["format"],
 ): OutputFormat {
-  const dtype = asked === "auto" ? "own" : (asked.toUpperCase() as WritableDtype);
-  if (format === "gguf") return { format, dtype };
+  if (format === "gguf") return { format, dtype: asked === "auto" ? "own" : asked, weighted: importance === "on" };
+  const dtype = asked === "auto" ? "own" : asked.toUpperCase();
   if (dtype === "own" || isFloatDtype(dtype)) return { format, dtype };
   throw new CompError("option", `--dtype ${asked} is for GGUF files, the output is a folder`, {
     hint: "name the output NAME.gguf, or choose f32, f16 or bf16",
@@ -96,18 +102,25 @@ export function omittedBy(
 }
 
 /** Bytes of the weights of a model made from `source` when it is written. @throws {CompError} "architecture" as `layoutFor` */
-export function weightBytes(source: Model, { spec, keptLayers }: PrunedModel, { format, dtype }: OutputFormat): number {
-  const types = tensorTypes(source, keptLayers, dtype);
-  if (format === "gguf") return ggufBytes(spec, types);
+export function weightBytes(source: Model, { spec, keptLayers }: PrunedModel, output: OutputFormat): number {
+  if (output.format === "gguf") return ggufBytes(spec, typesInGguf(source, keptLayers, output));
+  const types = tensorTypes(source, keptLayers, output.dtype);
   return modelTensors(spec).reduce((sum, tensor) => sum + byteLength(types.of(tensor), elementsOf(tensor.shape)), 0);
 }
 
 /** Elements of the largest blocks in which neurons are written, each an input of down_proj. */
-export function neuronBlockSize(source: Model, { dtype }: OutputFormat): number {
-  const types = tensorTypes(source, layerIndices(source.spec), dtype);
+export function neuronBlockSize(source: Model, output: OutputFormat): number {
+  if (output.format === "safetensors") return 1;
+  const typeOf = typesInGguf(source, layerIndices(source.spec), output).of(source.spec);
   const projections = modelTensors(source.spec).filter(({ role }) => role === "downProj");
-  return Math.max(1, ...projections.map((tensor) => blockSize(types.of(tensor))));
+  return Math.max(1, ...projections.map((tensor) => blockSize(typeOf({ shape: tensor.shape, pieces: [{ tensor }] }))));
 }
+
+const typesInGguf = (
+  source: Model,
+  keptLayers: readonly LayerIndex[],
+  { dtype, weighted }: OutputFormat & { format: "gguf" },
+): GgufTypes => ggufTypes(source, keptLayers, dtype, weighted);
 
 /** @throws {CompError} "architecture" where a text part would no longer fit into the model around it */
 function checkSurroundings(
@@ -138,11 +151,11 @@ function checkSurroundings(
 export async function checkHoldable(
   source: Model,
   spec: DecoderSpec,
-  { format, dtype }: OutputFormat,
+  output: OutputFormat,
   perLayer: boolean,
 ): Promise<void> {
-  checkSurroundings(source, spec, format, perLayer);
-  if (format === "gguf") return checkGguf(source, spec, tensorTypes(source, [], dtype).most, perLayer);
+  checkSurroundings(source, spec, output.format, perLayer);
+  if (output.format === "gguf") return checkGguf(source, spec, typesInGguf(source, [], output).most, perLayer);
   checkOwnCode(source, spec, perLayer);
   await checkCompanions(source.checkpoint);
 }

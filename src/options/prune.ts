@@ -22,6 +22,12 @@ const headCount = z
   .default("auto")
   .meta({ value: "auto|N", expected: "auto or a number of heads" });
 
+/** What weights are written in: floats, and the mixtures of llama.cpp by their names. */
+const DTYPES = [
+  ...(["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s"] as const),
+  ...(["q4_1", "q4_0", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k", "iq4_nl", "iq4_xs"] as const),
+] as const;
+
 const BY_PRESET = { fallback: "the preset's" };
 
 /** How to prune; `sparsity` alone suffices. What has neither a value nor a default of its own is the preset's to decide. */
@@ -122,11 +128,17 @@ export const PruneOptions = z.strictObject({
     .meta({ fallback: "24 tokens a neuron of a layer, 16,384 to 65,536 in all" }),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
-  /** "auto": each tensor's own, f16 for quantized ones of a GGUF; "q8_0" for GGUF outputs only. */
+  /** "auto": each tensor's own, f16 for quantized ones of a GGUF; the quantized ones for GGUF outputs only. */
   dtype: z
-    .enum(["auto", "f32", "f16", "bf16", "q8_0"])
+    .enum(["auto", ...DTYPES])
     .default("auto")
-    .describe("element type of the written weights; q8_0 in GGUF only"),
+    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures")
+    .meta({ value: "auto|NAME", expected: `auto, ${DTYPES.slice(0, -1).join(", ")} or ${DTYPES.at(-1)}` }),
+  /** "auto": where calibration tells it. */
+  importance: z
+    .enum(["auto", "on", "off"])
+    .default("auto")
+    .describe("quantize so that inputs of calibration that are large lose least"),
   maxShardSize: z
     .string()
     .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)

@@ -10,7 +10,7 @@ import { type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { ModelWriter } from "../model/write/model-writer.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
 import { prunedConfig } from "../model/write/pruned-config.ts";
-import { tensorTypes } from "../model/write/tensor-types.ts";
+import { ggufTypes, tensorTypes } from "../model/write/tensor-types.ts";
 import { wholeConfig } from "../model/write/whole-config.ts";
 import { parseByteSize } from "../options/prune.ts";
 import { type Decisions, ggufRecord, writeCompanions, writeReport } from "../report/write-report.ts";
@@ -88,9 +88,9 @@ async function folder(
 
 async function ggufFile(
   { output, model, spec, ...decisions }: OutputRequest,
-  { dtype }: OutputFormat & { format: "gguf" },
+  { dtype, weighted }: OutputFormat & { format: "gguf" },
 ): Promise<PrunedOutput> {
-  const types = tensorTypes(model, decisions.keptLayers, dtype);
+  const types = ggufTypes(model, decisions.keptLayers, dtype, weighted);
   const record = await ggufRecord(model.checkpoint, decisions);
   const writer = await ModelWriter.createGguf(output, model, spec, types, record);
   return {

@@ -1,23 +1,23 @@
 // A model written as a GGUF file, whole or with layers cut down to their first heads and neurons.
-import type { WritableDtype } from "../../src/checkpoint/dtype.ts";
 import type { Model } from "../../src/model/model.ts";
 import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
 import { type LayerPosition, layerIndices, layerPositions } from "../../src/model/spec/layer-index.ts";
 import { layerTensors } from "../../src/model/spec/tensor-names.ts";
+import type { Mixture } from "../../src/model/write/mixtures.ts";
 import { ModelWriter } from "../../src/model/write/model-writer.ts";
-import { tensorTypes } from "../../src/model/write/tensor-types.ts";
+import { ggufTypes } from "../../src/model/write/tensor-types.ts";
 import { stageFile } from "../../src/node/output-folder.ts";
 
 /** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them. */
 export async function copyToGguf(
   source: Model,
   path: string,
-  dtype: WritableDtype,
+  mixture: Mixture,
   spec: DecoderSpec = source.spec,
 ): Promise<void> {
   const output = await stageFile(path, { overwrite: false });
-  const writer = await ModelWriter.createGguf(output, source, spec, tensorTypes(source, [], dtype));
+  const writer = await ModelWriter.createGguf(output, source, spec, ggufTypes(source, [], mixture, false));
   const indices = layerIndices(source.spec);
   for (const position of layerPositions(spec)) {
     const { weights } = await readLayer(source, indices[position]!);

@@ -10,12 +10,17 @@ import { parseOptions } from "../../src/options/schema.ts";
 /** Options with their defaults and their preset's choices. */
 export const settled = (options: object): SettledOptions => settleOptions(parseOptions(PruneOptions, options));
 
+const F16: Readonly<Record<OutputFormat["format"], OutputFormat>> = {
+  safetensors: { format: "safetensors", dtype: "F16" },
+  gguf: { format: "gguf", dtype: "f16", weighted: false },
+};
+
 /** What options add up to for a model that is written as F16. */
 export const resolved = (
   options: object,
   spec: DecoderSpec,
   format: OutputFormat["format"] = "safetensors",
-): ResolvedMethod => resolveMethod(parseOptions(PruneOptions, options), spec, { format, dtype: "F16" });
+): ResolvedMethod => resolveMethod(parseOptions(PruneOptions, options), spec, F16[format]);
 
 export const methodOf = (options: object, spec: DecoderSpec, format?: OutputFormat["format"]): Method =>
   resolved(options, spec, format).method;

@@ -21,19 +21,31 @@ async function tiny(family: string): Promise<Model> {
 }
 
 const [llama, gemma3] = [await tiny("llama"), await tiny("gemma3")];
-const file = { format: "gguf", dtype: "F16" } as const;
+const file = { format: "gguf", dtype: "f16", weighted: false } as const;
 const folder = { format: "safetensors", dtype: "F16" } as const;
 
 describe("the element type", () => {
   test("is each tensor's own unless one is asked for", () => {
-    expect(outputFormat({ dtype: "auto" }, "gguf")).toEqual({ format: "gguf", dtype: "own" });
-    expect(outputFormat({ dtype: "auto" }, "safetensors")).toEqual({ format: "safetensors", dtype: "own" });
-    expect(outputFormat({ dtype: "bf16" }, "safetensors")).toEqual({ format: "safetensors", dtype: "BF16" });
+    expect(outputFormat({ dtype: "auto", importance: "auto" }, "gguf")).toEqual({
+      format: "gguf",
+      dtype: "own",
+      weighted: false,
+    });
+    expect(outputFormat({ dtype: "auto", importance: "auto" }, "safetensors")).toEqual({
+      format: "safetensors",
+      dtype: "own",
+    });
+    expect(outputFormat({ dtype: "bf16", importance: "auto" }, "safetensors")).toEqual({
+      format: "safetensors",
+      dtype: "BF16",
+    });
   });
 
   test("can be Q8_0 in a GGUF file only", () => {
-    expect(outputFormat({ dtype: "q8_0" }, "gguf").dtype).toBe("Q8_0");
-    expect(() => outputFormat({ dtype: "q8_0" }, "safetensors")).toThrow("--dtype q8_0 is for GGUF files");
+    expect(outputFormat({ dtype: "q8_0", importance: "auto" }, "gguf").dtype).toBe("q8_0");
+    expect(() => outputFormat({ dtype: "q8_0", importance: "auto" }, "safetensors")).toThrow(
+      "--dtype q8_0 is for GGUF files",
+    );
   });
 });
 

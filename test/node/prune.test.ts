@@ -164,7 +164,7 @@ describe("a pruned GGUF can be pruned again", () => {
     await withModel(shortDemo(folder, 4), async (model) => {
       const lost: Record<number, object> = { 0: none, 2: { intermediateSize: 0 } };
       const layers = model.spec.layers.map((layer, i) => resized(layer, { intermediateSize: 256, ...lost[i] }));
-      await copyToGguf(model, lacking, "F16", { ...model.spec, layers });
+      await copyToGguf(model, lacking, "f16", { ...model.spec, layers });
     });
     const result = await pruneDemo({ model: lacking, output, sparsity: 0.1, ...options });
     expect(result.sparsity.all).toBeGreaterThanOrEqual(0.09);

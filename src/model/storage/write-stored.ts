@@ -24,7 +24,7 @@ export interface StoringWriter extends TensorWriter {
   rowForm(name: string): RowForm | undefined;
 }
 
-/** Wraps the writer of the stored tensors. */
+/** Wraps the writer of the stored tensors. A transposed matrix takes no importance: none that is quantized is transposed. */
 export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor[]): StoringWriter {
   const types = new Map(stored.map((one): [StoredTensor, WritableDtype] => [one, one.dtype]));
   const places = placesByName(stored);
@@ -35,22 +35,27 @@ export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor
     return found;
   };
   /** Rows from `startRow` on of what lies at a place. */
-  const put = async (place: Place, startRow: number, values: Float32Array): Promise<void> => {
+  const put = async (
+    place: Place,
+    startRow: number,
+    values: Float32Array,
+    importance: Float32Array | undefined,
+  ): Promise<void> => {
     const { stored: target, piece } = place;
     const rows = asStored(place, values);
-    if (!target.transposed) return writer.writeRows(target.name, piece.at + startRow, rows);
+    if (!target.transposed) return writer.writeRows(target.name, piece.at + startRow, rows, importance);
     const whole = transposed.get(target) ?? new TransposedTensor(target);
     transposed.set(target, whole);
     if (!whole.put(piece.at + startRow, rows)) return;
     transposed.delete(target);
     await writer.write(target.name, whole.values);
   };
-  const writeRows = (name: string, startRow: number, values: Float32Array): Promise<void> => {
+  const writeRows: TensorWriter["writeRows"] = (name, startRow, values, importance) => {
     const rowSize = elementCount(placesOf(name)[0]!.piece.tensor.shape.slice(1));
-    return toEach(placesOf(name), startRow, values, rowSize, put);
+    return toEach(placesOf(name), startRow, values, rowSize, (place, row, rows) => put(place, row, rows, importance));
   };
   return {
-    write: (name, values) => writeRows(name, 0, values),
+    write: (name, values, importance) => writeRows(name, 0, values, importance),
     writeRows,
     rowForm: (name) => rowFormOf(placesOf(name), (one) => types.get(one)!),
     writeRowBytes: (name, startRow, bytes) => {

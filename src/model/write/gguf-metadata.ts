@@ -3,7 +3,6 @@
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
-import type { WritableDtype } from "../../checkpoint/dtype.ts";
 import { ggufValue } from "../../checkpoint/gguf-bytes.ts";
 import { baseName } from "../../checkpoint/storage.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
@@ -15,9 +14,7 @@ import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { countParameters } from "../spec/parameters.ts";
 import { attentionOf, type LayerSizes, sizesOf } from "../spec/parts.ts";
-
-/** llama.cpp's numbers for the type of most of a file's weights. */
-const FILE_TYPES: Readonly<Record<WritableDtype, number>> = { F32: 0, F16: 1, Q8_0: 7, BF16: 32 };
+import { MIXTURES, type Mixture } from "./mixtures.ts";
 
 /** Keys that describe the source file and how it was made, not the model. */
 const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.|comp\.)/;
@@ -30,7 +27,7 @@ export async function ggufMetadata(
   source: Model,
   spec: DecoderSpec,
   layout: GgufLayout,
-  dtype: WritableDtype,
+  most: Mixture,
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
   const stored = storedSpec(spec, layout);
@@ -42,7 +39,7 @@ export async function ggufMetadata(
   const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
   );
-  const own = Object.entries({ ...general(spec, layout, dtype), ...idleParts(spec, stored) });
+  const own = Object.entries({ ...general(spec, layout, most), ...idleParts(spec, stored) });
   for (const [key, [type, value]] of [...own, ...prefixed]) entries.set(key, ggufValue(type, value));
   if (checkpoint.format !== "gguf")
     for (const [key, value] of await ggufTokenizer(checkpoint, spec.vocabSize)) entries.set(key, value);
@@ -61,12 +58,12 @@ async function carriedOver(checkpoint: Checkpoint, { architecture }: GgufLayout)
   return carried;
 }
 
-function general(spec: DecoderSpec, { architecture }: GgufLayout, dtype: WritableDtype): GgufHeader {
+function general(spec: DecoderSpec, { architecture }: GgufLayout, most: Mixture): GgufHeader {
   return {
     "general.architecture": ["string", architecture],
     "general.type": ["string", "model"],
     "general.size_label": ["string", sizeLabel(countParameters(spec).total)],
-    "general.file_type": ["u32", FILE_TYPES[dtype]],
+    "general.file_type": ["u32", MIXTURES[most].fileType],
     "general.quantization_version": ["u32", 2],
   };
 }

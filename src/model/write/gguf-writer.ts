@@ -1,6 +1,6 @@
 // Writes the tensors of a model into a GGUF file, under the names and in the order of llama.cpp.
 
-import { blockSize, byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
+import { byteLength } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
 import { baseName } from "../../checkpoint/storage.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
@@ -14,37 +14,32 @@ import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type StoredTensor, storedTensors } from "../storage/stored-tensors.ts";
 import { type StoringWriter, storingWriter, type TypedTensor } from "../storage/write-stored.ts";
 import { ggufMetadata } from "./gguf-metadata.ts";
-import type { TensorTypes } from "./tensor-types.ts";
+import type { Mixture } from "./mixtures.ts";
+import type { GgufTypes } from "./tensor-types.ts";
 
 /**
  * Refuses a model that GGUF cannot hold; `perLayer` when its layers will differ in width.
  * @throws {CompError} as `writeGgufModel`.
  */
-export async function checkGguf(
-  source: Model,
-  spec: DecoderSpec,
-  dtype: WritableDtype,
-  perLayer: boolean,
-): Promise<void> {
-  await ggufMetadata(source, spec, layoutFor(spec, perLayer), dtype);
+export async function checkGguf(source: Model, spec: DecoderSpec, most: Mixture, perLayer: boolean): Promise<void> {
+  await ggufMetadata(source, spec, layoutFor(spec, perLayer), most);
 }
 
 /** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
-export const ggufBytes = (spec: DecoderSpec, types: TensorTypes): number =>
+export const ggufBytes = (spec: DecoderSpec, types: GgufTypes): number =>
   planTensors(spec, layoutFor(spec), types).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
 
 const tensorBytes = ({ dtype, shape }: GgufTensorPlan): number => byteLength(dtype, elementCount(shape));
 
 /**
- * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over, plus `extra`. Matrices are
- * stored as `types` say (rows that do not fill blocks of Q8_0 as F16), vectors as F32: llama.cpp takes no other.
+ * Opens a GGUF file for a model of `spec` made from `source`, whose metadata it takes over, plus `extra`.
  * @throws {CompError} "architecture" or "checkpoint" as `layoutFor` and `ggufMetadata`.
  */
 export async function writeGgufModel(
   output: Output,
   source: Model,
   spec: DecoderSpec,
-  types: TensorTypes,
+  types: GgufTypes,
   extra: GgufMetadata,
 ): Promise<StoringWriter> {
   const layout = layoutFor(spec);
@@ -61,18 +56,15 @@ export async function writeGgufModel(
 const tensorsOf = (spec: DecoderSpec, layout: GgufLayout): StoredTensor[] =>
   storedTensors(storedSpec(spec, layout), ggufStorage(layout));
 
-const typedTensors = (spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): TypedTensor[] =>
-  tensorsOf(spec, layout).map((one) => ({ ...one, dtype: storedDtype(one.shape, types.of(one.pieces[0]!.tensor)) }));
+function typedTensors(spec: DecoderSpec, layout: GgufLayout, types: GgufTypes): TypedTensor[] {
+  const typeOf = types.of(storedSpec(spec, layout));
+  return tensorsOf(spec, layout).map((one) => ({ ...one, dtype: typeOf(one) }));
+}
 
-function planTensors(spec: DecoderSpec, layout: GgufLayout, types: TensorTypes): GgufTensorPlan[] {
+function planTensors(spec: DecoderSpec, layout: GgufLayout, types: GgufTypes): GgufTensorPlan[] {
   const divisors = ropeDivisors(spec);
   const plans: GgufTensorPlan[] = typedTensors(spec, layout, types);
   return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
-}
-
-function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDtype {
-  if (shape.length === 1) return "F32";
-  return shape.at(-1)! % blockSize(dtype) === 0 ? dtype : "F16";
 }
 
 /** Zeros for the sublayers that the model does not have but llama.cpp needs. */

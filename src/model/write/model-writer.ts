@@ -1,7 +1,7 @@
 // Writes a model into a Hugging Face folder or a GGUF file: layers as they are finished, everything else copied from the source
 // in tiles. Rows that are as they were go over as the bytes that the source has of them, wherever the two files store them alike.
 
-import { byteLength, type FloatDtype } from "../../checkpoint/dtype.ts";
+import { byteLength } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
 import { baseName } from "../../checkpoint/storage.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
@@ -18,10 +18,13 @@ import { isSameForm, storedTensors } from "../storage/stored-tensors.ts";
 import { type StoringWriter, storingWriter } from "../storage/write-stored.ts";
 import { copySurroundings, planSurroundings } from "../surroundings.ts";
 import { writeGgufModel } from "./gguf-writer.ts";
-import type { TensorTypes } from "./tensor-types.ts";
+import type { GgufTypes, TensorTypes } from "./tensor-types.ts";
 
 /** Bytes of an embedding matrix in memory at once. */
 const TILE_BYTES = 32 * 2 ** 20;
+
+/** Of the mean moment of a matrix's inputs: the least that counts. */
+const LEAST_SHARE = 1e-3;
 
 /** Writes the tensors of a model described by `spec`; the caller commits or discards the output. */
 export class ModelWriter {
@@ -52,7 +55,7 @@ export class ModelWriter {
     output: Output,
     source: Model,
     spec: DecoderSpec,
-    types: TensorTypes<FloatDtype>,
+    types: TensorTypes,
     maxShardBytes: number,
   ): Promise<ModelWriter> {
     const { surroundings, checkpoint } = source;
@@ -80,7 +83,7 @@ export class ModelWriter {
     output: Output,
     source: Model,
     spec: DecoderSpec,
-    types: TensorTypes,
+    types: GgufTypes,
     extra: GgufMetadata = new Map(),
   ): Promise<ModelWriter> {
     const writer = await writeGgufModel(output, source, spec, types, extra);
@@ -107,10 +110,10 @@ export class ModelWriter {
     return this.#writer.finish();
   }
 
-  async #write(name: string, { data, source }: LayerWeight): Promise<void> {
+  async #write(name: string, { data, source, inputMoments }: LayerWeight): Promise<void> {
     const form = source && this.#source.rowForm(source.name);
     if (source === undefined || form === undefined || !isSameForm(form, this.#writer.rowForm(name)))
-      return this.#writer.write(name, data);
+      return this.#writer.write(name, data, inputMoments && positive(inputMoments));
     const all = await this.#source.readRowBytes(source.name, 0, this.#source.tensors.get(source.name)!.shape[0]!);
     await this.#writer.writeRowBytes(name, 0, gatherRows(all, byteLength(form.dtype, form.rowSize), source.rows));
   }
@@ -126,4 +129,10 @@ export class ModelWriter {
       else await this.#writer.writeRows(to, start, await source.readRows(from, start, end));
     }
   }
+}
+
+/** Moments of which none is so small that a column, which other texts may well use, counts for nothing. */
+function positive(moments: Float32Array): Float32Array {
+  const mean = moments.reduce((sum, moment) => sum + moment, 0) / moments.length;
+  return moments.map((moment) => Math.max(moment, LEAST_SHARE * mean));
 }

@@ -106,7 +106,7 @@ describe("the header of a GGUF file", () => {
   const path = join(sharedFolder(), "demo.gguf");
   let checkpoint: Checkpoint;
   beforeAll(async () => {
-    await withModel(DEMO_MODEL, (model) => copyToGguf(model, path, "Q8_0"));
+    await withModel(DEMO_MODEL, (model) => copyToGguf(model, path, "q8_0"));
     checkpoint = await openPath(path);
   });
   afterAll(() => checkpoint.close());

@@ -37,7 +37,7 @@ async function metadata(...changes: Partial<LayerSizes>[]): Promise<GgufMetadata
   const source: Model = await openModel(folder());
   const layers = source.spec.layers.map((layer, index) => resized(layer, changes[index] ?? {}));
   const spec: DecoderSpec = { ...source.spec, layers };
-  return ggufMetadata(source, spec, layoutFor(spec), "F16");
+  return ggufMetadata(source, spec, layoutFor(spec), "f16");
 }
 
 describe("the metadata of a model from a folder", () => {
@@ -87,7 +87,7 @@ describe("the metadata of a model from a GGUF file", () => {
       ...source.spec,
       layers: source.spec.layers.map((layer, i) => resized(layer, { intermediateSize: 8 + i })),
     };
-    const found = await ggufMetadata({ ...source, checkpoint }, spec, layoutFor(spec), "F32");
+    const found = await ggufMetadata({ ...source, checkpoint }, spec, layoutFor(spec), "f32");
     expect(new TextDecoder().decode(found.get("deci.own"))).toBe("stored llama.own");
     expect(new TextDecoder().decode(found.get("tokenizer.ggml.model"))).toBe("stored tokenizer.ggml.model");
     expect(found.get("general.architecture")).toEqual(ggufValue("string", "deci"));

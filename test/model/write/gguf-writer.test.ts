@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../../src/checkpoint/checkpoint.ts";
-import type { WritableDtype } from "../../../src/checkpoint/dtype.ts";
 import { generateTokens } from "../../../src/forward/decode/generate.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
 import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { type LayerSizes, resized } from "../../../src/model/spec/parts.ts";
+import type { Mixture } from "../../../src/model/write/mixtures.ts";
 import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { openTokenizer } from "../../../src/tokenizer/tokenizer.ts";
@@ -45,26 +45,26 @@ async function expectJudged(path: string, source: Model, tolerance: number): Pro
 
 describe("the demo model as GGUF is the same model to llama.cpp", () => {
   // llama.cpp keeps keys and values in F16, and multiplies Q8_0 weights with activations that it rounds to Q8_0 too.
-  test.each<[WritableDtype, number]>([
-    ["F32", 0.003],
-    ["F16", 0.003],
-    ["BF16", 0.02],
-    ["Q8_0", 0.1],
-  ])("in %s", async (dtype, tolerance) => {
+  test.each<[Mixture, number]>([
+    ["f32", 0.003],
+    ["f16", 0.003],
+    ["bf16", 0.02],
+    ["q8_0", 0.1],
+  ])("in %s", async (mixture, tolerance) => {
     const source = await open(DEMO);
     const path = newFile();
-    await copyToGguf(source, path, dtype);
+    await copyToGguf(source, path, mixture);
     const model = await expectJudged(path, source, tolerance);
     expect(model.checkpoint.metadata.get("general.architecture")).toBe("llama");
     expect(model.spec).toEqual(source.spec);
-    if (dtype === "F32")
+    if (mixture === "f32")
       for (const name of source.tensors.keys()) expect(await model.read(name)).toEqual(await source.read(name));
   });
 
   test("with the greedy text of our own forward pass", async () => {
     const source = await open(DEMO);
     const path = newFile();
-    await copyToGguf(source, path, "F32");
+    await copyToGguf(source, path, "f32");
     const prompt = (await openTokenizer(source.checkpoint)).encode("The old man looked at the");
     const fixed = { temperature: 0, stopTokens: [], random: () => 0, budgetBytes: 2 ** 30 };
     const text = [...prompt];
@@ -84,19 +84,16 @@ const NO_ATTENTION = { numAttentionHeads: 0, numKeyValueHeads: 0 };
 const NO_MLP = { intermediateSize: 0 };
 
 describe("layers of different widths become architecture deci", () => {
-  test.each<WritableDtype>(["F32", "Q8_0"])(
-    "in %s, with half the heads in one, no attention in another",
-    async (dtype) => {
-      const source = await open(DEMO);
-      const spec = cutSpec(source.spec, { 2: { numAttentionHeads: 2, numKeyValueHeads: 1 }, 5: NO_ATTENTION });
-      const path = newFile();
-      await copyToGguf(source, path, dtype, spec);
-      const model = await expectJudged(path, source, dtype === "F32" ? 0.003 : 0.1);
-      expect(model.checkpoint.metadata.get("general.architecture")).toBe("deci");
-      expect(model.spec).toEqual(spec);
-      expect(model.tensors.has("model.layers.5.self_attn.q_proj.weight")).toBe(false);
-    },
-  );
+  test.each<Mixture>(["f32", "q8_0"])("in %s, with half the heads in one, no attention in another", async (mixture) => {
+    const source = await open(DEMO);
+    const spec = cutSpec(source.spec, { 2: { numAttentionHeads: 2, numKeyValueHeads: 1 }, 5: NO_ATTENTION });
+    const path = newFile();
+    await copyToGguf(source, path, mixture, spec);
+    const model = await expectJudged(path, source, mixture === "f32" ? 0.003 : 0.1);
+    expect(model.checkpoint.metadata.get("general.architecture")).toBe("deci");
+    expect(model.spec).toEqual(spec);
+    expect(model.tensors.has("model.layers.5.self_attn.q_proj.weight")).toBe(false);
+  });
 
   test.each<[string, Record<number, Partial<LayerSizes>>]>([
     ["a layer without MLP", { 4: NO_MLP }],
@@ -108,7 +105,7 @@ describe("layers of different widths become architecture deci", () => {
     const source = await open(DEMO);
     const spec = cutSpec(source.spec, sizes);
     const path = newFile();
-    await copyToGguf(source, path, "F32", spec);
+    await copyToGguf(source, path, "f32", spec);
     // llama.cpp computes the zeros that stand where it cannot do without a part, our reader leaves them out
     const model = await expectJudged(path, source, 0.003);
     expect(model.spec).toEqual(spec);
@@ -143,7 +140,7 @@ describe("llama.cpp computes the logits of transformers from the GGUF of", () =>
     async (family) => {
       const source = await open(withTokenizer(await openPath(tinyPath(family))));
       const path = newFile();
-      await copyToGguf(source, path, "F32");
+      await copyToGguf(source, path, "f32");
       const model = await open(path);
       expect(model.spec).toEqual(source.spec);
       const keys = "model.layers.1.self_attn.k_proj.weight";
@@ -161,7 +158,7 @@ describe("llama.cpp computes the logits of transformers from the GGUF of", () =>
     const source = await open(withTokenizer(await openPath(tinyPath("qwen2"))));
     const layers = source.spec.layers.map((layer, index) => resized(layer, { intermediateSize: 80 - 16 * index }));
     const path = newFile();
-    await copyToGguf(source, path, "F32", { ...source.spec, layers });
+    await copyToGguf(source, path, "f32", { ...source.spec, layers });
     const model = await open(path);
     expect(model.spec).toMatchObject({ family: "qwen2", bias: source.spec.bias, layers });
     const ids = expectedLogits("qwen2").ids[0]!;
@@ -174,10 +171,10 @@ describe("a GGUF source", () => {
   test("is carried over key by key, with the changed ones replaced", async () => {
     const source = await open(DEMO);
     const first = newFile();
-    await copyToGguf(source, first, "F16");
+    await copyToGguf(source, first, "f16");
     const middle = await open(first);
     const second = newFile();
-    await copyToGguf(middle, second, "F32", cutSpec(middle.spec, {}));
+    await copyToGguf(middle, second, "f32", cutSpec(middle.spec, {}));
     const { metadata } = (await open(second)).checkpoint;
     const expected = new Map(
       [...middle.checkpoint.metadata].map(([key, value]) => [key.replace(/^llama\./, "deci."), value]),
@@ -201,7 +198,7 @@ describe("a GGUF source", () => {
 describe("refused is", () => {
   const refusal = async (family: string, change: (spec: DecoderSpec) => DecoderSpec): Promise<string> => {
     const source = await open(withTokenizer(await openPath(tinyPath(family))));
-    const error = await copyToGguf(source, newFile(), "F32", change(source.spec)).catch((caught: Error) => caught);
+    const error = await copyToGguf(source, newFile(), "f32", change(source.spec)).catch((caught: Error) => caught);
     return String((error as Error).message);
   };
   const halved = (spec: DecoderSpec): DecoderSpec => cutSpec(spec, { 0: { intermediateSize: 40 } });
