@@ -89,6 +89,9 @@ const TRAITS: Readonly<Record<Dtype, DtypeTraits>> = {
 export const isFloatDtype = (dtype: string): dtype is FloatDtype =>
   dtype === "F32" || dtype === "F16" || dtype === "BF16";
 
+/** Whether values can be written in a type. */
+export const isWritable = (dtype: Dtype): dtype is WritableDtype => isFloatDtype(dtype) || dtype in QUANTIZERS;
+
 /** Elements that are stored together: 1 for most floats, 2 for those of four bits, 32, 64 or 256 for ggml's quantized types. */
 export const blockSize = (dtype: Dtype): number => TRAITS[dtype].blockSize;
 

@@ -1,7 +1,7 @@
 // Writes tensors into their places in files, in any order and in any tiles of rows: nothing is kept in memory.
 import { CompError } from "../errors.ts";
 import { elementsOf } from "./checkpoint.ts";
-import { byteLength, encode, type WritableDtype } from "./dtype.ts";
+import { byteLength, type Dtype, encode, isWritable, type WritableDtype } from "./dtype.ts";
 import { BF16_OVERFLOW, F16_OVERFLOW } from "./float16.ts";
 import type { ByteSink } from "./storage.ts";
 
@@ -48,7 +48,7 @@ export interface TensorWriter {
 export interface PlacedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly dtype: WritableDtype;
+  readonly dtype: Dtype;
   /** Bytes from the start of the file. */
   readonly offset: number;
   readonly byteLength: number;
@@ -127,6 +127,7 @@ class PendingTensor {
 
   async #write(start: number, values: Float32Array, importance: Float32Array | undefined): Promise<void> {
     const { name, dtype, offset } = this.#tensor;
+    if (!isWritable(dtype)) throw this.#misfit(`values, being ${dtype}: only rows that are so already`);
     checkFinite(name, dtype, values);
     this.#claim(start, start + values.length);
     const step = this.#rowSize * Math.max(1, Math.floor(ENCODE_ELEMENTS / this.#rowSize));

@@ -1,7 +1,7 @@
 // Writes a GGUF file of version 3: metadata and tensor descriptions first, then the tensors as they come.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import { elementsOf } from "./checkpoint.ts";
-import { byteLength, type WritableDtype } from "./dtype.ts";
+import { byteLength, type Dtype } from "./dtype.ts";
 import { DEFAULT_ALIGNMENT, GGUF_DTYPES } from "./gguf.ts";
 import { ByteBuilder, padding } from "./gguf-bytes.ts";
 import { GGUF_MAGIC } from "./gguf-kind.ts";
@@ -66,5 +66,4 @@ function renderHeader(metadata: GgufMetadata, tensors: readonly PlacedTensor[]):
   return header.align(DEFAULT_ALIGNMENT).finish();
 }
 
-const codeOf = (dtype: WritableDtype): number =>
-  Number(Object.entries(GGUF_DTYPES).find(([, known]) => known === dtype)![0]);
+const codeOf = (dtype: Dtype): number => Number(Object.entries(GGUF_DTYPES).find(([, known]) => known === dtype)![0]);

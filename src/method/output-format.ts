@@ -45,9 +45,9 @@ export function outputFormat(
   { dtype: asked, importance }: Pick<PruneOptions, "dtype" | "importance">,
   format: Checkpoint["format"],
 ): OutputFormat {
-  if (format === "gguf") return { format, dtype: asked === "auto" ? "own" : asked, weighted: importance === "on" };
-  const dtype = asked === "auto" ? "own" : asked.toUpperCase();
-  if (dtype === "own" || isFloatDtype(dtype)) return { format, dtype };
+  if (format === "gguf") return { format, dtype: asked === "auto" ? "same" : asked, weighted: importance === "on" };
+  const dtype = asked === "auto" || asked === "same" ? "same" : asked.toUpperCase();
+  if (dtype === "same" || isFloatDtype(dtype)) return { format, dtype };
   throw new CompError("option", `--dtype ${asked} is for GGUF files, the output is a folder`, {
     hint: "name the output NAME.gguf, or choose f32, f16 or bf16",
   });
@@ -155,7 +155,7 @@ export async function checkHoldable(
   perLayer: boolean,
 ): Promise<void> {
   checkSurroundings(source, spec, output.format, perLayer);
-  if (output.format === "gguf") return checkGguf(source, spec, typesInGguf(source, [], output).most, perLayer);
+  if (output.format === "gguf") return checkGguf(source, spec, typesInGguf(source, [], output).fileType, perLayer);
   checkOwnCode(source, spec, perLayer);
   await checkCompanions(source.checkpoint);
 }

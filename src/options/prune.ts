@@ -128,12 +128,12 @@ export const PruneOptions = z.strictObject({
     .meta({ fallback: "24 tokens a neuron of a layer, 16,384 to 65,536 in all" }),
   context: z.int().min(8).max(131072).default(256).describe("tokens in a calibration window"),
   seed,
-  /** "auto": each tensor's own, f16 for quantized ones of a GGUF; the quantized ones for GGUF outputs only. */
+  /** "same": each tensor's own; "auto": likewise, but f16 in a folder for what is quantized. Quantized ones in GGUF only. */
   dtype: z
-    .enum(["auto", ...DTYPES])
+    .enum(["auto", "same", ...DTYPES])
     .default("auto")
-    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures")
-    .meta({ value: "auto|NAME", expected: `auto, ${DTYPES.slice(0, -1).join(", ")} or ${DTYPES.at(-1)}` }),
+    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures; same: each keeps its own")
+    .meta({ value: "auto|same|NAME", expected: `auto, same, ${DTYPES.slice(0, -1).join(", ")} or ${DTYPES.at(-1)}` }),
   /** "auto": where calibration tells it. */
   importance: z
     .enum(["auto", "on", "off"])

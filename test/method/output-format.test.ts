@@ -28,12 +28,12 @@ describe("the element type", () => {
   test("is each tensor's own unless one is asked for", () => {
     expect(outputFormat({ dtype: "auto", importance: "auto" }, "gguf")).toEqual({
       format: "gguf",
-      dtype: "own",
+      dtype: "same",
       weighted: false,
     });
     expect(outputFormat({ dtype: "auto", importance: "auto" }, "safetensors")).toEqual({
       format: "safetensors",
-      dtype: "own",
+      dtype: "same",
     });
     expect(outputFormat({ dtype: "bf16", importance: "auto" }, "safetensors")).toEqual({
       format: "safetensors",

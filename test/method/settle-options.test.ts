@@ -21,6 +21,7 @@ test("one dial suffices to prune", () => {
     context: 256,
     seed: 0,
     dtype: "auto",
+    importance: "auto",
     maxShardSize: "5GB",
     ridge: 0.001,
     dryRun: false,

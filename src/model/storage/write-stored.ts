@@ -1,5 +1,5 @@
 // A writer that takes the tensors of a model by their names and puts their rows where a file stores them.
-import { byteLength, type WritableDtype } from "../../checkpoint/dtype.ts";
+import { byteLength, type Dtype } from "../../checkpoint/dtype.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import { elementCount } from "../../compute/tensor.ts";
 import { type Rows, toPairs } from "./rotary-pairs.ts";
@@ -15,7 +15,7 @@ import {
 
 /** A stored tensor and the type in which it is written. */
 export interface TypedTensor extends StoredTensor {
-  readonly dtype: WritableDtype;
+  readonly dtype: Dtype;
 }
 
 /** A writer of a model's own tensors. */
@@ -26,7 +26,7 @@ export interface StoringWriter extends TensorWriter {
 
 /** Wraps the writer of the stored tensors. A transposed matrix takes no importance: none that is quantized is transposed. */
 export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor[]): StoringWriter {
-  const types = new Map(stored.map((one): [StoredTensor, WritableDtype] => [one, one.dtype]));
+  const types = new Map(stored.map((one): [StoredTensor, Dtype] => [one, one.dtype]));
   const places = placesByName(stored);
   const transposed = new Map<StoredTensor, TransposedTensor>();
   const placesOf = (name: string): readonly Place[] => {

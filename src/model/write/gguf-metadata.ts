@@ -14,7 +14,6 @@ import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { countParameters } from "../spec/parameters.ts";
 import { attentionOf, type LayerSizes, sizesOf } from "../spec/parts.ts";
-import { MIXTURES, type Mixture } from "./mixtures.ts";
 
 /** Keys that describe the source file and how it was made, not the model. */
 const OF_THE_FILE = /^(general\.alignment|split\.|quantize\.|comp\.)/;
@@ -27,7 +26,7 @@ export async function ggufMetadata(
   source: Model,
   spec: DecoderSpec,
   layout: GgufLayout,
-  most: Mixture,
+  fileType: number,
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
   const stored = storedSpec(spec, layout);
@@ -39,7 +38,7 @@ export async function ggufMetadata(
   const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
   );
-  const own = Object.entries({ ...general(spec, layout, most), ...idleParts(spec, stored) });
+  const own = Object.entries({ ...general(spec, layout, fileType), ...idleParts(spec, stored) });
   for (const [key, [type, value]] of [...own, ...prefixed]) entries.set(key, ggufValue(type, value));
   if (checkpoint.format !== "gguf")
     for (const [key, value] of await ggufTokenizer(checkpoint, spec.vocabSize)) entries.set(key, value);
@@ -58,12 +57,12 @@ async function carriedOver(checkpoint: Checkpoint, { architecture }: GgufLayout)
   return carried;
 }
 
-function general(spec: DecoderSpec, { architecture }: GgufLayout, most: Mixture): GgufHeader {
+function general(spec: DecoderSpec, { architecture }: GgufLayout, fileType: number): GgufHeader {
   return {
     "general.architecture": ["string", architecture],
     "general.type": ["string", "model"],
     "general.size_label": ["string", sizeLabel(countParameters(spec).total)],
-    "general.file_type": ["u32", MIXTURES[most].fileType],
+    "general.file_type": ["u32", fileType],
     "general.quantization_version": ["u32", 2],
   };
 }

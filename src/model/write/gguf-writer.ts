@@ -14,15 +14,14 @@ import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type StoredTensor, storedTensors } from "../storage/stored-tensors.ts";
 import { type StoringWriter, storingWriter, type TypedTensor } from "../storage/write-stored.ts";
 import { ggufMetadata } from "./gguf-metadata.ts";
-import type { Mixture } from "./mixtures.ts";
 import type { GgufTypes } from "./tensor-types.ts";
 
 /**
  * Refuses a model that GGUF cannot hold; `perLayer` when its layers will differ in width.
  * @throws {CompError} as `writeGgufModel`.
  */
-export async function checkGguf(source: Model, spec: DecoderSpec, most: Mixture, perLayer: boolean): Promise<void> {
-  await ggufMetadata(source, spec, layoutFor(spec, perLayer), most);
+export async function checkGguf(source: Model, spec: DecoderSpec, fileType: number, perLayer: boolean): Promise<void> {
+  await ggufMetadata(source, spec, layoutFor(spec, perLayer), fileType);
 }
 
 /** Bytes of the tensors of a model of `spec`. @throws {CompError} "architecture" as `layoutFor`. */
@@ -44,7 +43,7 @@ export async function writeGgufModel(
 ): Promise<StoringWriter> {
   const layout = layoutFor(spec);
   const stored = typedTensors(spec, layout, types);
-  const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.most)), ...extra]);
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.fileType)), ...extra]);
   const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
   const divisors = ropeDivisors(spec);
   if (divisors !== undefined) await writer.write(DIVISORS, divisors);

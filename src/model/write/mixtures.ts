@@ -1,6 +1,6 @@
 // Which type each tensor of a GGUF file gets: the mixtures of llama.cpp, as its quantizer chooses them (llama_tensor_get_type in
 // src/llama-quant.cpp). Most matrices have the type that gives a mixture its name; those that suffer most from rounding have more bits.
-import { blockSize, type WritableDtype } from "../../checkpoint/dtype.ts";
+import { blockSize, type Dtype, type WritableDtype } from "../../checkpoint/dtype.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { attentionOf } from "../spec/parts.ts";
 import type { Role } from "../spec/roles.ts";
@@ -10,7 +10,7 @@ import type { ExpectedTensor } from "../spec/tensor-names.ts";
 export type TypeOfStored = (stored: {
   readonly shape: readonly number[];
   readonly pieces: readonly { readonly tensor: ExpectedTensor }[];
-}) => WritableDtype;
+}) => Dtype;
 
 interface MixtureTraits {
   /** llama.cpp's number for it, `general.file_type`. */
@@ -105,6 +105,9 @@ const LAYERS_OF_70B = 80;
 
 /** Matrices that llama.cpp does not quantize. */
 const IN_F32: ReadonlySet<Role> = new Set<Role>(["positions", "convKernel"]);
+/** Whether llama.cpp wants a tensor as F32, whatever the others are. */
+export const isAlwaysF32 = (shape: readonly number[], role: Role): boolean => shape.length === 1 || IN_F32.has(role);
+
 /** What llama.cpp calls attn_v or attn_qkv. */
 const VALUES: ReadonlySet<Role> = new Set<Role>(["vProj", "deltaProj"]);
 
@@ -118,7 +121,7 @@ export function mixtureTypes(name: Mixture, spec: DecoderSpec, weighted: boolean
   const placeOf = places(spec, weighted);
   return ({ shape, pieces }) => {
     const { role, layer } = pieces[0]!.tensor;
-    if (shape.length === 1 || IN_F32.has(role)) return "F32";
+    if (isAlwaysF32(shape, role)) return "F32";
     const row = shape.at(-1)!;
     if (blockSize(mixture.base) === 1) return mixture.base;
     if (layer === undefined) return fitting(isHead(role, spec) ? headType(mixture.base, row) : mixture.base, row);
@@ -171,7 +174,7 @@ function places({ layers }: DecoderSpec, weighted: boolean): (layer: number) => 
 }
 
 /** The type, or what stands in for it where its blocks do not fill a row. */
-function fitting(dtype: WritableDtype, row: number): WritableDtype {
+export function fitting(dtype: WritableDtype, row: number): WritableDtype {
   const fallback = row % blockSize(dtype) === 0 ? dtype : FALLBACKS[dtype];
   return fallback !== undefined && row % blockSize(fallback) === 0 ? fallback : "F16";
 }

@@ -1,17 +1,18 @@
 // The element type in which each tensor of a pruned model is written: as is asked for, or that which it has in the source.
 import {
-  blockSize,
   byteLength,
   type Dtype,
   type FloatDtype,
   isFloatDtype,
+  isWritable,
   type WritableDtype,
 } from "../../checkpoint/dtype.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import type { LayerIndex } from "../spec/layer-index.ts";
+import type { Role } from "../spec/roles.ts";
 import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
-import { type Mixture, mixtureTypes, type TypeOfStored } from "./mixtures.ts";
+import { fitting, isAlwaysF32, MIXTURES, type Mixture, mixtureTypes, type TypeOfStored } from "./mixtures.ts";
 
 /** The types of a folder. */
 export interface TensorTypes {
@@ -23,75 +24,118 @@ export interface TensorTypes {
 
 /** The types of a GGUF file. */
 export interface GgufTypes {
-  /** What its header names: the mixture, or the type of most matrices. */
-  readonly most: Mixture;
+  /** llama.cpp's number for them, `general.file_type`. */
+  readonly fileType: number;
   /** Those of the tensors of a file that stores a model of `spec`. Vectors are F32: llama.cpp takes no other. */
   of(spec: DecoderSpec): TypeOfStored;
 }
 
-/** What a type is asked for as: by its name, or "own" for that of each tensor in the source. */
-export type DtypeChoice<D extends FloatDtype | Mixture> = D | "own";
+/** What a type is asked for as: by its name, or "same" for that of each tensor in the source. */
+export type DtypeChoice<D extends FloatDtype | Mixture> = D | "same";
+
+type Source = Pick<Model, "spec" | "tensors" | "checkpoint">;
 
 /**
  * The types of a file with a model made of the layers `keptLayers` of `source`.
  * @param weighted importance goes into the quantizing
  */
 export function ggufTypes(
-  source: Pick<Model, "spec" | "tensors">,
+  source: Source,
   keptLayers: readonly LayerIndex[],
   choice: DtypeChoice<Mixture>,
   weighted: boolean,
 ): GgufTypes {
-  if (choice !== "own") return { most: choice, of: (spec) => mixtureTypes(choice, spec, weighted) };
-  const { most, of } = tensorTypes(source, keptLayers, "own");
-  return {
-    most: MIXTURE_OF_FLOATS[most],
-    of: () => (tensor) => storedDtype(tensor.shape, of(tensor.pieces[0]!.tensor)),
+  if (choice === "same") return sameTypes(source, keptLayers);
+  return { fileType: MIXTURES[choice].fileType, of: (spec) => mixtureTypes(choice, spec, weighted) };
+}
+
+/** The matrices whose values pruning changes; of all others rows are copied. */
+const CHANGED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj"]);
+
+function sameTypes(source: Source, keptLayers: readonly LayerIndex[]): GgufTypes {
+  const { most, of } = typesIn(source, keptLayers, (dtype) => (SCALED.includes(dtype) ? "BF16" : dtype));
+  const named = source.checkpoint.metadata.get("general.file_type");
+  const typeOf: TypeOfStored = ({ shape, pieces }) => {
+    const { tensor } = pieces[0]!;
+    if (isAlwaysF32(shape, tensor.role)) return "F32";
+    const dtype = of(tensor);
+    if (dtype !== undefined && !CHANGED.has(tensor.role)) return dtype;
+    return fitting(rewritable(dtype ?? most), shape.at(-1)!);
   };
+  return { fileType: typeof named === "number" ? named : FILE_TYPES[floatOf(most)], of: () => typeOf };
 }
 
-const MIXTURE_OF_FLOATS: Readonly<Record<FloatDtype, Mixture>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+const FILE_TYPES: Readonly<Record<FloatDtype, number>> = {
+  F32: MIXTURES.f32.fileType,
+  F16: MIXTURES.f16.fileType,
+  BF16: MIXTURES.bf16.fileType,
+};
 
-function storedDtype(shape: readonly number[], dtype: WritableDtype): WritableDtype {
-  if (shape.length === 1) return "F32";
-  return shape.at(-1)! % blockSize(dtype) === 0 ? dtype : "F16";
-}
+/** What values become that were in a type in which none are written. */
+const REWRITTEN: Readonly<Record<Exclude<Dtype, WritableDtype>, WritableDtype>> = {
+  IQ1_S: "Q2_K",
+  IQ1_M: "Q2_K",
+  IQ2_XXS: "Q2_K",
+  IQ2_XS: "Q2_K",
+  IQ2_S: "Q2_K",
+  IQ3_XXS: "Q3_K",
+  IQ3_S: "Q3_K",
+  TQ1_0: "Q2_K",
+  TQ2_0: "Q2_K",
+  MXFP4: "IQ4_NL",
+  NVFP4: "IQ4_NL",
+  F8_E4M3: "BF16",
+  F8_E8M0: "BF16",
+  F4: "BF16",
+  U8: "BF16",
+};
 
-/** The types of a folder with a model made of the layers `keptLayers` of `source`. */
+/** The type in which values are written that were in `dtype`: the same where it can be written. */
+export const rewritable = (dtype: Dtype): WritableDtype => (isWritable(dtype) ? dtype : REWRITTEN[dtype]);
+
+/** The types of a folder with a model made of the layers `keptLayers` of `source`; what is quantized there becomes BF16 or F16. */
 export function tensorTypes(
-  source: Pick<Model, "spec" | "tensors">,
+  source: Source,
   keptLayers: readonly LayerIndex[],
   choice: DtypeChoice<FloatDtype>,
 ): TensorTypes {
-  if (choice !== "own") return { most: choice, of: () => choice };
-  const most = typeOfMost(source);
-  const types = new Map<string, FloatDtype>();
-  for (const { role, layer, name } of modelTensors(source.spec)) types.set(`${role} ${layer}`, ownType(source, name));
-  return {
-    most,
-    // the source may lack a bias that recovery adds
-    of: ({ role, layer }) => types.get(`${role} ${layer === undefined ? layer : keptLayers[layer]}`) ?? most,
-  };
+  if (choice !== "same") return { most: choice, of: () => choice };
+  const { most, of } = typesIn(source, keptLayers, floatOf);
+  // the source may lack a bias that recovery adds
+  return { most, of: (tensor) => of(tensor) ?? most };
 }
 
 /** Types of quantized weights in a folder, whose values transformers takes as BF16. */
 const SCALED: readonly Dtype[] = ["F8_E4M3", "F4"];
 
-/** The type in the source; nothing that is quantized is written as it was, so that it becomes BF16 or F16. */
-function ownType({ tensors }: Pick<Model, "tensors">, name: string): FloatDtype {
-  const { dtype } = tensors.get(name)!;
-  return isFloatDtype(dtype) ? dtype : SCALED.includes(dtype) ? "BF16" : "F16";
+const floatOf = (dtype: Dtype): FloatDtype => (isFloatDtype(dtype) ? dtype : SCALED.includes(dtype) ? "BF16" : "F16");
+
+interface TypesInSource<D extends Dtype> {
+  /** That of most matrices; of types with as many the one with most bytes. */
+  readonly most: D;
+  /** That of a tensor of the pruned model, where the source has it. */
+  of(tensor: ExpectedTensor): D | undefined;
 }
 
-/** Of types with as many matrices the wider one. */
-function typeOfMost(source: Pick<Model, "spec" | "tensors">): FloatDtype {
-  const counts = new Map<FloatDtype, number>();
-  for (const { name, shape } of modelTensors(source.spec)) {
-    const dtype = ownType(source, name);
+/** The types that tensors have in the source, each as `take` has it. */
+function typesIn<D extends Dtype>(
+  { spec, tensors }: Source,
+  keptLayers: readonly LayerIndex[],
+  take: (dtype: Dtype) => D,
+): TypesInSource<D> {
+  const types = new Map<string, D>();
+  const counts = new Map<D, number>();
+  for (const { role, layer, name, shape } of modelTensors(spec)) {
+    const dtype = take(tensors.get(name)!.dtype);
+    types.set(`${role} ${layer}`, dtype);
     if (shape.length > 1) counts.set(dtype, (counts.get(dtype) ?? 0) + 1);
   }
-  const [[dtype]] = [...counts].sort(([a, m], [b, n]) => n - m || byteLength(b, 1) - byteLength(a, 1)) as [
-    [FloatDtype, number],
-  ];
-  return dtype;
+  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || bytesOf(b) - bytesOf(a));
+  return {
+    most: sorted[0]![0],
+    of: ({ role, layer }) => types.get(`${role} ${layer === undefined ? layer : keptLayers[layer]}`),
+  };
 }
+
+/** Bytes of as many elements as every type stores in whole blocks. */
+const bytesOf = (dtype: Dtype): number => byteLength(dtype, 256);

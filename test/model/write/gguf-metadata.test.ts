@@ -9,6 +9,7 @@ import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { type LayerSizes, resized } from "../../../src/model/spec/parts.ts";
 import { modelTensors } from "../../../src/model/spec/tensor-names.ts";
 import { ggufMetadata } from "../../../src/model/write/gguf-metadata.ts";
+import { MIXTURES } from "../../../src/model/write/mixtures.ts";
 import { countingTensors, memoryCheckpoint } from "../memory-checkpoint.ts";
 
 const config = {
@@ -37,7 +38,7 @@ async function metadata(...changes: Partial<LayerSizes>[]): Promise<GgufMetadata
   const source: Model = await openModel(folder());
   const layers = source.spec.layers.map((layer, index) => resized(layer, changes[index] ?? {}));
   const spec: DecoderSpec = { ...source.spec, layers };
-  return ggufMetadata(source, spec, layoutFor(spec), "f16");
+  return ggufMetadata(source, spec, layoutFor(spec), MIXTURES.f16.fileType);
 }
 
 describe("the metadata of a model from a folder", () => {
@@ -87,7 +88,7 @@ describe("the metadata of a model from a GGUF file", () => {
       ...source.spec,
       layers: source.spec.layers.map((layer, i) => resized(layer, { intermediateSize: 8 + i })),
     };
-    const found = await ggufMetadata({ ...source, checkpoint }, spec, layoutFor(spec), "f32");
+    const found = await ggufMetadata({ ...source, checkpoint }, spec, layoutFor(spec), MIXTURES.f32.fileType);
     expect(new TextDecoder().decode(found.get("deci.own"))).toBe("stored llama.own");
     expect(new TextDecoder().decode(found.get("tokenizer.ggml.model"))).toBe("stored tokenizer.ggml.model");
     expect(found.get("general.architecture")).toEqual(ggufValue("string", "deci"));

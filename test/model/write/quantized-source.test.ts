@@ -84,7 +84,7 @@ const folder = memoryFolder(await quantizedFolder());
 test("a folder of 8-bit floats becomes one of BF16, of the same values but for their rounding", async () => {
   const model = await openModel(await openFolder(folder));
   const keptLayers = layerIndices(model.spec);
-  const types = tensorTypes(model, keptLayers, "own");
+  const types = tensorTypes(model, keptLayers, "same");
   const output = memoryOutput();
   const writer = await ModelWriter.create(output, model, model.spec, types, 1e9);
   for (const position of layerPositions(model.spec))

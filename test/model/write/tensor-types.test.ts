@@ -50,7 +50,7 @@ describe.each(Object.entries(RULES))("%s", (_, rule) => {
     const model = typed(await open(tinyPath("llama")), rule);
     const keptLayers = [1, 2] as LayerIndex[];
     const spec = { ...model.spec, layers: keptLayers.map((index) => model.spec.layers[index]!) };
-    const types = tensorTypes(model, keptLayers, "own");
+    const types = tensorTypes(model, keptLayers, "same");
     const output = memoryOutput();
     const writer = await ModelWriter.create(output, model, spec, types, 1e9);
     for (const position of layerPositions(spec))
@@ -82,7 +82,7 @@ test.each<[string, (name: string) => Dtype, string]>([
 ])("the type that config.json names is %s", async (_, rule, expected) => {
   const model = typed(await open(tinyPath("llama")), rule);
   const keptLayers = layerIndices(model.spec);
-  const dtype = tensorTypes(model, keptLayers, "own").most;
+  const dtype = tensorTypes(model, keptLayers, "same").most;
   const { torch_dtype, dtype: named } = prunedConfig({ model_type: "llama", torch_dtype: "x" }, model.spec, {
     keptLayers,
     layers: model.spec.layers,
@@ -95,7 +95,7 @@ test("of a quantized source the float tensors keep their types, the others becom
   const model = typed(await open(tinyPath("llama")), (name) =>
     name.includes("embed") ? "BF16" : name.includes("norm") ? "F32" : "Q5_K",
   );
-  const types = tensorTypes(model, layerIndices(model.spec), "own");
+  const types = tensorTypes(model, layerIndices(model.spec), "same");
   const found = modelTensors(model.spec).map((tensor) => [tensor.part, types.of(tensor)].join(" "));
   expect([...new Set(found)].sort()).toEqual(["attention F16", "embeddings BF16", "head F16", "mlp F16", "norms F32"]);
 });
@@ -106,7 +106,7 @@ test("in a GGUF file matrices stay in their types, vectors are F32, and llama.cp
   const keptLayers = layerIndices(model.spec);
   const path = join(temporaryFolder(), "mixed.gguf");
   const output = await stageFile(path, { overwrite: false });
-  const writer = await ModelWriter.createGguf(output, model, model.spec, ggufTypes(model, keptLayers, "own", false));
+  const writer = await ModelWriter.createGguf(output, model, model.spec, ggufTypes(model, keptLayers, "same", false));
   for (const position of layerPositions(model.spec))
     await writer.writeLayer(position, (await readLayer(model, keptLayers[position]!)).weights);
   await writer.copyGlobals();
