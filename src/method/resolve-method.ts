@@ -94,7 +94,7 @@ export function resolveMethod(
     biases: biases ?? spec.bias,
     backward: backwardNeeds(criterion, recovery, heads, allocation),
     tokenScale: scalesTokens(spec, criterion, recovery),
-    importance: "summed",
+    importance: importanceOf(options, output),
     calibration: calibrationChoice(options),
     seed: options.seed,
   };
@@ -111,6 +111,12 @@ export const trialMethod = (method: Method, spec: DecoderSpec, criterion: Criter
   importance: "none",
   tokenScale: scalesTokens(spec, criterion, method.recovery),
 });
+
+/** Nothing weighs where nothing is quantized. */
+function importanceOf({ importance }: SettledOptions, { format }: OutputFormat): Method["importance"] {
+  if (format === "safetensors" || importance === "off") return "none";
+  return importance === "on" ? "all" : "summed";
+}
 
 const calibrationChoice = ({ calibration, samples, context, seed, ownText }: SettledOptions): CalibrationChoice => ({
   calibration,

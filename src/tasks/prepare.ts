@@ -64,8 +64,9 @@ export async function prepareJob(
   const sparsity = goal.kind === "quality" ? mostWithin(model.spec, whole, goal.most) : goal.sparsity;
   const method = goal.kind === "quality" ? { ...whole, goal: { ...goal, most: sparsity } } : whole;
   const cut = planPrune(model, method, sparsity, format);
-  const copies = sparsity === 0 && cut.parameters.after === cut.parameters.before;
-  if (sparsity === 0 && goal.kind === "quality" && !copies)
+  const changes = sparsity > 0 || cut.parameters.after !== cut.parameters.before;
+  const copies = !changes && method.importance !== "all";
+  if (sparsity === 0 && goal.kind === "quality" && changes)
     throw new CompError("option", "--sparsity 0 leaves a limit of quality nothing to try", {
       hint: "leave the limit out, or raise --sparsity",
     });
