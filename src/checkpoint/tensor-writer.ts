@@ -26,8 +26,9 @@ const TOO_LARGE: Readonly<Record<WritableDtype, number>> = {
   Q5_K: 63 * F16_OVERFLOW,
   Q3_K: 4 * 32 * F16_OVERFLOW,
   Q6_K: 32 * 128 * F16_OVERFLOW,
-  IQ4_NL: 127 * F16_OVERFLOW,
-  IQ4_XS: 127 * 32 * F16_OVERFLOW,
+  // the largest value has the level 113 or −127
+  IQ4_NL: 113 * F16_OVERFLOW,
+  IQ4_XS: 113 * 32 * F16_OVERFLOW,
 };
 
 export interface TensorWriter {

@@ -132,8 +132,7 @@ export const PruneOptions = z.strictObject({
   dtype: z
     .enum(["auto", "same", ...DTYPES])
     .default("auto")
-    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures; same: each keeps its own")
-    .meta({ value: "auto|same|NAME", expected: `auto, same, ${DTYPES.slice(0, -1).join(", ")} or ${DTYPES.at(-1)}` }),
+    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures; same: each keeps its own"),
   /** "auto": where calibration tells it. */
   importance: z
     .enum(["auto", "on", "off"])

@@ -50,6 +50,10 @@ describe("the demo model as GGUF is the same model to llama.cpp", () => {
     ["f16", 0.003],
     ["bf16", 0.02],
     ["q8_0", 0.1],
+    ["q5_k_m", 0.1],
+    ["q4_0", 0.1],
+    ["q2_k", 0.1],
+    ["iq4_xs", 0.1],
   ])("in %s", async (mixture, tolerance) => {
     const source = await open(DEMO);
     const path = newFile();

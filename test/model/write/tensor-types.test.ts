@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Dtype } from "../../../src/checkpoint/dtype.ts";
+import { type Dtype, decode, encode } from "../../../src/checkpoint/dtype.ts";
 import { openFolder } from "../../../src/checkpoint/open-checkpoint.ts";
 import { outputFormat, weightBytes } from "../../../src/method/output-format.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
@@ -119,3 +119,30 @@ test("in a GGUF file matrices stay in their types, vectors are F32, and llama.cp
   const { logits } = await judge(path, ids, "a");
   expect(worstProbability(await forwardLogits(written, ids), logits)).toBeLessThan(0.02);
 }, 60_000);
+
+test("a matrix with moments of its inputs is quantized by them, where an input that is never used still counts a little", async () => {
+  const model = await open(DEMO_MODEL);
+  const path = join(temporaryFolder(), "weighed.gguf");
+  const output = await stageFile(path, { overwrite: false });
+  const types = ggufTypes(model, layerIndices(model.spec), "q4_0", true);
+  const writer = await ModelWriter.createGguf(output, model, model.spec, types);
+  const indices = layerIndices(model.spec);
+  const last = indices.at(-1)!;
+  const name = `model.layers.${last}.mlp.down_proj.weight`;
+  const data = await model.read(name);
+  const shape = model.tensors.get(name)!.shape;
+  const moments = Float32Array.from({ length: shape[1]! }, (_, i) => 4 * (i % 2));
+  for (const position of layerPositions(model.spec)) {
+    const { weights } = await readLayer(model, indices[position]!);
+    const downProj = { data, shape, inputMoments: moments };
+    await writer.writeLayer(position, indices[position] === last ? { ...weights, downProj } : weights);
+  }
+  await writer.copyGlobals();
+  await writer.finish();
+  await output.commit();
+  const counted = moments.map((moment) => Math.max(moment, 0.001 * 2));
+  const expected = decode("Q4_0", encode("Q4_0", data, counted));
+  const written = await (await open(path)).read(name);
+  expect(written).toEqual(expected);
+  expect(written).not.toEqual(decode("Q4_0", encode("Q4_0", data)));
+});
