@@ -116,16 +116,28 @@ function offsetQuantizer(type: OffsetType): Quantizer {
       }
       const d = storeF16(out, to + at, quantizeScales(scales, mostScale));
       const dmin = storeF16(out, to + at + 2, quantizeScales(minima, mostScale));
-      for (let s = 0; s < groups; s++) {
-        const scale = f32(d * scales.levels[s]!);
-        if (scale === 0) continue;
-        const minimum = f32(dmin * minima.levels[s]!);
-        for (let i = s * groupSize; i < (s + 1) * groupSize; i++)
-          block.levels[i] = nearestLevel(f32(f32(values[from + i]! + minimum) / scale), 0, type.most);
-      }
+      requantize(type, values, from, block, d, dmin);
       type.pack(block, out, to);
     }
   };
+}
+
+/** The levels that the values have with scales and minima as they are stored; those of a scale of 0 stay. */
+function requantize(
+  { groupSize, most }: OffsetType,
+  values: Float32Array,
+  from: number,
+  { levels, scales, minima }: QuantizedBlock,
+  d: number,
+  dmin: number,
+): void {
+  for (let s = 0; s < BLOCK / groupSize; s++) {
+    const scale = f32(d * scales[s]!);
+    if (scale === 0) continue;
+    const minimum = f32(dmin * minima[s]!);
+    for (let i = s * groupSize; i < (s + 1) * groupSize; i++)
+      levels[i] = nearestLevel(f32(f32(values[from + i]! + minimum) / scale), 0, most);
+  }
 }
 
 /** Eight scales and eight minima of six bits in 12 bytes; ../dequantize/k-quants.ts tells how. */

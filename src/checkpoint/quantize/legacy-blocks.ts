@@ -52,6 +52,8 @@ export const legacyQuantizer =
     }
   };
 
+// Levels are rounded by adding a half: what lies behind the point is lost on the store into bytes.
+
 /** The level 0 is the largest value. */
 function spanLargest(group: Group, bits: number): number {
   const { values, levels } = group;

@@ -127,7 +127,7 @@ test("a matrix with moments of its inputs is quantized by them, where an input t
   const types = ggufTypes(model, layerIndices(model.spec), "q4_0", true);
   const writer = await ModelWriter.createGguf(output, model, model.spec, types);
   const indices = layerIndices(model.spec);
-  const last = indices.at(-1)!;
+  const last = layerPositions(model.spec).at(-1)!;
   const name = `model.layers.${last}.mlp.down_proj.weight`;
   const data = await model.read(name);
   const shape = model.tensors.get(name)!.shape;
