@@ -1,7 +1,7 @@
 // The sizes of the pruned model once it is known which layers stay: equal widths, or each layer's own by cost.
 import type { Method } from "../method/method.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
-import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
+import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { type LayerSizes, resized, sizesOf } from "../model/spec/parts.ts";
 import { sizesByCost } from "./by-cost.ts";
 import { type LayerCosts, stepsOf } from "./curves.ts";
@@ -44,9 +44,11 @@ export function equalSpec(
 }
 
 /**
- * The pruned model with each kept layer at its own sizes: as many parameters go as are asked for, where they cost least.
+ * The pruned model with each kept layer at its own sizes: as many parameters go as are asked for, where they cost least. Where
+ * the costs end before that, what is still wider than the others goes too.
  *
  * @param costs of each layer of the source
+ * @throws {CompError} "budget" as `uniformWidth`
  */
 export function perLayerSpec(
   spec: DecoderSpec,
@@ -67,7 +69,10 @@ export function perLayerSpec(
   });
   const missing = sparsity - ROUNDING - reachedSparsity(spec, { ...cut, layers }, of);
   const own = sizesByCost(curves, layers.map(sizesOf), Math.ceil(missing * parametersOf(spec, of)));
-  return { ...cut, layers: layers.map((layer, position) => resized(layer, own[position]!)) };
+  const chosen = { ...cut, layers: layers.map((layer, position) => resized(layer, own[position]!)) };
+  const all = layerIndices(chosen);
+  const most = uniformWidth(chosen, all, { ...target, source: spec });
+  return withWidth(chosen, all, equalWidths(chosen, all, most, protectedLayers));
 }
 
 /** The pruned model but for its neurons: without the heads that go alike everywhere, with a bias where the recovery adds one. */

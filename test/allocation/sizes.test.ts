@@ -52,6 +52,12 @@ describe("sizes of each layer's own", () => {
     expect(widthsOf(own([flat(3), flat(1)], 0.151))).toEqual([20, 5]);
   });
 
+  test("beyond the costs all become as narrow as it takes: 1020 of 2000 parameters are 34 neurons", () => {
+    expect(widthsOf(own([flat(1), flat(3)], 0.51, { multipleOf: 1 }))).toEqual([3, 3]);
+    const narrow = neuronsOnly(new Float64Array(18).fill(1));
+    expect(widthsOf(own([narrow, flat(3)], 0.51, { multipleOf: 1 }))).toEqual([2, 4]);
+  });
+
   test("steps are of 32 neurons where nothing else is asked for", () => {
     const wide = smallSpec(2, { intermediateSize: 100 });
     const costs = [1, 3].map((cost) => neuronsOnly(new Float64Array(75).fill(cost)));
