@@ -44,14 +44,20 @@ export function shortDemo(folder: string, layers: number): string {
 /** NaN for a tensor of no layer. */
 const layerOf = (name: string): number => Number(/\.layers\.(\d+)\./.exec(name)?.[1]);
 
-/** Printable characters, one a token: the tiny checkpoints know 96 tokens and have no tokenizer. */
-const CHARACTERS = [...Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)), "\n"];
+/** Characters, one a token: the tiny checkpoints know 48 or 96 tokens and have no tokenizer. Of those of 48 all letters are known. */
+const CHARACTERS = [
+  ..." abcdefghijklmnopqrstuvwxyz",
+  ..."!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`{|}~\n",
+];
 
 /** A tiny checkpoint with a tokenizer. */
 export function tinyWithTokenizer(folder: string, family: string): string {
   const copy = join(folder, family);
   cpSync(tinyPath(family), copy, { recursive: true });
-  const vocab = Object.fromEntries(CHARACTERS.map((text, id) => [text, id]));
+  const config = readConfig(copy);
+  const { vocab_size: size } = (config.text_config ?? config) as { vocab_size: number };
+  const known = CHARACTERS.slice(0, size);
+  const vocab = Object.fromEntries(known.map((text, id) => [text, id]));
   const tokenizer = { version: "1.0", added_tokens: [], model: { type: "BPE", vocab, merges: [] } };
   writeFileSync(join(copy, "tokenizer.json"), JSON.stringify(tokenizer));
   return copy;
@@ -59,7 +65,7 @@ export function tinyWithTokenizer(folder: string, family: string): string {
 
 /** Few windows of text that a tiny checkpoint's tokenizer knows. */
 export const TINY_WINDOWS: Pick<PruneRequest, "calibration" | "samples" | "context" | "multipleOf"> = {
-  calibration: [{ name: "ascii.txt", text: prose.text.replace(/[^ -~]/g, "") }],
+  calibration: [{ name: "letters.txt", text: prose.text.toLowerCase().replace(/[^ a-z]/g, "") }],
   samples: 8,
   context: 24,
   multipleOf: 8,
