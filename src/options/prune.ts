@@ -132,7 +132,8 @@ export const PruneOptions = z.strictObject({
   dtype: z
     .enum(["auto", "same", ...DTYPES])
     .default("auto")
-    .describe("element type of the written weights, in GGUF also llama.cpp's mixtures; same: each keeps its own"),
+    .describe("type of the written weights: f32, f16, bf16; in GGUF q8_0 … q2_k, iq4_xs as llama.cpp; same: as each is")
+    .meta({ value: "auto|same|TYPE", expected: `auto, same, ${DTYPES.slice(0, -1).join(", ")} or ${DTYPES.at(-1)}` }),
   /** "auto": where calibration tells it. */
   importance: z
     .enum(["auto", "on", "off"])

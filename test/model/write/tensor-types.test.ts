@@ -135,7 +135,7 @@ test("a matrix with moments of its inputs is quantized by them, where an input t
   for (const position of layerPositions(model.spec)) {
     const { weights } = await readLayer(model, indices[position]!);
     const downProj = { data, shape, inputMoments: moments };
-    await writer.writeLayer(position, indices[position] === last ? { ...weights, downProj } : weights);
+    await writer.writeLayer(position, position === last ? { ...weights, downProj } : weights);
   }
   await writer.copyGlobals();
   await writer.finish();
