@@ -1,4 +1,4 @@
-// The public library: everything that may be imported from "comp-llm", and nothing else. Six functions, all of them from paths
+// The public library: everything that may be imported from "comp-llm", and nothing else. Seven functions, all of them from paths
 // on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text.
 export { CompError, type ErrorKind } from "./errors.ts";
 export type * from "./events/common.ts";
@@ -23,9 +23,11 @@ export {
 } from "./node/measure.ts";
 export { type PruneRequest, prune } from "./node/prune.ts";
 export { readText } from "./node/read-text.ts";
+export { type VerifyRequest, verifyCheckpoint } from "./node/verify.ts";
 export type { CompareOptions } from "./options/compare.ts";
 export type { CurveOptions } from "./options/curve.ts";
 export type { EvalOptions } from "./options/eval.ts";
 export type { GenerateOptions } from "./options/generate.ts";
 export { type Preset, presets } from "./options/presets.ts";
 export type { CalibrationText, PruneOptions, RecordedOptions } from "./options/prune.ts";
+export type { VerifyOptions } from "./options/verify.ts";

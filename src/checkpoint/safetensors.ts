@@ -9,7 +9,7 @@ import { joinScales } from "./scaled-tensors.ts";
 import type { ByteSource, SourceFolder } from "./storage.ts";
 import { type ParsedFile, storedCheckpoint } from "./stored-tensors.ts";
 
-const SINGLE_FILE = "model.safetensors";
+export const SINGLE_FILE = "model.safetensors";
 export const INDEX_FILE = "model.safetensors.index.json";
 
 /**

@@ -24,12 +24,11 @@ async function runInspect(model: string, { json }: InspectFlags, { library, scre
 
 export function renderInspection(inspection: Inspection): string[] {
   const { parameters, tokenizer } = inspection;
-  const dtypes = Object.entries(inspection.dtypes).map(([dtype, count]) => `${count} ${dtype}`);
   return [
     `${inspection.model} (${inspection.family}, ${inspection.format})`,
     `  hidden        ${inspection.hiddenSize}, heads of ${inspection.headDim}, at most ${formatInteger(inspection.maxPositionEmbeddings)} tokens`,
     ...groupLayers(inspection.layers).map(([range, layer]) => `  ${range.padEnd(12)}  ${renderShape(layer)}`),
-    `  weights       ${formatBytes(inspection.bytes)}, tensors: ${dtypes.join(", ")}`,
+    `  weights       ${formatBytes(inspection.bytes)}, tensors: ${renderDtypes(inspection.dtypes)}`,
     "",
     `  parameters    ${formatInteger(parameters.total)}`,
     ...(["embeddings", "attention", "mlp", "norms", "head"] as const).map(
@@ -41,7 +40,13 @@ export function renderInspection(inspection: Inspection): string[] {
   ];
 }
 
-function renderTokenizer(tokenizer: TokenizerFacts | undefined): string {
+/** "272 F16" */
+export const renderDtypes = (dtypes: Inspection["dtypes"]): string =>
+  Object.entries(dtypes)
+    .map(([dtype, count]) => `${count} ${dtype}`)
+    .join(", ");
+
+export function renderTokenizer(tokenizer: TokenizerFacts | undefined): string {
   if (tokenizer === undefined) return "none that can be used";
   const { vocabSize, withoutEmbedding, bosTokenId, addsBos, eosTokenIds } = tokenizer;
   const tokens = `${formatInteger(vocabSize)} tokens`;

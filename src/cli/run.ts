@@ -10,12 +10,14 @@ import { inspectCommand } from "./inspect.ts";
 import { unknownWord } from "./misspelt.ts";
 import { pruneCommand } from "./prune.ts";
 import type { Screen } from "./screen.ts";
+import { verifyCommand } from "./verify.ts";
 
 const COMMANDS: readonly Command[] = [
   pruneCommand,
   curveCommand,
   compareCommand,
   inspectCommand,
+  verifyCommand,
   evalCommand,
   generateCommand,
 ];

@@ -11,6 +11,7 @@ import type { TokenWindows } from "../model/spec/token-windows.ts";
 import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { evaluateModel } from "./compare-models.ts";
+import { checkIndex, checkValues } from "./verify-files.ts";
 
 /** How far rounding weights to a type may move the perplexity, relatively. */
 const TOLERANCE: Record<WritableDtype, number> = {
@@ -46,8 +47,8 @@ export interface Expected {
 }
 
 /**
- * Opens the output (which checks every shape against its configuration), runs it, and compares its perplexity and its token
- * ids. @throws {CompError} "output" when they are not those expected.
+ * Opens the output (which checks every shape against its configuration), runs it (which reads every value), and compares its
+ * perplexity and its token ids. @throws {CompError} "output" when they are not those expected.
  */
 export async function verifyOutput(
   backend: Backend,
@@ -57,6 +58,7 @@ export async function verifyOutput(
 ): Promise<void> {
   const checkpoint = await openWritten(output, format);
   try {
+    await checkIndex(checkpoint);
     const model = await openModel(checkpoint);
     const { perplexity } = await evaluateModel(backend, model, expected.windows);
     if (!(Math.abs(perplexity / expected.perplexity - 1) <= toleranceOf(model)))
@@ -73,8 +75,8 @@ export async function verifyOutput(
 }
 
 /**
- * Opens the copy of a whole model, which checks every shape against its configuration, and compares its token ids on a text
- * where the source has a tokenizer that we can run. @throws {CompError} "output" when they are not those expected.
+ * Opens the copy of a whole model, which checks every shape against its configuration, reads every value, and compares its token
+ * ids on a text where the source has a tokenizer that we can run. @throws {CompError} "output" when they are not those expected.
  */
 export async function verifyCopy(
   output: Output,
@@ -84,7 +86,9 @@ export async function verifyCopy(
 ): Promise<void> {
   const checkpoint = await openWritten(output, format);
   try {
+    await checkIndex(checkpoint);
     const { vocabSize } = (await openModel(checkpoint)).spec;
+    await checkValues(checkpoint);
     const tokenizer = await openTokenizerHeldIn(format, source, vocabSize).catch(() => undefined);
     if (tokenizer) checkIds(await openTokenizer(checkpoint), tokenizer, text);
   } finally {

@@ -1,4 +1,4 @@
-// What is told of a model as it stands: what it is, how good it is on a text, and how it continues a prompt.
+// What is told of a model as it stands: what it is, that it is whole, how good it is on a text, and how it continues a prompt.
 import type { StageEvent, WarningEvent } from "./common.ts";
 
 /** What a checkpoint is, as its headers tell. */
@@ -41,6 +41,57 @@ export interface TokenizerFacts {
   readonly addsBos: boolean;
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
+}
+
+export type VerifyEvent =
+  | StageEvent
+  | WarningEvent
+  | ({ readonly type: "check" } & Check)
+  | { readonly type: "done"; readonly result: Verification };
+
+/** What a check found in a checkpoint that passed it; one that does not pass ends with an error. */
+export type Check =
+  /** Headers, sizes and the index of the files agree. */
+  | { readonly name: "files"; readonly files: number; readonly bytes: number }
+  /** Names and shapes are those that configuration or header ask for, nothing is missing or unexpected. */
+  | {
+      readonly name: "tensors";
+      readonly tensors: number;
+      readonly parameters: number;
+      /** Tensors by element type. */
+      readonly dtypes: Readonly<Record<string, number>>;
+    }
+  /** Every stored value is finite. */
+  | { readonly name: "values"; readonly values: number }
+  /** A text becomes ids that have an embedding, and text again; so do the special tokens. */
+  | ({ readonly name: "tokenizer"; readonly characters: number; readonly tokens: number } & TokenizerFacts)
+  /** The model predicts a text with finite logits. */
+  | {
+      readonly name: "forward";
+      readonly perplexity: number;
+      /** Targets of the perplexity. */
+      readonly tokens: number;
+      /** Ids that the first tokens continue, BOS included where the tokenizer adds it. */
+      readonly prompt: readonly number[];
+      /** Ids of the greedy continuation. */
+      readonly firstTokens: readonly number[];
+    }
+  | ({ readonly name: "llama.cpp" } & LlamaCppAnswer);
+
+/** llama.cpp's greedy choice at each of the first tokens; or why it was not asked. */
+export type LlamaCppAnswer =
+  | { readonly loaded: true; readonly firstTokens: readonly number[] }
+  | { readonly loaded: false; readonly reason: string };
+
+/** The proof that a checkpoint loads, is whole, and runs. */
+export interface Verification {
+  readonly model: string;
+  readonly format: "safetensors" | "gguf";
+  /** `model_type` of config.json. */
+  readonly family: string;
+  /** All of them, passed, in the order in which they were made. */
+  readonly checks: readonly Check[];
+  readonly seconds: number;
 }
 
 export type EvalEvent = StageEvent | WarningEvent | { readonly type: "done"; readonly result: EvalResult };

@@ -94,8 +94,11 @@ async function readRows(
 /** What a person finds in the file: the tensor's own name there, or that of the one it is a part of. */
 const nameFor = ([first]: LocatedTensor["places"]): string => first!.stored.name;
 
-/** Weights that are not finite would make everything computed from them NaN, without a hint where it began. */
-function checkFinite(info: TensorInfo, values: Float32Array, startRow: number): void {
+/**
+ * Weights that are not finite would make everything computed from them NaN, without a hint where it began.
+ * @throws {CompError} "numeric" naming the tensor and the place of the first
+ */
+export function checkFinite(info: TensorInfo, values: Float32Array, startRow: number): void {
   let sum = 0; // 0 · x is NaN exactly when x is not finite
   for (let i = 0; i < values.length; i++) sum += 0 * values[i]!;
   if (!Number.isNaN(sum)) return;

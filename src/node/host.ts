@@ -9,6 +9,7 @@ import { runInNewContext } from "node:vm";
 import * as ort from "onnxruntime-node";
 import type { Backend } from "../compute/backend.ts";
 import { onnxruntimeBackend } from "../compute/onnxruntime.ts";
+import type { CalibrationText } from "../options/prune.ts";
 import type { SweepHost } from "../run-context.ts";
 import { freeBytes } from "./disk.ts";
 import { scratchFolder } from "./scratch-folder.ts";
@@ -16,7 +17,16 @@ import { scratchFolder } from "./scratch-folder.ts";
 /** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
 const RESIDENT_BUDGET_BYTES = 2 ** 30;
 
+/** Share of the free memory that weights kept for decoding may take. */
+export const RESIDENT_SHARE = 0.6;
+
 const BUNDLED_TEXT = new URL("../../data/calibration-mix.txt", import.meta.url);
+
+/** The text that comes with the package. */
+export const bundledText = async (): Promise<CalibrationText> => ({
+  name: "bundled mix",
+  text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8"),
+});
 
 export interface HostRequest extends Pick<SweepHost, "outputFormat" | "signal"> {
   /** Where the output goes; it need not exist yet. */
@@ -31,7 +41,7 @@ export function nodeHost({ outputFormat, place, threads, signal }: HostRequest):
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(place)).catch(() => undefined),
     freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),
-    bundledText: async () => ({ name: "bundled mix", text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8") }),
+    bundledText,
     collectGarbage,
     residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
     residentBytes: () => process.memoryUsage.rss(),

@@ -14,13 +14,10 @@ import { evaluateText } from "../tasks/evaluate.ts";
 import { generateText } from "../tasks/generate.ts";
 import { inspectModel } from "../tasks/inspect.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
-import { nodeBackend, nodeHost } from "./host.ts";
+import { nodeBackend, nodeHost, RESIDENT_SHARE } from "./host.ts";
 import { withPaths } from "./open-path.ts";
 import { probeScratch } from "./scratch-folder.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
-
-/** Share of the free memory that weights kept for decoding may take. */
-const RESIDENT_SHARE = 0.6;
 
 export type CurveRequest = ModelRequest & Partial<CurveOptions>;
 

@@ -2,10 +2,10 @@
 import { type ChildProcess, fork, type StdioOptions } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { CompError } from "../errors.ts";
 import type { PruneEvent, PruneResult } from "../events/prune.ts";
+import { childProgram } from "./child-program.ts";
 import { forgetUnfinished, rememberUnfinished } from "./disk.ts";
 import type { PruneRequest } from "./prune.ts";
 import type { ChildJob, ChildMessage } from "./prune-child-main.ts";
@@ -16,12 +16,6 @@ export interface ChildRequest {
   readonly folder: string;
   readonly signal?: PruneRequest["signal"];
 }
-
-/** Beside this file, and of its kind: as it was written or as it was compiled. */
-const PROGRAM = fileURLToPath(new URL(`./prune-child-main${extname(import.meta.url)}`, import.meta.url));
-
-/** As it was written it needs the loader that we were started with; compiled it needs none of our flags, `-e` least of all. */
-const FLAGS = extname(PROGRAM) === ".ts" ? process.execArgv : [];
 
 /**
  * Prunes in another process, which leaves nothing behind however it ends.
@@ -56,7 +50,8 @@ export async function pruneInChild(
 function startChild(temporary: string): ChildProcess {
   const env = { ...process.env, TMPDIR: temporary, TMP: temporary, TEMP: temporary };
   const stdio: StdioOptions = ["ignore", "ignore", "ignore", "ipc"];
-  return fork(PROGRAM, { env, execArgv: FLAGS, stdio, serialization: "advanced" });
+  const { path, execArgv } = childProgram("prune-child-main");
+  return fork(path, { env, execArgv, stdio, serialization: "advanced" });
 }
 
 interface Ended {

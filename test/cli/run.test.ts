@@ -122,12 +122,12 @@ describe("help", () => {
     const { code, out, err } = await run(argv);
     expect(code).toBe(0);
     expect(err).toBe("");
-    for (const command of ["prune", "curve", "compare", "inspect", "eval", "generate"])
+    for (const command of ["prune", "curve", "compare", "inspect", "verify", "eval", "generate"])
       expect(out).toContain(`comp ${command} MODEL`);
   });
 
   test("every command explains its flags, two ways", async () => {
-    for (const command of ["prune", "curve", "compare", "inspect", "eval", "generate"]) {
+    for (const command of ["prune", "curve", "compare", "inspect", "verify", "eval", "generate"]) {
       const { out } = await run(["help", command]);
       expect(out).toContain("--json");
       expect((await run([command, "model", "--help"])).out).toBe(out);
@@ -145,7 +145,7 @@ describe("refusals", () => {
     [
       ["dance"],
       2,
-      "comp: there is no command dance\n  the commands are prune, curve, compare, inspect, eval, generate\n",
+      "comp: there is no command dance\n  the commands are prune, curve, compare, inspect, verify, eval, generate\n",
     ],
     [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
     [["prune", "m", "--sparsity", "-1"], 2, "comp: --sparsity must be between 0 and 0.95, got -1\n"],

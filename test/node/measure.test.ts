@@ -16,7 +16,7 @@ async function all<Event>(events: AsyncIterable<Event>): Promise<Event[]> {
   return seen;
 }
 
-test("six functions are public, a text takes one more, and so does a criterion of one's own", () => {
+test("seven functions are public, a text takes one more, and so does a criterion of one's own", () => {
   const functions = Object.entries(library).filter(([, value]) => typeof value === "function");
   const names = [
     "CompError",
@@ -29,6 +29,7 @@ test("six functions are public, a text takes one more, and so does a criterion o
     "prune",
     "readText",
     "removeLowest",
+    "verifyCheckpoint",
   ];
   expect(functions.map(([name]) => name).sort()).toEqual(names);
 });

@@ -20,12 +20,12 @@ export interface DecodeRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Calls `onToken` with each token id as it is decided. */
+/** Calls `onToken` with each token id as it is decided, and the logits [vocabSize] that it was decided by. */
 export async function generateTokens(
   backend: Backend,
   model: Model,
   request: DecodeRequest,
-  onToken: (id: number) => void,
+  onToken: (id: number, logits: Float32Array) => void,
 ): Promise<void> {
   const decoder = new CachedDecoder(backend, new ResidentWeights(model, request.budgetBytes), 1);
   try {
@@ -35,7 +35,7 @@ export async function generateTokens(
       const logits = await decoder.step(next, next.length);
       const token = sampleToken(logits, request.temperature, request.random);
       if (request.stopTokens.includes(token)) return;
-      onToken(token);
+      onToken(token, logits);
       next = Int32Array.of(token);
     }
   } finally {
