@@ -116,8 +116,7 @@ const isNumeric = (text: string): boolean => text.trim() !== "" && Number.isFini
 
 function placeholderOf(property: OptionProperty): string {
   if (property.type === "boolean") return "";
-  if (property.enum !== undefined) return ` ${property.enum.join("|")}`;
-  return ` ${property.value ?? (property.type === "string" ? "TEXT" : "N")}`;
+  return ` ${property.value ?? property.enum?.join("|") ?? (property.type === "string" ? "TEXT" : "N")}`;
 }
 
 function defaultOf(property: OptionProperty): string {

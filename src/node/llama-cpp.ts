@@ -23,7 +23,7 @@ export async function askLlamaCpp(job: LlamaCppJob, signal?: AbortSignal): Promi
   const unknown = log.find((line) => line.includes("unknown model architecture"));
   if (unknown !== undefined) return { loaded: false, reason: `an older llama.cpp: ${withoutFunction(unknown)}` };
   const reason = withoutFunction(log[0] ?? said?.message ?? death);
-  throw new CompError("checkpoint", `${job.path}: llama.cpp does not load it: ${reason}`, {
+  throw new CompError("checkpoint", `${job.path}: llama.cpp does not run it: ${reason}`, {
     hint: "write the file again; if that does not help, please report it",
   });
 }

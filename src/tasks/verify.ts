@@ -8,6 +8,8 @@ import type { Check, LlamaCppAnswer, Verification, VerifyEvent } from "../events
 import { generateTokens } from "../forward/decode/generate.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { longestText } from "../model/spec/decoder-spec.ts";
+import { DTYPE_NAMES } from "../model/write/pruned-config.ts";
+import { tensorTypes } from "../model/write/tensor-types.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { readDocuments } from "../texts/documents.ts";
 import { openTokenizer, type Tokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
@@ -53,6 +55,7 @@ export async function verifyModel(request: VerifyRequest, report: (event: Verify
   pass({ name: "files", files: weightFiles(checkpoint).length, bytes: bytesOf(checkpoint) });
   const model = await openModel(checkpoint);
   const { parameters, dtypes } = inspectModel(model, undefined);
+  warnOfType(model, report);
   pass({ name: "tensors", tensors: checkpoint.tensors.size, parameters: parameters.total, dtypes });
   pass({ name: "values", values: await readValues(request, report) });
   const tokenizer = await openTokenizer(checkpoint);
@@ -64,6 +67,14 @@ export async function verifyModel(request: VerifyRequest, report: (event: Verify
   pass({ name: "llama.cpp", ...(await compareWithLlamaCpp(request, model, forward, logits)) });
   const { format, name } = checkpoint;
   return { model: name, format, family: model.spec.family, checks, seconds: (performance.now() - start) / 1000 };
+}
+
+/** config.json need not say the type of the weights: whoever loads them by it converts them. */
+function warnOfType(model: Model, report: (event: VerifyEvent) => void): void {
+  const stated = model.config.dtype ?? model.config.torch_dtype;
+  const most = DTYPE_NAMES[tensorTypes(model, [], "same").most];
+  if (model.checkpoint.format === "gguf" || typeof stated !== "string" || stated === most) return;
+  report({ type: "warning", message: `config.json says that the weights are ${stated}; most of them are ${most}` });
 }
 
 function readValues({ checkpoint, signal }: VerifyRequest, report: (event: VerifyEvent) => void): Promise<number> {

@@ -30,8 +30,14 @@ export interface Tokenizer {
  *
  * @throws {CompError} "checkpoint" when there is none, or one whose ids would not be exactly those of huggingface/tokenizers
  */
-export const openTokenizer = async (checkpoint: Checkpoint): Promise<Tokenizer> =>
-  createTokenizer(await readTokenizerSource(checkpoint), checkpoint.name);
+export async function openTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> {
+  try {
+    return createTokenizer(await readTokenizerSource(checkpoint), checkpoint.name);
+  } catch (cause) {
+    // its files are untrusted: where a list should be, there may be anything
+    throw cause instanceof CompError ? cause : unusable(checkpoint.name, cause);
+  }
+}
 
 /** What of a checkpoint's tokenizer is a guess, known without making it. */
 export const tokenizerWarnings = (checkpoint: Checkpoint): readonly string[] =>

@@ -23,16 +23,18 @@ beforeAll(() => withModel(folder, (model) => copyToGguf(model, file, "F16")));
 interface Outcome {
   /** Names of the checks that passed. */
   readonly passed: readonly string[];
+  readonly warnings: readonly string[];
   readonly result?: Verification;
   readonly error?: CompError;
 }
 
 async function verify(model: string): Promise<Outcome> {
-  const passed: string[] = [];
+  const [passed, warnings]: [string[], string[]] = [[], []];
   let last: VerifyEvent | undefined;
   const run = async (): Promise<void> => {
     for await (const event of verifyCheckpoint({ model, threads: 1 })) {
       if (event.type === "check") passed.push(event.name);
+      if (event.type === "warning") warnings.push(event.message);
       last = event;
     }
   };
@@ -41,7 +43,7 @@ async function verify(model: string): Promise<Outcome> {
     () => undefined,
     () => compError(ended),
   );
-  return { passed, ...(error && { error }), ...(last?.type === "done" && { result: last.result }) };
+  return { passed, warnings, ...(error && { error }), ...(last?.type === "done" && { result: last.result }) };
 }
 
 const ALL = ["files", "tensors", "values", "tokenizer", "forward", "llama.cpp"];
@@ -56,6 +58,14 @@ describe("a whole model passes", () => {
     const { values, parameters } = { ...checkOf(result!, "values"), ...checkOf(result!, "tensors") };
     expect(values).toBe(parameters); // its head is its embedding
     expect(checkOf(result!, "llama.cpp")).toMatchObject({ loaded: false, reason: expect.stringContaining("a folder") });
+  });
+
+  test("of which config.json states another type, with a warning", async () => {
+    const copy = copyFolder();
+    inConfig(copy, { dtype: "bfloat16" });
+    const { passed, warnings } = await verify(copy);
+    expect(passed).toEqual(ALL);
+    expect(warnings).toEqual(["config.json says that the weights are bfloat16; most of them are float16"]);
   });
 
   test("as shards with their index", async () => {
@@ -258,7 +268,7 @@ describe("of a GGUF file is named", () => {
     [
       "an order of tensors that llama.cpp does not take",
       5,
-      /llama\.cpp does not load it: .*blk\./,
+      /llama\.cpp does not run it: tensor 'blk\.0\.ffn_gate\.weight' has offset/,
       (copy) =>
         edit(copy, (bytes) => {
           const [a, b] = ["blk.0.ffn_gate.weight", "blk.1.ffn_gate.weight"].map((name) => offsetField(bytes, name));

@@ -23,7 +23,8 @@ export interface PrunedShape {
   readonly dtype?: FloatDtype;
 }
 
-const DTYPE_NAMES: Readonly<Record<FloatDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+/** As config.json has them. */
+export const DTYPE_NAMES: Readonly<Record<FloatDtype, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
 
 /** Fields with lists whose length may equal the number of layers by chance. */
 const NO_LAYER_LIST = /^architectures$|token|words/;
