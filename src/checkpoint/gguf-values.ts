@@ -46,7 +46,7 @@ export class GgufReader {
     return Number(value);
   }
 
-  /** A number of things to come, `most` of them, each of which takes at least `bytesEach` of the file. */
+  /** A number of things to come, no more than `most`, each of which takes at least `bytesEach` of the file. */
   count(what: string, bytesEach: number, most: number = Number.MAX_SAFE_INTEGER): number {
     const value = this.size(`the number of ${what}`);
     if (value * bytesEach > this.#fileSize - this.#position)

@@ -6,6 +6,7 @@ import { blockSize, byteLength, type Dtype } from "./dtype.ts";
 import { checkMagic, checkVersion, checkWhole } from "./gguf-kind.ts";
 import { checkParts, checkPartsPresent, partFiles } from "./gguf-split.ts";
 import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
+import { describeValue } from "./json.ts";
 import { checkNoPointer } from "./lfs-pointer.ts";
 import { type ByteSource, baseName, type SourceFolder } from "./storage.ts";
 import { checkLayout, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";
@@ -179,7 +180,7 @@ function parseMetadata(reader: GgufReader, count: number): Metadata {
 function parseAlignment(reader: GgufReader, metadata: ReadonlyMap<string, MetadataValue>): number {
   const alignment = metadata.get("general.alignment") ?? DEFAULT_ALIGNMENT;
   if (typeof alignment !== "number" || !(alignment <= MAX_ALIGNMENT) || !Number.isInteger(Math.log2(alignment)))
-    throw reader.damaged(`general.alignment is ${alignment}`);
+    throw reader.damaged(`general.alignment is ${describeValue(alignment)}`);
   return alignment;
 }
 

@@ -18,6 +18,9 @@ export type LlamaCppMessage =
   /** It refused the file. */
   | { readonly type: "failure"; readonly message: string };
 
+/** The package guesses what a model needs, and refuses by its guess; files are mapped, and the context is small. */
+const ANY_MEMORY = { ignoreMemorySafetyChecks: true } as const;
+
 process.on("SIGINT", () => {}); // a terminal sends it to the parent too, which decides
 process.on("disconnect", () => process.exit());
 
@@ -31,7 +34,7 @@ async function answerTo(job: LlamaCppJob): Promise<LlamaCppMessage> {
   const llama = await startLlamaCpp(job.threads);
   if (typeof llama === "string") return { type: "absent", reason: llama };
   try {
-    const model = await llama.loadModel({ modelPath: job.path, gpuLayers: 0 });
+    const model = await llama.loadModel({ modelPath: job.path, gpuLayers: 0, ...ANY_MEMORY });
     return { type: "tokens", firstTokens: await greedyChoices(model, job) };
   } catch (error) {
     return { type: "failure", message: (error as Error).message };
@@ -51,7 +54,8 @@ async function startLlamaCpp(threads: number): Promise<Llama | string> {
 }
 
 async function greedyChoices(model: LlamaModel, { ids, count, threads }: LlamaCppJob): Promise<number[]> {
-  const context = await model.createContext({ contextSize: ids.length + 64, flashAttention: false, threads });
+  const size = { contextSize: ids.length + 64, flashAttention: false, threads } as const;
+  const context = await model.createContext({ ...size, ...ANY_MEMORY });
   const first = ids.length - count;
   const wanted = { generateNext: { logits: true } } as const;
   const input = ids.map((id, i) => (i < first ? (id as Token) : ([id as Token, wanted] as [Token, typeof wanted])));

@@ -101,7 +101,7 @@ async function runForward(
   const excerpt = { name: text.name, text: [beginning] };
   const evaluation = { backend, model, tokenizer, text: excerpt, options, signal };
   const { perplexity, tokens } = await evaluateText(evaluation, report);
-  const ids = tokenizer.encode(beginning).slice(0, Math.min(PROMPT_TOKENS, room - FIRST_TOKENS));
+  const ids = tokenizer.encode(beginning).slice(0, Math.max(1, Math.min(PROMPT_TOKENS, room - FIRST_TOKENS)));
   const prompt = bos ? [tokenizer.bosTokenId!, ...ids] : ids;
   const logits: Float32Array[] = [];
   const firstTokens: number[] = [];

@@ -125,7 +125,7 @@ describe("damage", () => {
     [
       "an alignment that is text",
       ggufBytes({ metadata: [["general.alignment", 8, text("a")]] }),
-      "general.alignment is a",
+      'general.alignment is "a"',
     ],
     ["a part of a split model", ggufBytes({ metadata: [["split.count", 4, u32(3)]] }), "one of 3 parts"],
     ["too many dimensions", withTensor({ dimensions: [32, 1, 1, 1, 1] }), "5 dimensions"],

@@ -1,6 +1,7 @@
 // The header of a GGUF file → the config.json that transformers would have for the same model.
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
+import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
 import { type BiasRule, DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
@@ -125,7 +126,10 @@ function uniform(header: ConfigFields, key: string): unknown {
 function checkScales(header: ConfigFields): void {
   for (const key of UNSUPPORTED_SCALES)
     if (![0, 1].includes((header.get(key) ?? 0) as number))
-      throw new CompError("architecture", `this model is not supported: ${GGUF_SOURCE} has ${key} ${header.get(key)}`);
+      throw new CompError(
+        "architecture",
+        `this model is not supported: ${GGUF_SOURCE} has ${key} ${describeValue(header.get(key))}`,
+      );
 }
 
 /** Features under the names that `parseConfig` refuses, where the header has them. */
@@ -133,7 +137,10 @@ function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfi
   const rotated = header.get("rope.dimension_count") ?? headDim;
   const values = header.get("attention.value_length") ?? headDim;
   if (values !== headDim)
-    throw new CompError("architecture", `values of ${values} elements beside keys of ${headDim} are not supported`);
+    throw new CompError(
+      "architecture",
+      `values of ${describeValue(values)} elements beside keys of ${headDim} are not supported`,
+    );
   return defined({
     partial_rotary_factor: rotated === headDim ? undefined : (rotated as number) / headDim,
     num_local_experts: header.get("expert_count") || undefined,
