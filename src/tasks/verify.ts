@@ -1,5 +1,6 @@
 // The proof that a checkpoint is whole and runs: it is opened, read, and run as whoever gets it will do.
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { isFloatDtype } from "../checkpoint/dtype.ts";
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
 import { bytesOf, checkIndex, checkValues, weightFiles } from "../evaluate/verify-files.ts";
@@ -127,7 +128,7 @@ async function compareWithLlamaCpp(
   if (checkpoint.format !== "gguf") return { loaded: false, reason: "a folder, which llama.cpp does not read" };
   const answer = await askLlamaCpp([...prompt, ...firstTokens.slice(0, -1)], firstTokens.length);
   if (!answer.loaded) return answer;
-  const isFloat = [...model.tensors.values()].every(({ dtype }) => ["F32", "F16", "BF16"].includes(dtype));
+  const isFloat = [...model.tensors.values()].every(({ dtype }) => isFloatDtype(dtype));
   const tie = isFloat ? TIE.float : TIE.quantized;
   const differs = answer.firstTokens.some((id, i) => !(logits[i]![firstTokens[i]!]! - logits[i]![id]! <= tie));
   if (!differs) return answer;
