@@ -14,7 +14,7 @@ import { withModel } from "../helpers/written.ts";
 
 const shared = sharedFolder();
 const path = join(shared, "demo.gguf");
-beforeAll(() => withModel(shortDemo(shared, 1), (model) => copyToGguf(model, path, "F16")));
+beforeAll(() => withModel(shortDemo(shared, 1), (model) => copyToGguf(model, path, "f16")));
 
 const job = { path, ids: [55, 1112, 306], count: 2, threads: 1 };
 

@@ -18,7 +18,7 @@ import { withModel } from "../helpers/written.ts";
 const shared = sharedFolder();
 const folder = shortDemo(shared, 2);
 const file = join(shared, "demo.gguf");
-beforeAll(() => withModel(folder, (model) => copyToGguf(model, file, "F16")));
+beforeAll(() => withModel(folder, (model) => copyToGguf(model, file, "f16")));
 
 interface Outcome {
   /** Names of the checks that passed. */
