@@ -5,12 +5,13 @@ import { openWritten } from "../checkpoint/open-checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
+import type { Quality } from "../events/common.ts";
 import type { OutputFormat } from "../method/output-format.ts";
 import { type Model, openModel } from "../model/model.ts";
-import type { TokenWindows } from "../model/spec/token-windows.ts";
+import { rewritable } from "../model/write/tensor-types.ts";
 import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
-import { evaluateModel } from "./compare-models.ts";
+import type { Judge } from "./judge.ts";
 import { checkIndex, checkValues } from "./verify-files.ts";
 
 /** How far rounding weights to a type may move the perplexity, relatively. */
@@ -35,12 +36,14 @@ const TOLERANCE: Record<WritableDtype, number> = {
 
 /** That of the types which a written model has. */
 const toleranceOf = ({ tensors }: Model): number =>
-  Math.max(...[...tensors.values()].map(({ dtype }) => TOLERANCE[dtype as WritableDtype]));
+  Math.max(...[...tensors.values()].map(({ dtype }) => TOLERANCE[rewritable(dtype)]));
 
 /** What the output must show. */
 export interface Expected {
-  readonly windows: TokenWindows;
-  /** On these windows. */
+  /** Knows the dense model's states. */
+  readonly judge: Judge;
+  readonly dense: Model;
+  /** That of the weights before they are rounded, on the judge's windows. */
   readonly perplexity: number;
   /** As the output holds it. */
   readonly tokenizer: Tokenizer;
@@ -48,27 +51,29 @@ export interface Expected {
 
 /**
  * Opens the output (which checks every shape against its configuration), runs it (which reads every value), and compares its
- * perplexity and its token ids. @throws {CompError} "output" when they are not those expected.
+ * perplexity and its token ids. Returns the quality of what was written, as it was written.
+ * @throws {CompError} "output" when perplexity or ids are not those expected.
  */
 export async function verifyOutput(
   backend: Backend,
   output: Output,
-  expected: Expected,
+  { judge, dense, perplexity: expected, tokenizer }: Expected,
   { format }: OutputFormat,
-): Promise<void> {
+): Promise<Quality> {
   const checkpoint = await openWritten(output, format);
   try {
     await checkIndex(checkpoint);
     const model = await openModel(checkpoint);
-    const { perplexity } = await evaluateModel(backend, model, expected.windows);
-    if (!(Math.abs(perplexity / expected.perplexity - 1) <= toleranceOf(model)))
+    const quality = await judge.qualityOfWritten(backend, model, dense);
+    const { after: perplexity } = quality.perplexity;
+    if (!(Math.abs(perplexity / expected - 1) <= toleranceOf(model)))
       throw new CompError(
         "output",
-        `the written model has perplexity ${perplexity.toFixed(2)} instead of ${expected.perplexity.toFixed(2)}`,
+        `the written model has perplexity ${perplexity.toFixed(2)} instead of ${expected.toFixed(2)}`,
         { hint: "write with --dtype f32, and please report this" },
       );
-    const { tokenizer, windows } = expected;
-    checkIds(await openTokenizer(checkpoint), tokenizer, tokenizer.decode([...windows.ids]));
+    checkIds(await openTokenizer(checkpoint), tokenizer, tokenizer.decode([...judge.windows.ids]));
+    return quality;
   } finally {
     await checkpoint.close();
   }

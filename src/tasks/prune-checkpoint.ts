@@ -109,14 +109,14 @@ async function writePruned(
   const files = await writer.finish();
   run.report({ type: "stage", name: "verify", done: 0, total: 1 });
   const tokenizer = await openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
-  const expected = { windows: judge.windows, perplexity: pruned.quality.perplexity.after, tokenizer };
-  await verifyOutput(run.backend, output, expected, format);
+  const expected = { judge, dense: model, perplexity: pruned.quality.perplexity.after, tokenizer };
+  const quality = await verifyOutput(run.backend, output, expected, format);
   const ownCostRatio = predictedOwn(sweep, decision, pruned.costs);
   return {
     ...(await writtenFacts(request, files)),
     calibration,
     layers: pruned.results,
-    quality: pruned.quality,
+    quality,
     ...(equalCostRatio !== undefined && { equalCostRatio }),
     ...(ownCostRatio !== undefined && { ownCostRatio }),
     addReport: (result) => writer.report(result),

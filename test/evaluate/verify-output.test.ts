@@ -3,7 +3,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
+import { Judge } from "../../src/evaluate/judge.ts";
 import { type Expected, verifyOutput } from "../../src/evaluate/verify-output.ts";
+import type { Quality } from "../../src/events/common.ts";
+import { embed } from "../../src/forward/run/embed.ts";
+import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
@@ -24,17 +28,28 @@ let close: () => Promise<void>;
 beforeAll(async () => {
   const checkpoint = await openPath(folder);
   const windows = tinyWindows("llama");
-  const { perplexity } = await evaluateModel(backend, await openModel(checkpoint), windows);
-  expected = { windows, perplexity, tokenizer: await openTokenizer(checkpoint) };
+  const dense = await openModel(checkpoint);
+  const [runner, states, judge] = [
+    new LayerRunner(backend, dense.spec),
+    await embed(dense, windows),
+    new Judge(windows),
+  ];
+  await runLayers(runner, dense, states);
+  await runner.release();
+  judge.rememberDense(states);
+  const { perplexity } = await evaluateModel(backend, dense, windows);
+  expected = { judge, dense, perplexity, tokenizer: await openTokenizer(checkpoint) };
   close = () => checkpoint.close();
 });
 afterAll(() => close());
 
-const verify = (over: Partial<Expected>): Promise<void> =>
+const verify = (over: Partial<Expected>): Promise<Quality> =>
   verifyOutput(backend, output, { ...expected, ...over }, { format: "safetensors", dtype: "F32" });
 
 test("the model that was measured is taken, and one that differs as much as rounding may make it", async () => {
-  await verify({});
+  const { perplexity, klDivergence } = await verify({});
+  expect(perplexity.after).toBe(expected.perplexity);
+  expect(klDivergence).toBeCloseTo(0, 6);
   await verify({ perplexity: expected.perplexity * 1.0005 });
 });
 
