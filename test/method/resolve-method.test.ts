@@ -310,3 +310,15 @@ describe("the method of a trial", () => {
     expect(trialMethod(target, gemma3, criteria.wanda).tokenScale).toBe(true);
   });
 });
+
+test.each([
+  ["gguf", "off", "none"],
+  ["gguf", "auto", "summed"],
+  ["gguf", "on", "all"],
+  ["safetensors", "on", "none"],
+] as const)(
+  "in %s with importance %s, moments of inputs are wanted of these matrices: %s",
+  (format, importance, expected) => {
+    expect(methodOf({ importance }, llama, format).importance).toBe(expected);
+  },
+);
