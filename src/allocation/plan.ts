@@ -1,7 +1,8 @@
 // What will be cut, from the headers alone, as a person reads it.
 import type { PrunePlan } from "../events/prune.ts";
 import type { Method } from "../method/method.ts";
-import { type OutputFormat, type PrunedModel, weightBytes } from "../method/output-format.ts";
+import type { OutputFormat } from "../method/output-format.ts";
+import { type PrunedModel, weightBytes } from "../method/output-types.ts";
 import type { Model } from "../model/model.ts";
 import { countParameters } from "../model/spec/parameters.ts";
 import { reachedSparsity } from "./equal-widths.ts";

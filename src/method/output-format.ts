@@ -1,23 +1,21 @@
 // What a model is written as: a Hugging Face folder or a GGUF file, and the element types of its tensors.
-import { type Checkpoint, elementsOf } from "../checkpoint/checkpoint.ts";
-import { blockSize, byteLength, type FloatDtype, isFloatDtype } from "../checkpoint/dtype.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type FloatDtype, isFloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import { isStockBias } from "../model/config/biases.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { familyOf } from "../model/families/index.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
-import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { attentionOf } from "../model/spec/parts.ts";
-import { modelTensors } from "../model/spec/tensor-names.ts";
 import { planSurroundings } from "../model/surroundings.ts";
 import { wholeClass } from "../model/write/base-class.ts";
 import { checkCompanions } from "../model/write/companions.ts";
-import { checkGguf, ggufBytes } from "../model/write/gguf-writer.ts";
+import { checkGguf } from "../model/write/gguf-writer.ts";
 import type { Mixture } from "../model/write/mixtures.ts";
 import { checkOwnCode } from "../model/write/own-code.ts";
 import { isStock, whyHeadsNotStock } from "../model/write/pruned-config.ts";
-import { type DtypeChoice, type GgufTypes, ggufTypes, tensorTypes } from "../model/write/tensor-types.ts";
+import { type DtypeChoice, ggufTypes } from "../model/write/tensor-types.ts";
 import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 
 export type OutputFormat =
@@ -28,13 +26,6 @@ export type OutputFormat =
       /** What an error in each column weighs goes into the quantizing. */
       readonly weighted: boolean;
     };
-
-/** A model to be written, as far as it is known. */
-export interface PrunedModel {
-  readonly spec: DecoderSpec;
-  /** Which layers of the source its layers are. */
-  readonly keptLayers: readonly LayerIndex[];
-}
 
 /**
  * How an output of `format` is written: in the type or mixture that is asked for, else each tensor in its own; what is quantized
@@ -101,27 +92,6 @@ export function omittedBy(
   return `llama.cpp runs a ${family} without its attention window: texts beyond ${window} tokens give other results`;
 }
 
-/** Bytes of the weights of a model made from `source` when it is written. @throws {CompError} "architecture" as `layoutFor` */
-export function weightBytes(source: Model, { spec, keptLayers }: PrunedModel, output: OutputFormat): number {
-  if (output.format === "gguf") return ggufBytes(spec, typesInGguf(source, keptLayers, output));
-  const types = tensorTypes(source, keptLayers, output.dtype);
-  return modelTensors(spec).reduce((sum, tensor) => sum + byteLength(types.of(tensor), elementsOf(tensor.shape)), 0);
-}
-
-/** Elements of the largest blocks in which neurons are written, each an input of down_proj. */
-export function neuronBlockSize(source: Model, output: OutputFormat): number {
-  if (output.format === "safetensors") return 1;
-  const typeOf = typesInGguf(source, layerIndices(source.spec), output).of(source.spec);
-  const projections = modelTensors(source.spec).filter(({ role }) => role === "downProj");
-  return Math.max(1, ...projections.map((tensor) => blockSize(typeOf({ shape: tensor.shape, pieces: [{ tensor }] }))));
-}
-
-const typesInGguf = (
-  source: Model,
-  keptLayers: readonly LayerIndex[],
-  { dtype, weighted }: OutputFormat & { format: "gguf" },
-): GgufTypes => ggufTypes(source, keptLayers, dtype, weighted);
-
 /** @throws {CompError} "architecture" where a text part would no longer fit into the model around it */
 function checkSurroundings(
   { surroundings, checkpoint }: Model,
@@ -155,7 +125,10 @@ export async function checkHoldable(
   perLayer: boolean,
 ): Promise<void> {
   checkSurroundings(source, spec, output.format, perLayer);
-  if (output.format === "gguf") return checkGguf(source, spec, typesInGguf(source, [], output).fileType, perLayer);
+  if (output.format === "gguf") {
+    const { fileType } = ggufTypes(source, [], output.dtype, output.weighted);
+    return checkGguf(source, spec, fileType, perLayer);
+  }
   checkOwnCode(source, spec, perLayer);
   await checkCompanions(source.checkpoint);
 }

@@ -11,14 +11,8 @@ import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
 import { residentBytes } from "../forward/decode/resident-weights.ts";
 import type { Method } from "../method/method.ts";
-import {
-  checkHoldable,
-  codeNeeded,
-  neuronBlockSize,
-  type OutputFormat,
-  omittedBy,
-  outputFormat,
-} from "../method/output-format.ts";
+import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
+import { checkSameTypes, neuronBlockSize, openBlocks, rewrittenTypes, weightBytes } from "../method/output-types.ts";
 import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
@@ -57,20 +51,22 @@ export async function prepareJob(
   own?: OwnCriterion,
 ): Promise<Job> {
   const model = await openModel(source);
-  const format = outputFormat(given, host.outputFormat);
-  const resolved = resolveMethod(given, model.spec, format, own);
-  const whole = { ...resolved.method, blockSize: neuronBlockSize(model, format) };
+  const asked = outputFormat(given, host.outputFormat);
+  checkSameTypes(model, given, asked);
+  const resolved = resolveMethod(given, model.spec, asked, own);
+  const whole = { ...resolved.method, blockSize: neuronBlockSize(model, asked) };
   const { goal } = whole;
   const sparsity = goal.kind === "quality" ? mostWithin(model.spec, whole, goal.most) : goal.sparsity;
   const method = goal.kind === "quality" ? { ...whole, goal: { ...goal, most: sparsity } } : whole;
-  const cut = planPrune(model, method, sparsity, format);
+  const cut = planPrune(model, method, sparsity, asked);
   const changes = sparsity > 0 || cut.parameters.after !== cut.parameters.before;
   const copies = !changes && method.importance !== "all";
   if (sparsity === 0 && goal.kind === "quality" && changes)
     throw new CompError("option", "--sparsity 0 leaves a limit of quality nothing to try", {
       hint: "leave the limit out, or raise --sparsity",
     });
-  const plan = copies ? copyPlan(model.spec, cut) : { ...cut, expectedPeakBytes: memoryFor(model, method, host) };
+  const format = copies ? copying(asked) : asked;
+  const plan = copies ? copyPlan(model, cut, format) : { ...cut, expectedPeakBytes: memoryFor(model, method, host) };
   const lacking = await checkOutput(model, method, sparsity, format, copies);
   const told = [...tokenizerWarnings(source), ...lacking];
   const warnings = copies ? told : [...told, ...resolved.warnings];
@@ -85,11 +81,19 @@ function mostWithin(spec: DecoderSpec, method: Method, most: number): number {
   throw new CompError("budget", whyOutOfReach(spec, method, most)!, { hint: "remove layers, or lower --multiple-of" });
 }
 
-const copyPlan = (spec: DecoderSpec, cut: CutPlan): PrunePlan => ({
+/** The format in which nothing changes that need not. */
+const copying = (format: OutputFormat): OutputFormat =>
+  format.dtype === "same" ? { ...format, dtype: "copied" } : format;
+
+const copyPlan = (model: Model, cut: CutPlan, format: OutputFormat): PrunePlan => ({
   ...cut,
+  bytes: {
+    ...cut.bytes,
+    after: weightBytes(model, { spec: model.spec, keptLayers: layerIndices(model.spec) }, format),
+  },
   searchesSplit: false,
-  widths: areAlike(spec.layers) ? "equal" : "per-layer",
-  expectedPeakBytes: copyingBytes(spec),
+  widths: areAlike(model.spec.layers) ? "equal" : "per-layer",
+  expectedPeakBytes: copyingBytes(model.spec),
 });
 
 const memoryFor = (model: Model, method: Method, { residentBudgetBytes }: Pick<SweepHost, "residentBudgetBytes">) =>
@@ -113,7 +117,10 @@ async function checkOutput(
   const after = copies ? spec : equalSpec(spec, kept, method, sparsity, known);
   await checkHoldable(model, after, format, method.widths === "per-layer" && !copies);
   if (format.format === "gguf") await checkGgufTokenizer(model.checkpoint, spec.vocabSize);
-  return [omittedBy(spec, format), codeNeeded(after, format)].filter((message) => message !== undefined);
+  const types = copies
+    ? []
+    : [openBlocks(model, { spec: after, keptLayers: known }, format), rewrittenTypes(model, format)];
+  return [omittedBy(spec, format), codeNeeded(after, format), ...types].filter((message) => message !== undefined);
 }
 
 /** Cuts the calibration text into windows, and says what of it one should know. */

@@ -6,8 +6,8 @@ import {
   holdableWidths,
   omittedBy,
   outputFormat,
-  weightBytes,
 } from "../../src/method/output-format.ts";
+import { weightBytes } from "../../src/method/output-types.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { layerIndices } from "../../src/model/spec/layer-index.ts";
 import { attentionOf, resized } from "../../src/model/spec/parts.ts";

@@ -30,8 +30,8 @@ export interface GgufTypes {
   of(spec: DecoderSpec): TypeOfStored;
 }
 
-/** What a type is asked for as: by its name, or "same" for that of each tensor in the source. */
-export type DtypeChoice<D extends FloatDtype | Mixture> = D | "same";
+/** What a type is asked for as: by its name, or that of each tensor in the source, of a model that changes or of one that is copied. */
+export type DtypeChoice<D extends FloatDtype | Mixture> = D | "same" | "copied";
 
 type Source = Pick<Model, "spec" | "tensors" | "checkpoint">;
 
@@ -45,21 +45,22 @@ export function ggufTypes(
   choice: DtypeChoice<Mixture>,
   weighted: boolean,
 ): GgufTypes {
-  if (choice === "same") return sameTypes(source, keptLayers);
+  if (choice === "same") return sameTypes(source, keptLayers, REFITTED);
+  if (choice === "copied") return sameTypes(source, keptLayers, new Set());
   return { fileType: MIXTURES[choice].fileType, of: (spec) => mixtureTypes(choice, spec, weighted) };
 }
 
 /** The matrices whose values pruning changes; of all others rows are copied. */
-const CHANGED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj"]);
+export const REFITTED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj"]);
 
-function sameTypes(source: Source, keptLayers: readonly LayerIndex[]): GgufTypes {
+function sameTypes(source: Source, keptLayers: readonly LayerIndex[], changed: ReadonlySet<Role>): GgufTypes {
   const { most, of } = typesIn(source, keptLayers, (dtype) => (SCALED.includes(dtype) ? "BF16" : dtype));
   const named = source.checkpoint.metadata.get("general.file_type");
   const typeOf: TypeOfStored = ({ shape, pieces }) => {
     const { tensor } = pieces[0]!;
     if (isAlwaysF32(shape, tensor.role)) return "F32";
     const dtype = of(tensor);
-    if (dtype !== undefined && !CHANGED.has(tensor.role)) return dtype;
+    if (dtype !== undefined && !changed.has(tensor.role)) return dtype;
     return fitting(rewritable(dtype ?? most), shape.at(-1)!);
   };
   return { fileType: typeof named === "number" ? named : FILE_TYPES[floatOf(most)], of: () => typeOf };
@@ -99,7 +100,7 @@ export function tensorTypes(
   keptLayers: readonly LayerIndex[],
   choice: DtypeChoice<FloatDtype>,
 ): TensorTypes {
-  if (choice !== "same") return { most: choice, of: () => choice };
+  if (choice !== "same" && choice !== "copied") return { most: choice, of: () => choice };
   const { most, of } = typesIn(source, keptLayers, floatOf);
   // the source may lack a bias that recovery adds
   return { most, of: (tensor) => of(tensor) ?? most };
