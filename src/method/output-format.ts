@@ -4,7 +4,9 @@ import { type FloatDtype, isFloatDtype } from "../checkpoint/dtype.ts";
 import { CompError } from "../errors.ts";
 import { isStockBias } from "../model/config/biases.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
+import { whyHeadsStay } from "../model/families/family.ts";
 import { familyOf } from "../model/families/index.ts";
+import { differInGguf, whyHeadsStayInGguf } from "../model/gguf/layout.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { attentionOf } from "../model/spec/parts.ts";
@@ -50,28 +52,35 @@ export function outputFormat(
  * @throws {CompError} "option" when only their number is given.
  */
 export function holdableLayers(
-  { family }: DecoderSpec,
+  spec: DecoderSpec,
   layers: SettledOptions["layers"],
   { format }: OutputFormat,
 ): SettledOptions["layers"] {
-  const free = format === "safetensors" || familyOf({ model_type: family }).gguf?.regularWindows !== true;
+  const { family } = spec;
+  const free = format === "safetensors" || familyOf({ model_type: family }).gguf?.fixedOrder(spec) !== true;
   if (free || typeof layers === "object" || layers === 0) return layers;
   if (layers === "auto") return 0;
   throw new CompError("option", `--layers ${layers} leaves the choice open; in GGUF ${family} needs a regular order`, {
-    hint: "name the layers so that the full ones return regularly, or write a folder",
+    hint: "name the layers so that their order stays regular, or write a folder",
   });
 }
 
 /** The options of the widths: "auto" is the better of those that the output can hold with nothing but stock software to load it. */
 export function holdableWidths(
-  { family }: DecoderSpec,
+  spec: DecoderSpec,
   { widths, allocation }: Pick<SettledOptions, "widths" | "allocation">,
   { format }: OutputFormat,
 ): Pick<SettledOptions, "widths" | "allocation"> {
   if (widths !== "auto") return { widths, allocation };
-  const isHeld = format === "gguf" && familyOf({ model_type: family }).gguf?.asDeci === true;
-  return isHeld ? { widths: "per-layer", allocation: "loss" } : { widths: "equal", allocation: "even" };
+  return format === "gguf" && differInGguf(spec)
+    ? { widths: "per-layer", allocation: "loss" }
+    : { widths: "equal", allocation: "even" };
 }
+
+/** Why none of a model's attention heads can go, by what it is or by what the output can hold; undefined where they can. */
+export const whyNoHeads = (spec: DecoderSpec, { format }: OutputFormat): string | undefined =>
+  whyHeadsStay(spec, familyOf({ model_type: spec.family })) ??
+  (format === "gguf" ? whyHeadsStayInGguf(spec) : undefined);
 
 /** What loading a folder of a model of `spec` takes beyond a stock class, as a warning; undefined when nothing. */
 export function codeNeeded(spec: DecoderSpec, { format }: OutputFormat): string | undefined {
@@ -86,7 +95,7 @@ export function omittedBy(
   { family, layers, maxPositionEmbeddings }: DecoderSpec,
   { format }: OutputFormat,
 ): string | undefined {
-  if (format === "safetensors" || familyOf({ model_type: family }).gguf?.regularWindows !== false) return undefined;
+  if (format === "safetensors" || familyOf({ model_type: family }).gguf?.windows !== false) return undefined;
   const window = Math.min(...layers.map((layer) => attentionOf(layer)?.slidingWindow ?? Number.POSITIVE_INFINITY));
   if (window >= maxPositionEmbeddings) return undefined;
   return `llama.cpp runs a ${family} without its attention window: texts beyond ${window} tokens give other results`;

@@ -3,8 +3,6 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { Criterion } from "../importance/criterion.ts";
 import { type CriterionName, criteria } from "../importance/index.ts";
-import { whyHeadsStay } from "../model/families/family.ts";
-import { familyOf } from "../model/families/index.ts";
 import { type DecoderSpec, normsOutputs } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { withDownBias } from "../model/write/pruned-config.ts";
@@ -13,7 +11,7 @@ import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 import { recoveries } from "../recover/index.ts";
 import type { Recovery } from "../recover/recovery.ts";
 import type { Allocation, BackwardNeeds, CalibrationChoice, Goal, HeadRule, LayerRule, Method } from "./method.ts";
-import { holdableLayers, holdableWidths, type OutputFormat, outputFormat } from "./output-format.ts";
+import { holdableLayers, holdableWidths, type OutputFormat, outputFormat, whyNoHeads } from "./output-format.ts";
 import { settleOptions } from "./settle-options.ts";
 
 /** A criterion of one's own, under the name by which messages and reports call it. */
@@ -70,7 +68,7 @@ export function resolveMethod(
   const options: SettledOptions = biases === undefined ? { ...holdable, recovery: "none" } : holdable;
   const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
   const recovery = recoveryOf(options);
-  const headsStay = whyHeadsStay(spec, familyOf({ model_type: spec.family }));
+  const headsStay = whyNoHeads(spec, output);
   const cutsHeads = headsStay === undefined && cutsAttention(options);
   checkHeads(options, spec, headsStay);
   const heads = headRule(options, cutsHeads);

@@ -1,4 +1,5 @@
 // A model written as a GGUF file, whole or with layers cut down to their first heads and neurons.
+import { elementCount } from "../../src/compute/tensor.ts";
 import type { Model } from "../../src/model/model.ts";
 import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
@@ -33,8 +34,7 @@ function cut(weights: LayerWeights, spec: DecoderSpec, position: LayerPosition):
   return Object.fromEntries(
     layerTensors(spec, position).map(({ role, shape }) => {
       const { data, shape: full } = weights[role]!;
-      const [rows, columns] = [shape[0]!, shape[1] ?? 1];
-      const from = full[1] ?? 1;
+      const [rows, columns, from] = [shape[0]!, elementCount(shape.slice(1)), elementCount(full.slice(1))];
       const part = Float32Array.from(
         { length: rows * columns },
         (_, i) => data[Math.floor(i / columns) * from + (i % columns)]!,

@@ -12,6 +12,7 @@ import { methodOf, resolved } from "../helpers/method.ts";
 import { tinySpec } from "../helpers/specs.ts";
 
 const [llama, gemma3, mistral] = [tinySpec("llama"), tinySpec("gemma3"), tinySpec("mistral")];
+const [smollm3, starcoder2] = [tinySpec("smollm3"), tinySpec("starcoder2")];
 const folder: OutputFormat = { format: "safetensors", dtype: "F16" };
 
 type Expected = [options: object, value: unknown];
@@ -169,7 +170,8 @@ describe("what the output can hold", () => {
     ["llama", "gguf", own],
     ["mistral", "gguf", own],
     ["gemma3", "safetensors", equal("search")],
-    ["gemma3", "gguf", equal("none")],
+    ["gemma3", "gguf", equal("search")],
+    ["smollm3", "gguf", equal("none")],
   ] as const)("%s in %s", (family, format, expected) => {
     const { widths, allocation, layers } = methodOf({}, tinySpec(family), format);
     expect([widths, allocation, layers]).toEqual(expected);
@@ -181,14 +183,24 @@ describe("what the output can hold", () => {
       allocation: "loss",
       layers: "auto",
     });
-    expect(resolved({}, gemma3, "gguf").options).toMatchObject({ widths: "equal", allocation: "even", layers: 0 });
+    expect(resolved({}, smollm3, "gguf").options).toMatchObject({ widths: "equal", allocation: "even", layers: 0 });
   });
 
   test("a number of layers is refused where their order has to stay regular", () => {
-    expect(() => resolved({ layers: 2 }, gemma3, "gguf")).toThrow(
-      "--layers 2 leaves the choice open; in GGUF gemma3_text needs a regular order",
+    expect(() => resolved({ layers: 2 }, smollm3, "gguf")).toThrow(
+      "--layers 2 leaves the choice open; in GGUF smollm3 needs a regular order",
     );
   });
+});
+
+test("heads stay in GGUF where llama.cpp wants as many as the hidden states are wide", () => {
+  const why = "llama.cpp's starcoder2 wants heads that together are as wide as the hidden states";
+  const options = { preset: "comp-paper", widths: "equal" };
+  expect(resolved(options, starcoder2, "safetensors").method.heads.kind).toBe("proportional");
+  const { method, warnings } = resolved(options, starcoder2, "gguf");
+  expect(method.heads.kind).toBe("none");
+  expect(warnings).toContain(`all heads stay: ${why}`);
+  expect(() => resolved({ heads: 1 }, starcoder2, "gguf")).toThrow(why);
 });
 
 describe("a bias", () => {

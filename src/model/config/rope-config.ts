@@ -123,19 +123,20 @@ const KINDS: {
       betaSlow: parameters.get("beta_slow") ? parameters.positive("beta_slow") : 1,
       truncate: parameters.get("truncate") !== false,
       originalMaxPositionEmbeddings: originalLength(parameters, fields),
-      attentionFactor: yarnAttentionFactor(parameters, factor),
+      attentionFactor: statedYarnFactor(parameters, factor),
     };
   },
   longrope: (parameters, fields) => {
     const original = originalLength(parameters, fields);
     const factor = factorOf(parameters, fields);
-    const usual = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
     return {
       shortFactor: parameters.numbers("short_factor"),
       longFactor: parameters.numbers("long_factor"),
       originalMaxPositionEmbeddings: original,
       attentionFactor:
-        parameters.get("attention_factor") === undefined ? usual : parameters.positive("attention_factor"),
+        parameters.get("attention_factor") === undefined
+          ? longropeAttentionFactor(factor, original)
+          : parameters.positive("attention_factor"),
     };
   },
 };
@@ -166,12 +167,20 @@ const factorOf = (parameters: ConfigFields, fields: ConfigFields): number =>
     : parameters.positive("factor");
 
 /** As given, or by the factor: with `mscale` and `mscale_all_dim`, which DeepSeek introduced, as their quotient. */
-function yarnAttentionFactor(parameters: ConfigFields, factor: number): number {
+function statedYarnFactor(parameters: ConfigFields, factor: number): number {
   if (parameters.get("attention_factor") !== undefined) return parameters.positive("attention_factor");
-  const scaleBy = (scale: number): number => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
-  if (!parameters.get("mscale") || !parameters.get("mscale_all_dim")) return scaleBy(1);
-  return scaleBy(parameters.positive("mscale")) / scaleBy(parameters.positive("mscale_all_dim"));
+  if (!parameters.get("mscale") || !parameters.get("mscale_all_dim")) return yarnAttentionFactor(factor);
+  const [own, all] = [parameters.positive("mscale"), parameters.positive("mscale_all_dim")];
+  return yarnAttentionFactor(factor, own) / yarnAttentionFactor(factor, all);
 }
+
+/** What cosines and sines are multiplied with once a context is `factor` times as long: by YaRN … */
+export const yarnAttentionFactor = (factor: number, scale = 1): number =>
+  factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
+
+/** … and by longrope, from `original` tokens on. */
+export const longropeAttentionFactor = (factor: number, original: number): number =>
+  factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 
 /** `rope_scaling` where transformers 4 needs it said: what is neither plain nor one of the first kinds stays as the source has it. */
 const scalingField = (rope: RopeSpec): ModelConfig => {

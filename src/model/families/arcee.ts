@@ -1,11 +1,13 @@
 // Arcee: a Llama whose MLP has no gate, and squares what ReLU lets through.
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const arcee: Family = {
   ...LLAMA,
   modelType: "arcee",
   architecture: "ArceeForCausalLM",
   module: "arcee",
+  gguf: { ...PLAIN_GGUF, architecture: "arcee", interleavedRotary: true, ropeDivisors: true },
   defaults: {
     ...LLAMA_DEFAULTS,
     hidden_act: "relu2",

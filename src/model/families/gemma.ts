@@ -1,12 +1,14 @@
 // Gemma 1: a Llama with norms of weight + 1 and scaled embeddings.
 import type { ModelConfig } from "../config/config-fields.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const gemma: Family = {
   ...LLAMA,
   modelType: "gemma",
   architecture: "GemmaForCausalLM",
   module: "gemma",
+  gguf: { ...PLAIN_GGUF, architecture: "gemma", head: "tied" },
   defaults: {
     ...LLAMA_DEFAULTS,
     hidden_act: "gelu_pytorch_tanh",

@@ -1,12 +1,16 @@
 // Gemma 3, text only: sandwich norms, norms of queries and keys, and a window with a rotary base of its own in most layers.
 import { CompError } from "../../errors.ts";
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
 import { fullEveryNth } from "../config/layer-types.ts";
 import { ropeByLayerType } from "../config/rope-config.ts";
 import { type DecoderSpec, SANDWICH_NORMS } from "../spec/decoder-spec.ts";
 import { attentionOf } from "../spec/parts.ts";
 import { type Family, LLAMA } from "./family.ts";
 import { type GgufHeader, type HeaderSizes, PLAIN_GGUF } from "./gguf-traits.ts";
+import { windowConfig, windowHeader } from "./gguf-windows.ts";
+
+/** Layers of the 27B model. */
+const LAYERS_OF_27B = 62;
 
 export const gemma3: Family = {
   ...LLAMA,
@@ -16,8 +20,7 @@ export const gemma3: Family = {
   gguf: {
     ...PLAIN_GGUF,
     architecture: "gemma3",
-    asDeci: false,
-    regularWindows: true,
+    windows: true,
     config: ggufConfig,
     header: ggufHeader,
   },
@@ -59,54 +62,37 @@ export const gemma3: Family = {
   },
 };
 
-/** Layers of the 27B model, the only one that scales its attention scores by another width than the head's. */
-const LAYERS_OF_27B = 62;
-
-/** Attention scores are scaled by the width of a head, in the 27B by another. */
-const scalingOf = ({ hiddenSize, numHiddenLayers, numAttentionHeads, headDim }: HeaderSizes): number =>
-  numHiddenLayers === LAYERS_OF_27B ? hiddenSize / numAttentionHeads : headDim;
-
 /** Includes what llama.cpp hard-codes for Gemma 3: a window in five of six layers, and the score scaling of the 27B. */
 function ggufConfig(header: ConfigFields, sizes: HeaderSizes): ModelConfig {
-  const pattern = header.get("attention.sliding_window_pattern");
   return {
-    query_pre_attn_scalar: scalingOf(sizes),
-    sliding_window: header.size("attention.sliding_window", LIMITS.positions),
-    ...(Array.isArray(pattern)
-      ? { layer_types: pattern.map((sliding) => (sliding ? "sliding_attention" : "full_attention")) }
-      : { sliding_window_pattern: pattern ?? 6 }),
+    ...windowConfig(header, 6),
+    query_pre_attn_scalar: scoreWidth(sizes, LAYERS_OF_27B),
     rope_local_base_freq: header.get("rope.freq_base_swa") ?? 10_000,
   };
 }
 
-/** llama.cpp can run full layers that return with one period, no other order. */
 function ggufHeader(spec: DecoderSpec): GgufHeader {
-  const attentions = spec.layers.flatMap((layer) => attentionOf(layer) ?? []);
-  const sliding = attentions.find(({ slidingWindow }) => slidingWindow !== undefined);
-  const { numAttentionHeads } = attentions[0]!;
-  const scaling = scalingOf({ ...spec, numHiddenLayers: spec.layers.length, numAttentionHeads });
-  if (Math.abs(spec.attentionScale * Math.sqrt(scaling) - 1) > 1e-6)
-    throw new CompError(
-      "architecture",
-      `llama.cpp scales the attention of a gemma3 of ${spec.layers.length} layers otherwise`,
-      {
-        hint: "write a folder, or keep all layers",
-      },
-    );
-  return {
-    "attention.sliding_window": ["u32", sliding?.slidingWindow ?? spec.maxPositionEmbeddings],
-    "attention.sliding_window_pattern": ["u32", slidingPeriod(spec)],
-    "rope.freq_base_swa": ["f32", sliding?.rope?.theta ?? 10_000],
-  };
+  checkScoreWidth(spec, LAYERS_OF_27B);
+  return windowHeader(spec);
 }
 
-/** The period with which full layers return. @throws {CompError} "architecture" when there is none. */
-function slidingPeriod({ layers }: DecoderSpec): number {
-  const fits = (period: number): boolean =>
-    layers.every((layer, index) => (layer.type === "full_attention") === ((index + 1) % period === 0));
-  const period = Array.from({ length: layers.length + 1 }, (_, i) => i + 1).find(fits);
-  if (period !== undefined) return period;
-  throw new CompError("architecture", "GGUF has no form for a gemma3 whose full layers do not return regularly", {
-    hint: "write a folder, or keep all layers",
-  });
+/** llama.cpp scales attention scores by the width of a head; by another in the 27B, which it knows by its number of layers. */
+export const scoreWidth = (
+  { hiddenSize, numHiddenLayers, numAttentionHeads, headDim }: Omit<HeaderSizes, "rotarySize">,
+  layersOf27B: number,
+): number => (numHiddenLayers === layersOf27B ? Math.floor(hiddenSize / numAttentionHeads) : headDim);
+
+/** @throws {CompError} "architecture" when llama.cpp would scale the scores otherwise */
+export function checkScoreWidth(spec: DecoderSpec, layersOf27B: number): void {
+  const { family, layers, attentionScale } = spec;
+  const { numAttentionHeads } = layers.flatMap((layer) => attentionOf(layer) ?? [])[0]!;
+  const width = scoreWidth({ ...spec, numHiddenLayers: layers.length, numAttentionHeads }, layersOf27B);
+  if (Math.abs(attentionScale * Math.sqrt(width) - 1) <= 1e-6) return;
+  throw new CompError(
+    "architecture",
+    `llama.cpp scales the attention of a ${family} of ${layers.length} layers otherwise`,
+    {
+      hint: "write a folder, or keep all layers",
+    },
+  );
 }

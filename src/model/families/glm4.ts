@@ -2,12 +2,20 @@
 import { partialRope } from "../config/rope-config.ts";
 import { SANDWICH_NORMS } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const glm4: Family = {
   ...LLAMA,
   modelType: "glm4",
   architecture: "Glm4ForCausalLM",
   module: "glm4",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "glm4",
+    modules: { gateProj: "ffn_up" },
+    interleavedRotary: true,
+    partialRotation: true,
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     rms_norm_eps: 1.5625e-7,

@@ -1,6 +1,7 @@
 // GPT-NeoX, Pythia among them: attention and MLP side by side, queries, keys and values fused head by head.
 import { partialRope, type RopeRule, sharedRope } from "../config/rope-config.ts";
 import { type Family, LAYER_NORM, LLAMA } from "./family.ts";
+import { FUSED_QKV, PLAIN_GGUF } from "./gguf-traits.ts";
 
 /** In fields of its own names. */
 const neoxRope: RopeRule = {
@@ -16,6 +17,21 @@ export const gptNeox: Family = {
   modelType: "gpt_neox",
   architecture: "GPTNeoXForCausalLM",
   module: "gpt_neox",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "gptneox",
+    modules: FUSED_QKV,
+    partialRotation: true,
+    anyHeads: false,
+    bias: { o: "always", mlp: "always" },
+    head: "own",
+    config: (header, { rotarySize, headDim }) => ({
+      use_parallel_residual: header.flag("use_parallel_residual"),
+      rotary_pct: rotarySize / headDim,
+      rotary_emb_base: header.get("rope.freq_base"),
+    }),
+    header: ({ parallel }) => ({ use_parallel_residual: ["bool", parallel] }),
+  },
   names: { ...LLAMA.names, keyValueHeads: null, headDim: null, normEpsilon: "layer_norm_eps" },
   defaults: {
     hidden_act: "gelu",

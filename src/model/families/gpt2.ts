@@ -1,12 +1,20 @@
 // GPT-2: layer norms, learned positions, an MLP without a gate, and matrices stored as [in, out].
 import { LIMITS } from "../config/config-fields.ts";
 import { type Family, LAYER_NORM, LLAMA } from "./family.ts";
+import { FUSED_QKV, PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const gpt2: Family = {
   ...LLAMA,
   modelType: "gpt2",
   architecture: "GPT2LMHeadModel",
   module: "gpt2",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "gpt2",
+    modules: FUSED_QKV,
+    anyHeads: false,
+    bias: { o: "always", mlp: "always" },
+  },
   names: {
     hiddenSize: "n_embd",
     layers: "n_layer",

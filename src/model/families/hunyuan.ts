@@ -1,12 +1,14 @@
 // Hunyuan, dense: norms of query and key heads after their rotation, a base that a fixed alpha stretches.
 import { isObject, type ModelConfig } from "../config/config-fields.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const hunyuan: Family = {
   ...LLAMA,
   modelType: "hunyuan_v1_dense",
   architecture: "HunYuanDenseV1ForCausalLM",
   module: "hunyuan_v1_dense",
+  gguf: { ...PLAIN_GGUF, architecture: "hunyuan-dense" },
   defaults: { ...LLAMA_DEFAULTS, rms_norm_eps: 1e-5, max_position_embeddings: 2048, attention_bias: false },
   // Tencent's own configurations count one expert
   knows: ["num_experts"],

@@ -1,13 +1,23 @@
 // LFM2: short convolutions, and an attention in some layers.
-import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
+import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const lfm2: Family = {
   ...LLAMA,
   modelType: "lfm2",
   architecture: "Lfm2ForCausalLM",
   module: "lfm2",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "lfm2",
+    modules: { finalNorm: "token_embd_norm" },
+    anyHeads: false,
+    config: ggufConfig,
+    header: ggufHeader,
+  },
   names: { ...LLAMA.names, normEpsilon: "norm_eps" },
   defaults: {
     ...LLAMA_DEFAULTS,
@@ -73,4 +83,19 @@ function adjustedWidth(fields: ConfigFields): number {
   if (fields.get("block_ffn_dim_multiplier") === undefined) return share;
   const multiple = fields.size("block_multiple_of", LIMITS.intermediateSize);
   return multiple * Math.ceil(Math.floor(fields.positive("block_ffn_dim_multiplier") * share) / multiple);
+}
+
+/** Layers without key-value heads are convolutions. */
+function ggufConfig(header: ConfigFields): ModelConfig {
+  const heads = header.get("attention.head_count_kv");
+  return {
+    ...(Array.isArray(heads) ? { layer_types: heads.map((count) => (count === 0 ? "conv" : "full_attention")) } : {}),
+    conv_L_cache: header.get("shortconv.l_cache"),
+    block_auto_adjust_ff_dim: false,
+  };
+}
+
+function ggufHeader({ layers }: DecoderSpec): GgufHeader {
+  const kernels = layers.flatMap(({ mixer }) => (mixer?.kind === "short-convolution" ? [mixer.kernelSize] : []));
+  return { "shortconv.l_cache": ["u32", kernels[0] ?? 3] };
 }

@@ -1,12 +1,21 @@
 // Nemotron: layer norms of weight + 1, half of each head rotated, an MLP with ReLU² and no gate.
 import { partialRope } from "../config/rope-config.ts";
 import { type Family, LAYER_NORM, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const nemotron: Family = {
   ...LLAMA,
   modelType: "nemotron",
   architecture: "NemotronForCausalLM",
   module: "nemotron",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "nemotron",
+    partialRotation: true,
+    anyHeads: false,
+    bias: { o: "either", mlp: "either" },
+    head: "own",
+  },
   names: { ...LLAMA.names, normEpsilon: "norm_eps" },
   defaults: {
     ...LLAMA_DEFAULTS,

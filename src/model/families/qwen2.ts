@@ -8,7 +8,13 @@ export const qwen2: Family = {
   modelType: "qwen2",
   architecture: "Qwen2ForCausalLM",
   module: "qwen2",
-  gguf: { ...PLAIN_GGUF, architecture: "qwen2", config: () => ({ use_sliding_window: false }) },
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "qwen2",
+    anyHeads: false,
+    asDeci: true,
+    config: () => ({ use_sliding_window: false }),
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     max_position_embeddings: 32_768,

@@ -1,11 +1,13 @@
 // Seed-OSS: a Llama with biases on queries, keys and values.
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const seedOss: Family = {
   ...LLAMA,
   modelType: "seed_oss",
   architecture: "SeedOssForCausalLM",
   module: "seed_oss",
+  gguf: { ...PLAIN_GGUF, architecture: "seed_oss", modules: { mlpNorm: "post_attention_norm" }, asDeci: true },
   defaults: {
     ...LLAMA_DEFAULTS,
     max_position_embeddings: 524_288,

@@ -2,14 +2,23 @@
 import { CompError } from "../../errors.ts";
 import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { attentionOf } from "../spec/parts.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const smollm3: Family = {
   ...LLAMA,
   modelType: "smollm3",
   architecture: "SmolLM3ForCausalLM",
   module: "smollm3",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "smollm3",
+    interleavedRotary: true,
+    fixedOrder: () => true,
+    header: ggufHeader,
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     rope_theta: 2_000_000,
@@ -47,4 +56,13 @@ function rotatedLayers(fields: ConfigFields, count: number): boolean[] {
   // it may be longer than the model
   if (Array.isArray(list) && list.length >= count) return list.slice(0, count).map(Boolean);
   throw new CompError("checkpoint", `${fields.source} has no_rope_layers that do not tell it of ${count} layers`);
+}
+
+/** llama.cpp leaves every fourth layer without rotation, and no other. */
+function ggufHeader({ layers }: DecoderSpec): GgufHeader {
+  const rotates = layers.map((layer) => attentionOf(layer)?.rope !== undefined);
+  if (rotates.every((one, index) => one === ((index + 1) % 4 !== 0))) return {};
+  throw new CompError("architecture", "GGUF has no form for a smollm3 but with every fourth layer unrotated", {
+    hint: "write a folder, or keep all layers",
+  });
 }

@@ -2,12 +2,22 @@
 import { partialRope } from "../config/rope-config.ts";
 import { PRE_NORMS } from "../spec/decoder-spec.ts";
 import { type Family, LAYER_NORM, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const stablelm: Family = {
   ...LLAMA,
   modelType: "stablelm",
   architecture: "StableLmForCausalLM",
   module: "stablelm",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "stablelm",
+    partialRotation: true,
+    anyHeads: false,
+    head: "own",
+    config: (header) => ({ use_parallel_residual: header.flag("use_parallel_residual") }),
+    header: ({ parallel }) => ({ use_parallel_residual: ["bool", parallel] }),
+  },
   names: { ...LLAMA.names, headDim: null, normEpsilon: "layer_norm_eps" },
   defaults: {
     ...LLAMA_DEFAULTS,

@@ -1,12 +1,14 @@
 // StarCoder 2: a Mistral with layer norms, biases, and an MLP without a gate.
 import { allSliding } from "../config/layer-types.ts";
 import { type Family, LAYER_NORM, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { PLAIN_GGUF } from "./gguf-traits.ts";
 
 export const starcoder2: Family = {
   ...LLAMA,
   modelType: "starcoder2",
   architecture: "Starcoder2ForCausalLM",
   module: "starcoder2",
+  gguf: { ...PLAIN_GGUF, architecture: "starcoder2", anyHeads: false, bias: { o: "always", mlp: "always" } },
   names: { ...LLAMA.names, normEpsilon: "norm_epsilon" },
   defaults: {
     ...LLAMA_DEFAULTS,

@@ -3,16 +3,16 @@
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
-import { ACTIVATIONS } from "../config/activations.ts";
 import type { BiasRule } from "../config/biases.ts";
 import { areAlike } from "../config/layer-sizes.ts";
 import type { Family } from "../families/family.ts";
-import type { GgufTraits } from "../families/gguf-traits.ts";
+import { DECI_FORM, type GgufForm, type GgufTraits } from "../families/gguf-traits.ts";
 import { FAMILIES, familyOf } from "../families/index.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Attention, attentionOf, type LayerSpec } from "../spec/parts.ts";
+import { unknownTo } from "./unknown.ts";
 
-export interface GgufLayout extends Pick<GgufTraits, "architecture" | "interleavedRotary" | "ropeDivisors"> {
+export interface GgufLayout extends GgufForm {
   readonly family: GgufFamily;
   /** Sizes are lists with an entry for each layer. */
   readonly perLayer: boolean;
@@ -24,9 +24,6 @@ export type GgufFamily = Family & { readonly gguf: GgufTraits };
 const isInGguf = (family: Family): family is GgufFamily => family.gguf !== undefined;
 const GGUF_FAMILIES = FAMILIES.filter(isInGguf);
 
-/** DeciLM: a Llama whose layers may differ in width, with biases where their tensors are there. */
-const DECI = { architecture: "deci", interleavedRotary: true, ropeDivisors: true, perLayer: true };
-
 /** Our own keys: the layers whose attention or MLP is stored only because llama.cpp does not load a layer without it. */
 export const IDLE = { attention: "comp.idle.attention", mlp: "comp.idle.mlp" } as const;
 
@@ -36,60 +33,75 @@ const IDLE_WIDTH = 32;
 /** The layout of a GGUF file. @throws {CompError} "architecture" when it is not supported. */
 export function layoutOf(checkpoint: Checkpoint): GgufLayout {
   const architecture = checkpoint.metadata.get("general.architecture");
-  if (architecture === DECI.architecture) return { ...DECI, family: deciFamily(checkpoint) };
-  const family = GGUF_FAMILIES.find((row) => row.gguf.architecture === architecture);
-  if (family !== undefined) return { family, ...family.gguf, perLayer: false };
-  const known = new Set([...GGUF_FAMILIES.map((row) => row.gguf.architecture), DECI.architecture]);
+  if (architecture === DECI_FORM.architecture) return { ...DECI_FORM, family: deciFamily(checkpoint), perLayer: true };
+  const rows = GGUF_FAMILIES.filter((row) => row.gguf.architecture === architecture);
+  const isMarked = ({ gguf: { mark } }: GgufFamily): boolean =>
+    mark !== undefined && Boolean(checkpoint.metadata.get(`${architecture}.${mark}`));
+  const family = rows.find(isMarked) ?? rows.find(({ gguf }) => gguf.mark === undefined);
+  if (family !== undefined) return { ...family.gguf, family, perLayer: false };
+  const known = new Set([...GGUF_FAMILIES.map((row) => row.gguf.architecture), DECI_FORM.architecture]);
   throw new CompError("architecture", `GGUF architecture ${describeValue(architecture)} is not supported`, {
     hint: `supported: ${[...known].join(", ")}`,
   });
 }
 
-/** The first of the families that can be stored as `deci` whose attention has biases where the file has them. */
+/** The first of the families that can be stored as `deci` whose layers have biases where the file has them. */
 function deciFamily({ tensors }: Checkpoint): GgufFamily {
   const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(name));
   const rows = GGUF_FAMILIES.filter((row) => row.gguf.asDeci);
-  return rows.find(({ bias }) => allows(bias, has(".attn_q.bias"), has(".attn_output.bias"))) ?? rows[0]!;
+  const given = { qkv: has(".attn_q.bias"), o: has(".attn_output.bias"), mlp: has(".ffn_up.bias") };
+  return rows.find(({ bias }) => allows(bias, given)) ?? rows[0]!;
 }
 
-/** Whether `rule` allows biases, or none, on q, k and v, and on o. */
-function allows({ qkv, o }: BiasRule, onQkv: boolean, onO: boolean): boolean {
-  if (typeof qkv === "string" && qkv === o) return onQkv === onO;
-  return [[qkv, onQkv] as const, [o, onO] as const].every(
-    ([rule, given]) => typeof rule === "string" || rule === given,
+/** Whether `rule` allows biases, or none, on q, k and v, on o, and on the MLP. */
+function allows({ qkv, o, mlp }: BiasRule, given: Readonly<Record<keyof BiasRule, boolean>>): boolean {
+  if (typeof qkv === "string" && qkv === o && given.qkv !== given.o) return false;
+  return [[qkv, given.qkv] as const, [o, given.o] as const, [mlp, given.mlp] as const].every(
+    ([rule, has]) => typeof rule === "string" || rule === has,
   );
 }
 
 /**
- * The layout for a model to be written; `perLayer` for one whose layers will come to differ in width.
+ * The layout for a model to be written; `perLayer` for one whose layers will come to differ in width. It is that of the family,
+ * or `deci` where only that one has a form for it.
  * @throws {CompError} "architecture" when llama.cpp computes something else, or has no form for the widths.
  */
 export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
-  const family = familyOf({ model_type: spec.family });
-  if (!isInGguf(family))
-    throw new CompError("architecture", `GGUF files of a ${spec.family} are not supported`, { hint: "write a folder" });
-  const layout =
-    !perLayer && areAlike(spec.layers)
-      ? { family, ...family.gguf, perLayer }
-      : family.gguf.asDeci
-        ? { family, ...DECI }
-        : undefined;
-  if (layout === undefined)
+  const family = ggufFamily(spec);
+  const own: GgufLayout[] = !perLayer && areAlike(spec.layers) ? [{ ...family.gguf, family, perLayer: false }] : [];
+  const layouts = [...own, ...(family.gguf.asDeci ? [{ ...DECI_FORM, family, perLayer: true }] : [])];
+  const layout = layouts.find((one) => unknownTo(one, spec, family) === undefined);
+  if (layout !== undefined) return layout;
+  const [first] = layouts;
+  if (first === undefined)
     throw new CompError("architecture", `GGUF has no form for a ${spec.family} whose layers differ in width`, {
-      hint: "write a folder, or the same width in all layers",
+      hint: "write a folder, or the same width in all layers: --widths equal",
     });
-  checkComputable(spec, layout);
-  return layout;
+  throw new CompError(
+    "architecture",
+    `llama.cpp's ${first.architecture} does not know ${unknownTo(first, spec, family)}`,
+    { hint: "write a folder" },
+  );
 }
 
-/** llama.cpp hard-codes for each architecture what config.json leaves open. */
-function checkComputable(spec: DecoderSpec, { family, architecture, ropeDivisors }: GgufLayout): void {
-  const refuse = (what: string): CompError =>
-    new CompError("architecture", `llama.cpp's ${architecture} does not know ${what}`, { hint: "write a folder" });
-  if (spec.activation !== ACTIVATIONS.get(family.defaults[family.names.activation]))
-    throw refuse(`the activation ${spec.activation}`);
-  if (!ropeDivisors && spec.layers.some((layer) => attentionOf(layer)?.rope?.kind === "llama3"))
-    throw refuse("Llama 3's rotary scaling");
+/** @throws {CompError} "architecture" for a family that has no form in GGUF */
+function ggufFamily(spec: DecoderSpec): GgufFamily {
+  const family = familyOf({ model_type: spec.family });
+  if (isInGguf(family)) return family;
+  throw new CompError("architecture", `GGUF files of a ${spec.family} are not supported`, { hint: "write a folder" });
+}
+
+/** Whether layers of a model may differ in width in a GGUF file. */
+export function differInGguf(spec: DecoderSpec): boolean {
+  const family = familyOf({ model_type: spec.family });
+  return isInGguf(family) && family.gguf.asDeci && unknownTo(DECI_FORM, spec, family) === undefined;
+}
+
+/** Why none of a model's attention heads can go in a GGUF file; undefined where they can, or where it has no form at all. */
+export function whyHeadsStayInGguf(spec: DecoderSpec): string | undefined {
+  const family = familyOf({ model_type: spec.family });
+  if (!isInGguf(family) || family.gguf.anyHeads || differInGguf(spec)) return undefined;
+  return `llama.cpp's ${family.gguf.architecture} wants heads that together are as wide as the hidden states`;
 }
 
 /**

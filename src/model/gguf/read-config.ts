@@ -3,19 +3,21 @@
 import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
 import { describeValue } from "../../checkpoint/json.ts";
 import { CompError } from "../../errors.ts";
-import { type BiasRule, DOWN_BIAS_FIELD } from "../config/biases.ts";
+import { DOWN_BIAS_FIELD } from "../config/biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import type { FieldNames } from "../config/field-names.ts";
 import { sizeFields } from "../config/layer-sizes.ts";
 import type { HeaderSizes } from "../families/gguf-traits.ts";
-import { IDLE, layoutOf } from "./layout.ts";
-import { ggufRopeScaling } from "./rope.ts";
+import type { Module } from "../spec/roles.ts";
+import { type GgufFamily, type GgufLayout, IDLE, layoutOf } from "./layout.ts";
+import { ggufStorage } from "./names.ts";
+import { ggufRopeScaling, shortest } from "./rope.ts";
 
 /** How error messages name the source of these values. */
 export const GGUF_SOURCE = "its GGUF header";
 
-/** Header keys of scale factors that no supported family uses; 0 and 1 mean that nothing is scaled. */
-const UNSUPPORTED_SCALES = ["logit_scale", "residual_scale", "embedding_scale", "attention.scale"];
+/** Header keys of scale factors that most families do not use; 0 and 1 mean that nothing is scaled. */
+const SCALES = ["logit_scale", "residual_scale", "embedding_scale", "attention.scale"];
 
 /**
  * The configuration of the model in a GGUF file, with the field names of config.json.
@@ -24,41 +26,44 @@ const UNSUPPORTED_SCALES = ["logit_scale", "residual_scale", "embedding_scale", 
 export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfig> {
   const layout = layoutOf(checkpoint);
   const { family, architecture } = layout;
+  const { names, gguf } = family;
   const header = headerFields(checkpoint, architecture);
-  checkScales(header);
+  if (!gguf.scales) checkScales(header);
   const sizes = parseSizes(header);
-  return {
+  const rotary = family.positions === "rotary" ? await rotaryFields(checkpoint, family, header, sizes) : {};
+  return defined({
     architectures: [family.architecture],
     model_type: family.modelType,
-    hidden_size: sizes.hiddenSize,
-    ...(layout.perLayer ? perLayerSizes(checkpoint, family.names, header, sizes) : sharedSizes(header, sizes)),
-    num_hidden_layers: sizes.numHiddenLayers,
-    head_dim: sizes.headDim,
+    [names.hiddenSize]: sizes.hiddenSize,
+    ...(layout.perLayer ? perLayerSizes(checkpoint, names, header, sizes) : sharedSizes(family, header, sizes)),
+    [names.layers]: sizes.numHiddenLayers,
+    ...headSize(names, sizes),
     vocab_size: (checkpoint.tensors.get("token_embd.weight") ?? checkpoint.tensors.get("output.weight"))?.shape[0],
-    max_position_embeddings: header.get("context_length"),
-    [family.names.activation]: family.defaults[family.names.activation],
-    rms_norm_eps: shortest(header.positive("attention.layer_norm_rms_epsilon")),
-    rope_theta: header.get("rope.freq_base") ?? family.defaults.rope_theta,
-    rope_scaling: await ggufRopeScaling(checkpoint, header, sizes.headDim),
+    [names.positions]: header.get("context_length"),
+    [names.activation]: family.defaults[names.activation],
+    [names.normEpsilon]: normEpsilon(header),
+    ...rotary,
     tie_word_embeddings: !checkpoint.tensors.has("output.weight"),
-    ...biases(checkpoint, family.bias),
+    ...biases(checkpoint, layout),
     ...unsupported(header, sizes),
-    ...family.gguf.config(header, sizes),
+    ...gguf.config(header, sizes, rotary),
     ...specialTokens(checkpoint),
     torch_dtype: dtypeName(checkpoint),
-  };
+  });
 }
 
-/** The keys of the architecture without their prefix; 64-bit integers as numbers. */
+/** The keys of the architecture without their prefix; 64-bit integers as numbers, f32 as the decimals that they stand for. */
 function headerFields(checkpoint: Checkpoint, architecture: string): ConfigFields {
   const prefix = `${architecture}.`;
   const entries = [...checkpoint.metadata]
     .filter(([key]) => key.startsWith(prefix))
-    .map(([key, value]): [string, MetadataValue] => [
-      key.slice(prefix.length),
-      typeof value === "bigint" ? Number(value) : value,
-    ]);
+    .map(([key, value]): [string, MetadataValue] => [key.slice(prefix.length), plainNumber(value)]);
   return new ConfigFields(Object.fromEntries(entries), GGUF_SOURCE);
+}
+
+function plainNumber(value: MetadataValue): MetadataValue {
+  if (typeof value === "bigint") return Number(value);
+  return typeof value === "number" && !Number.isInteger(value) ? shortest(value) : value;
 }
 
 function parseSizes(header: ConfigFields): HeaderSizes {
@@ -68,18 +73,55 @@ function parseSizes(header: ConfigFields): HeaderSizes {
   const numAttentionHeads = Array.isArray(heads) ? heads[0] : heads;
   if (typeof numAttentionHeads !== "number")
     throw new CompError("checkpoint", `${GGUF_SOURCE} does not give attention.head_count`);
-  const headDim =
-    header.get("attention.key_length") === undefined
-      ? hiddenSize / numAttentionHeads
-      : header.size("attention.key_length", LIMITS.headDim);
-  return { hiddenSize, numHiddenLayers: header.size("block_count", LIMITS.layers), numAttentionHeads, headDim };
+  const sizeOr = (key: string, fallback: number): number =>
+    header.get(key) === undefined ? fallback : header.size(key, LIMITS.headDim);
+  const headDim = sizeOr("attention.key_length", hiddenSize / numAttentionHeads);
+  const rotarySize = sizeOr("rope.dimension_count", headDim);
+  const numHiddenLayers = header.size("block_count", LIMITS.layers);
+  return { hiddenSize, numHiddenLayers, numAttentionHeads, headDim, rotarySize };
 }
 
-function sharedSizes(header: ConfigFields, { numAttentionHeads }: HeaderSizes): ModelConfig {
+function sharedSizes(
+  { names, mixers }: GgufFamily,
+  header: ConfigFields,
+  { numAttentionHeads }: HeaderSizes,
+): ModelConfig {
+  // layers with another mixer have no heads
+  const heads = (key: string): unknown => uniform(header, key, mixers !== undefined);
   return {
-    intermediate_size: uniform(header, "feed_forward_length"),
-    num_attention_heads: uniform(header, "attention.head_count"),
-    num_key_value_heads: uniform(header, "attention.head_count_kv") ?? numAttentionHeads,
+    [names.intermediateSize]: uniform(header, "feed_forward_length"),
+    [names.heads]: heads("attention.head_count"),
+    ...(names.keyValueHeads === null
+      ? {}
+      : { [names.keyValueHeads]: heads("attention.head_count_kv") ?? numAttentionHeads }),
+  };
+}
+
+/** The size of a head, where config.json can give it. @throws {CompError} "architecture" where it must follow and does not */
+function headSize({ headDim: name }: FieldNames, { hiddenSize, numAttentionHeads, headDim }: HeaderSizes): ModelConfig {
+  if (name !== null) return { [name]: headDim };
+  if (headDim * numAttentionHeads === hiddenSize) return {};
+  throw new CompError("architecture", `${numAttentionHeads} heads of ${headDim} elements are not supported here`);
+}
+
+/** The norms of a file have one kind of epsilon. */
+const normEpsilon = (header: ConfigFields): number => {
+  const plain = "attention.layer_norm_epsilon";
+  return header.positive(header.get(plain) === undefined ? "attention.layer_norm_rms_epsilon" : plain);
+};
+
+async function rotaryFields(
+  checkpoint: Checkpoint,
+  family: GgufFamily,
+  header: ConfigFields,
+  { headDim, rotarySize }: HeaderSizes,
+): Promise<ModelConfig> {
+  return {
+    rope_theta: header.get("rope.freq_base") ?? family.defaults.rope_theta,
+    rope_scaling: await ggufRopeScaling(checkpoint, header, rotarySize),
+    // said where a family has another default
+    partial_rotary_factor:
+      rotarySize === headDim && family.defaults.partial_rotary_factor === undefined ? undefined : rotarySize / headDim,
   };
 }
 
@@ -115,16 +157,20 @@ function listed(header: ConfigFields, key: string, count: number): number[] {
   throw new CompError("checkpoint", `${GGUF_SOURCE} does not give ${key} for each of ${count} layers`);
 }
 
-/** A value that the header may give once or for each layer. @throws {CompError} "architecture" when layers differ. */
-function uniform(header: ConfigFields, key: string): unknown {
+/**
+ * A value that the header may give once or for each layer; `others`, that layers without it have 0.
+ * @throws {CompError} "architecture" when layers differ.
+ */
+function uniform(header: ConfigFields, key: string, others = false): unknown {
   const value = header.get(key);
   if (!Array.isArray(value)) return value;
-  if (value.every((element) => element === value[0])) return value[0];
+  const values = others ? value.filter((element) => element !== 0) : value;
+  if (values.every((element) => element === values[0])) return values[0];
   throw new CompError("architecture", `layers that differ in ${key} are not supported`);
 }
 
 function checkScales(header: ConfigFields): void {
-  for (const key of UNSUPPORTED_SCALES)
+  for (const key of SCALES)
     if (![0, 1].includes((header.get(key) ?? 0) as number))
       throw new CompError(
         "architecture",
@@ -132,38 +178,40 @@ function checkScales(header: ConfigFields): void {
       );
 }
 
-/** Features under the names that `parseConfig` refuses, where the header has them. */
+/** Features under the names that `parseConfig` refuses, unless the family has them, where the header has them. */
 function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfig {
-  const rotated = header.get("rope.dimension_count") ?? headDim;
   const values = header.get("attention.value_length") ?? headDim;
   if (values !== headDim)
     throw new CompError(
       "architecture",
       `values of ${describeValue(values)} elements beside keys of ${headDim} are not supported`,
     );
-  return defined({
-    partial_rotary_factor: rotated === headDim ? undefined : (rotated as number) / headDim,
+  return {
     num_local_experts: header.get("expert_count") || undefined,
     attn_logit_softcapping: header.get("attn_logit_softcapping"),
     final_logit_softcapping: header.get("final_logit_softcapping"),
-  });
+  };
 }
 
 /** The fields that say whether there are biases; whether there are is seen from the tensors. */
-function biases({ tensors }: Checkpoint, { qkv, mlp }: BiasRule): ModelConfig {
-  const has = (name: string): boolean => [...tensors.keys()].some((tensor) => tensor.endsWith(`.${name}`));
-  const field = (rule: boolean | string, name: string): ModelConfig =>
-    typeof rule === "string" ? { [rule]: has(name) } : {};
+function biases({ tensors }: Checkpoint, layout: GgufLayout): ModelConfig {
+  const { modules } = ggufStorage(layout);
+  const has = (module: Module): boolean =>
+    [...tensors.keys()].some((name) => name.endsWith(`.${modules[module]}.bias`));
+  const field = (rule: boolean | string, module: Module): ModelConfig =>
+    typeof rule === "string" ? { [rule]: has(module) } : {};
+  const { qkv, o, mlp } = layout.family.bias;
   return {
-    ...field(qkv, "attn_q.bias"),
-    ...field(mlp, "ffn_gate.bias"),
-    ...(has("ffn_down.bias") && !has("ffn_gate.bias") ? { [DOWN_BIAS_FIELD]: true } : {}),
+    ...field(o, "oProj"),
+    ...field(mlp, "upProj"),
+    ...field(qkv, "qProj"),
+    ...(has("downProj") && !has("upProj") ? { [DOWN_BIAS_FIELD]: true } : {}),
   };
 }
 
 function specialTokens(checkpoint: Checkpoint): ModelConfig {
   const id = (name: string): MetadataValue | undefined => checkpoint.metadata.get(`tokenizer.ggml.${name}_token_id`);
-  return defined({ bos_token_id: id("bos"), eos_token_id: id("eos"), pad_token_id: id("padding") });
+  return { bos_token_id: id("bos"), eos_token_id: id("eos"), pad_token_id: id("padding") };
 }
 
 /** The type of the weights; quantized models count as f16. */
@@ -171,12 +219,6 @@ function dtypeName(checkpoint: Checkpoint): string {
   const dtype = [...checkpoint.tensors.values()].find(({ name }) => name.endsWith(".ffn_up.weight"))?.dtype;
   return dtype === "F32" ? "float32" : dtype === "BF16" ? "bfloat16" : "float16";
 }
-
-/** The shortest decimal that rounds to an f32: 1e-5 rather than 0.00000999999974…. */
-const shortest = (value: number): number => {
-  const short = Number(value.toPrecision(7));
-  return Math.fround(short) === Math.fround(value) ? short : value;
-};
 
 const defined = (fields: ModelConfig): ModelConfig =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));

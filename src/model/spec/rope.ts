@@ -62,7 +62,7 @@ export function inverseFrequencies(rope: RopeSpec, size: number, length = 0): Fl
       return plainFrequencies(rope.theta * (rope.factor * stretch - (rope.factor - 1)) ** (size / (size - 2)), size);
     }
     case "ntk-alpha":
-      return plainFrequencies(rope.theta * rope.alpha ** (size / (size - 2)), size);
+      return plainFrequencies(scaledBase(rope, size), size);
     case "llama3":
       return plain.map((frequency) => scaleLlama3(frequency, rope));
     case "yarn":
@@ -73,6 +73,10 @@ export function inverseFrequencies(rope: RopeSpec, size: number, length = 0): Fl
     }
   }
 }
+
+/** The base that frequencies begin with; ntk-alpha stretches it by a fixed amount. */
+export const scaledBase = (rope: RopeSpec, size: number): number =>
+  rope.kind === "ntk-alpha" ? rope.theta * rope.alpha ** (size / (size - 2)) : rope.theta;
 
 /** Whether a text keeps its frequencies when it grows: else all its tokens are rotated anew. */
 export function keepsFrequencies(rope: RopeSpec, before: number, after: number): boolean {

@@ -26,8 +26,10 @@ export interface StorageRule {
   readonly transposed?: boolean;
   /** Rows of queries and keys are stored for a rotation of neighbouring elements. */
   readonly rotaryPairs?: boolean;
-  /** The spec's offset of norms is added to their stored weights. */
+  /** The spec's offset of norms is added to their stored weights, not to their biases. */
   readonly addsNormOffset?: boolean;
+  /** The kernels of convolutions are [channels, length], without the axis of one channel each. */
+  readonly flatKernels?: boolean;
   /** Buffers that follow from the configuration and are not read. */
   readonly ignored?: RegExp;
 }
@@ -128,14 +130,15 @@ function storedTensor(name: string, rows: readonly PlacedRows[], spec: DecoderSp
     pieces.push({ tensor, start, end, at });
     at += end - start;
   }
-  const { part, layer, shape } = pieces[0]!.tensor;
+  const { part, suffix, layer, module, shape: own } = pieces[0]!.tensor;
+  const shape = rule.flatKernels && module === "convKernel" ? [own[0]!, own[2]!] : own;
   const transposed = rule.transposed === true && layer !== undefined && shape.length === 2;
   return {
     name,
     shape: transposed ? [shape[1]!, at] : [at, ...shape.slice(1)],
     pieces,
     transposed,
-    offset: rule.addsNormOffset && part === "norms" ? spec.normOffset : 0,
+    offset: rule.addsNormOffset && part === "norms" && suffix === ".weight" ? spec.normOffset : 0,
     pairs: rule.rotaryPairs ? { headDim: spec.headDim, rotarySize: spec.rotarySize } : undefined,
   };
 }

@@ -4,7 +4,6 @@
 
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
 import { ggufValue } from "../../checkpoint/gguf-bytes.ts";
-import { baseName } from "../../checkpoint/storage.ts";
 import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
 import { ggufTokenizer } from "../../tokenizer/gguf/to-gguf.ts";
 import type { GgufHeader } from "../families/gguf-traits.ts";
@@ -30,11 +29,7 @@ export async function ggufMetadata(
 ): Promise<GgufMetadata> {
   const { checkpoint } = source;
   const stored = storedSpec(spec, layout);
-  const entries = new Map(
-    checkpoint.format === "gguf"
-      ? await carriedOver(checkpoint, layout)
-      : [["general.name", ggufValue("string", baseName(checkpoint.name))]],
-  );
+  const entries = new Map(checkpoint.format === "gguf" ? await carriedOver(checkpoint, layout) : []);
   const prefixed = Object.entries({ ...sharedHeader(stored, layout), ...layout.family.gguf.header(stored) }).map(
     ([key, value]) => [`${layout.architecture}.${key}`, value] as const,
   );
@@ -85,26 +80,35 @@ function sizeLabel(parameters: number): string {
   return `${count.toFixed(count < 9.95 ? 1 : 0)}${letter}`;
 }
 
-function sharedHeader(spec: DecoderSpec, { perLayer }: GgufLayout): GgufHeader {
+function sharedHeader(spec: DecoderSpec, layout: GgufLayout): GgufHeader {
   const { layers, headDim } = spec;
-  const full = layers.find(({ type }) => type === "full_attention") ?? layers[0]!;
-  const rope = (attentionOf(full) ?? layers.flatMap((layer) => attentionOf(layer) ?? [])[0])!.rope!;
-  const all = layers.map(sizesOf);
-  const sizes = (size: keyof LayerSizes): GgufHeader[string] =>
-    perLayer ? ["i32", all.map((one) => one[size])] : ["u32", all[0]![size]];
+  const rms = spec.normKind === "rms" ? "_rms" : "";
   return {
     block_count: ["u32", layers.length],
     context_length: ["u32", spec.maxPositionEmbeddings],
     embedding_length: ["u32", spec.hiddenSize],
     vocab_size: ["u32", spec.vocabSize],
-    feed_forward_length: sizes("intermediateSize"),
-    "attention.head_count": sizes("numAttentionHeads"),
-    "attention.head_count_kv": sizes("numKeyValueHeads"),
+    feed_forward_length: sizeOf(spec, layout, "intermediateSize"),
+    "attention.head_count": sizeOf(spec, layout, "numAttentionHeads"),
+    "attention.head_count_kv": sizeOf(spec, layout, "numKeyValueHeads"),
     "attention.key_length": ["u32", headDim],
     "attention.value_length": ["u32", headDim],
-    "attention.layer_norm_rms_epsilon": ["f32", spec.normEpsilon],
-    "rope.dimension_count": ["u32", headDim],
-    "rope.freq_base": ["f32", rope.theta],
-    ...ropeHeader(rope),
+    [`attention.layer_norm${rms}_epsilon`]: ["f32", spec.normEpsilon],
+    ...rotary(spec, layout),
   };
+}
+
+/** One number for all layers, or a list. Where some layers have other mixers, llama.cpp knows them by their key-value heads. */
+function sizeOf({ layers }: DecoderSpec, { perLayer }: GgufLayout, size: keyof LayerSizes): GgufHeader[string] {
+  const all = layers.map((layer) => sizesOf(layer)[size]);
+  const isHybrid = layers.some(({ mixer }) => mixer !== null && mixer.kind !== "attention");
+  return perLayer || (isHybrid && size === "numKeyValueHeads") ? ["i32", all] : ["u32", Math.max(...all)];
+}
+
+/** Of layers that see everything, where others have a window. */
+function rotary(spec: DecoderSpec, layout: GgufLayout): GgufHeader {
+  const attentions = spec.layers.flatMap((layer) => attentionOf(layer) ?? []).filter(({ rope }) => rope !== undefined);
+  const full = attentions.find(({ slidingWindow }) => slidingWindow === undefined) ?? attentions[0];
+  if (full?.rope === undefined) return {};
+  return { "rope.dimension_count": ["u32", spec.rotarySize], ...ropeHeader(full.rope, spec.rotarySize, layout) };
 }

@@ -8,7 +8,7 @@ import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../
 import { elementCount } from "../../compute/tensor.ts";
 import { type GgufLayout, layoutFor, storedSpec } from "../gguf/layout.ts";
 import { ggufStorage } from "../gguf/names.ts";
-import { DIVISORS, ropeDivisors } from "../gguf/rope.ts";
+import { ropeTensors } from "../gguf/rope.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type StoredTensor, storedTensors } from "../storage/stored-tensors.ts";
@@ -45,8 +45,7 @@ export async function writeGgufModel(
   const stored = typedTensors(spec, layout, types);
   const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.fileType)), ...extra]);
   const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
-  const divisors = ropeDivisors(spec);
-  if (divisors !== undefined) await writer.write(DIVISORS, divisors);
+  for (const [name, values] of ropeTensors(spec)) await writer.write(name, values);
   await writeIdleParts(writer, stored, spec, layout);
   return storingWriter(writer, stored);
 }
@@ -61,9 +60,10 @@ function typedTensors(spec: DecoderSpec, layout: GgufLayout, types: GgufTypes): 
 }
 
 function planTensors(spec: DecoderSpec, layout: GgufLayout, types: GgufTypes): GgufTensorPlan[] {
-  const divisors = ropeDivisors(spec);
-  const plans: GgufTensorPlan[] = typedTensors(spec, layout, types);
-  return divisors === undefined ? plans : [...plans, { name: DIVISORS, shape: [divisors.length], dtype: "F32" }];
+  const rope = [...ropeTensors(spec)].map(
+    ([name, { length }]): GgufTensorPlan => ({ name, shape: [length], dtype: "F32" }),
+  );
+  return [...typedTensors(spec, layout, types), ...rope];
 }
 
 /** Zeros for the sublayers that the model does not have but llama.cpp needs. */

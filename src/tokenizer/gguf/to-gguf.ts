@@ -3,6 +3,7 @@
 import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
 import { ggufValue } from "../../checkpoint/gguf-bytes.ts";
 import type { GgufType } from "../../checkpoint/gguf-types.ts";
+import { baseName } from "../../checkpoint/storage.ts";
 import { CompError } from "../../errors.ts";
 import { addsBos } from "../post-processor.ts";
 import { createTokenizer, openTokenizer, type Tokenizer } from "../tokenizer.ts";
@@ -26,10 +27,15 @@ const PROBE = [
   'for (let i = 0; i < 10; i++) { x[i] += f(i, "a_b") ** 2; } // 😀\n\n\n    return x;\n',
 ].join("");
 
+/** Names of models of which llama.cpp believes that it knows their special tokens: without these it does not load the file. */
+const PHI3_NAME = /(phi)-?(3)/gi;
+const PHI3_TOKENS = ["</s>", "<unk>", "<s>", "<|endoftext|>"];
+
 type Fields = Map<string, readonly [GgufType, MetadataValue & Parameters<typeof ggufValue>[1]]>;
 
 /**
- * Vocabulary, merges or scores, special tokens and chat template of a folder's tokenizer, by key.
+ * Vocabulary, merges or scores, special tokens and chat template of a folder's tokenizer, by key; the name of the model too,
+ * from which llama.cpp concludes how to read them.
  *
  * @param vocabSize rows of the model's embedding: tokens beyond are left out, missing ones filled up
  * @throws {CompError} "checkpoint" when llama.cpp would give other ids, naming what of the tokenizer it does not have
@@ -75,6 +81,7 @@ async function fieldsOf(checkpoint: Checkpoint, vocabSize: number): Promise<Fiel
   const template = await chatTemplate(checkpoint, source.config);
   const special = Object.entries(specialIds(source, tokens)).filter(([, id]) => id !== undefined && id < tokens.length);
   return new Map([
+    ["general.name", ["string", nameWith(tokens, baseName(checkpoint.name))]],
     ...kindFields(source.json, checkpoint.name, tokens),
     ["tokenizer.ggml.tokens", ["string", tokens]],
     ["tokenizer.ggml.token_type", ["i32", types]],
@@ -83,6 +90,10 @@ async function fieldsOf(checkpoint: Checkpoint, vocabSize: number): Promise<Fiel
     ...(template === undefined ? [] : [["tokenizer.chat_template", ["string", template]] as const]),
   ]);
 }
+
+/** The name of the model, so that it does not promise llama.cpp tokens that are not there. */
+const nameWith = (tokens: readonly string[], name: string): string =>
+  PHI3_TOKENS.every((token) => tokens.includes(token)) ? name : name.replace(PHI3_NAME, "$1 $2");
 
 /** What distinguishes llama.cpp's two kinds of tokenizer. */
 function kindFields(json: TokenizerJson, name: string, tokens: readonly string[]): Fields {

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseConfig } from "../../../src/model/config/parse-config.ts";
-import { whyHeadsStay } from "../../../src/model/families/family.ts";
+import { type Family, whyHeadsStay } from "../../../src/model/families/family.ts";
 import { FAMILIES, familyOf } from "../../../src/model/families/index.ts";
 import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { textConfig } from "../../../src/model/surroundings.ts";
@@ -30,8 +30,14 @@ function row(modelType: string): string {
   ];
   const whole = others.map((kind) => `; ${MIXERS[kind]} whole, and one layer with attention stays`).join("");
   const heads = why === undefined ? `yes${whole}` : `no: ${why}`;
-  const gguf = family.gguf === undefined ? "no" : family.gguf.asDeci ? "yes, widths per layer too" : "yes";
-  return `| \`${modelType}\` | ${family.architecture} | yes | ${heads} | ${gguf} |`;
+  return `| \`${modelType}\` | ${family.architecture} | yes | ${heads} | ${inGguf(family, why === undefined)} |`;
+}
+
+/** @param cutsHeads whether heads can go at all */
+function inGguf({ gguf }: Family, cutsHeads: boolean): string {
+  if (gguf === undefined) return "no";
+  if (gguf.asDeci) return "yes, widths per layer too";
+  return cutsHeads && !gguf.anyHeads ? "yes, with all heads" : "yes";
 }
 
 test("the page says what the families are", async () => {

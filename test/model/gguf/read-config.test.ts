@@ -6,6 +6,7 @@ import { type Model, openModel } from "../../../src/model/model.ts";
 import { attentionOf } from "../../../src/model/spec/parts.ts";
 import { storedTensors } from "../../../src/model/storage/stored-tensors.ts";
 import { countingTensors, type MemoryTensor, memoryCheckpoint } from "../memory-checkpoint.ts";
+import { SMALL_LLAMA } from "../small-llama.ts";
 
 /** Keys as llama.cpp's convert_hf_to_gguf.py writes them. */
 function header(architecture: string, more: Record<string, MetadataValue> = {}): Record<string, MetadataValue> {
@@ -28,15 +29,7 @@ function header(architecture: string, more: Record<string, MetadataValue> = {}):
   };
 }
 
-const llama = {
-  model_type: "llama",
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 10,
-};
+const llama = SMALL_LLAMA;
 
 const ggufShapes = (config: Record<string, unknown>): Record<string, readonly number[]> =>
   Object.fromEntries(
@@ -134,6 +127,18 @@ describe("a GGUF of architecture llama", () => {
     ).rejects.toThrow("scales its rotary embedding in a way that is not supported");
   });
 
+  test("may scale its rotary embedding by YaRN", async () => {
+    const yarn = { "rope.scaling.type": "yarn", "rope.scaling.factor": 4, "rope.scaling.original_context_length": 32 };
+    const ropeOf = async (more: object) =>
+      attentionOf((await open(llama, header("llama", { ...yarn, ...more }))).spec.layers[0]!)!.rope;
+    const plain = { kind: "yarn", factor: 4, betaFast: 32, betaSlow: 1, originalMaxPositionEmbeddings: 32 };
+    const usual = 0.1 * Math.log(4) + 1;
+    expect(await ropeOf({})).toMatchObject({ ...plain, attentionFactor: usual });
+    // llama.cpp multiplies with what the header says besides
+    expect(await ropeOf({ "rope.scaling.attn_factor": 0.5 })).toMatchObject({ attentionFactor: 0.5 * usual });
+    expect(await ropeOf({ "rope.scaling.yarn_log_multiplier": 1 })).toMatchObject({ attentionFactor: 1 });
+  });
+
   test("may scale its rotary embedding linearly", async () => {
     const scaled = header("llama", { "rope.scaling.type": "linear", "rope.scaling.factor": 4 });
     expect(attentionOf((await open(llama, scaled)).spec.layers[0]!)!.rope).toEqual({
@@ -203,7 +208,7 @@ describe("refused with its reason is a GGUF", () => {
     ["of an unknown architecture", { "general.architecture": "rwkv7" }, '"rwkv7" is not supported'],
     ["with experts", header("llama", { expert_count: 8 }), "it is a mixture of experts"],
     ["with partial rotary embedding", header("llama", { "rope.dimension_count": 4 }), "partial rotary embedding"],
-    ["with YaRN", header("llama", { "rope.scaling.type": "yarn" }), 'of kind "yarn"'],
+    ["with another rotary scaling", header("llama", { "rope.scaling.type": "su" }), 'of kind "su"'],
     ["with capped logits", header("llama", { final_logit_softcapping: 30 }), "it caps its logits"],
     ["with scaled logits", header("llama", { logit_scale: 8 }), "has logit_scale 8"],
     [

@@ -11,21 +11,13 @@ import { modelTensors } from "../../../src/model/spec/tensor-names.ts";
 import { ggufMetadata } from "../../../src/model/write/gguf-metadata.ts";
 import { MIXTURES } from "../../../src/model/write/mixtures.ts";
 import { countingTensors, memoryCheckpoint } from "../memory-checkpoint.ts";
+import { SMALL_LLAMA } from "../small-llama.ts";
 
-const config = {
-  model_type: "llama",
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  vocab_size: 10,
-};
 const tokenizer = { pre_tokenizer: { type: "ByteLevel" }, model: { type: "BPE", vocab: { a: 0 }, merges: [] } };
 
 function folder(): Checkpoint {
-  const shapes = Object.fromEntries(modelTensors(parseConfig(config)).map(({ name, shape }) => [name, shape]));
-  const checkpoint = memoryCheckpoint(countingTensors(shapes), { config });
+  const shapes = Object.fromEntries(modelTensors(parseConfig(SMALL_LLAMA)).map(({ name, shape }) => [name, shape]));
+  const checkpoint = memoryCheckpoint(countingTensors(shapes), { config: SMALL_LLAMA });
   return {
     ...checkpoint,
     name: "/models/mine/",

@@ -10,7 +10,6 @@ import { nodeBackend } from "../../../src/node/host.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { openTokenizer } from "../../../src/tokenizer/tokenizer.ts";
 import { copyToGguf } from "../../helpers/copy-to-gguf.ts";
-import { expectedLogits, tinyPath } from "../../helpers/fixtures.ts";
 import { forwardLogits } from "../../helpers/forward-logits.ts";
 import { judge } from "../../helpers/llama-cpp.ts";
 import { best, worstProbability } from "../../helpers/probabilities.ts";
@@ -116,61 +115,6 @@ describe("layers of different widths become architecture deci", () => {
   });
 });
 
-/** A tokenizer of 96 single letters for the tiny checkpoints, which have none. */
-const letters = Array.from({ length: 95 }, (_, i) => String.fromCharCode(33 + i));
-const TINY_TOKENIZER = {
-  added_tokens: [],
-  normalizer: null,
-  pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
-  post_processor: null,
-  decoder: { type: "ByteLevel" },
-  model: { type: "BPE", vocab: Object.fromEntries([...letters, "Ġ"].map((token, id) => [token, id])), merges: [] },
-};
-const withTokenizer = (checkpoint: Checkpoint): Checkpoint => ({
-  ...checkpoint,
-  readText: async (file) => (file === "tokenizer.json" ? JSON.stringify(TINY_TOKENIZER) : checkpoint.readText(file)),
-});
-
-/** Largest difference from transformers' logits of the first window, relative to the largest of these. */
-function worstLogit(judged: readonly Float32Array[], family: string): number {
-  const expected = expectedLogits(family).logits.slice(0, judged.length * 96);
-  const scale = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((logit, i) => Math.abs(logit - judged[Math.floor(i / 96)]![i % 96]!))) / scale;
-}
-
-describe("llama.cpp computes the logits of transformers from the GGUF of", () => {
-  test.each(["llama", "llama-tied", "llama-head-dim", "llama3-rope", "linear-rope", "qwen2", "gemma3", "llama-bias"])(
-    "%s",
-    async (family) => {
-      const source = await open(withTokenizer(await openPath(tinyPath(family))));
-      const path = newFile();
-      await copyToGguf(source, path, "f32");
-      const model = await open(path);
-      expect(model.spec).toEqual(source.spec);
-      const keys = "model.layers.1.self_attn.k_proj.weight";
-      expect(await model.read(keys)).toEqual(await source.read(keys));
-      // A file of Gemma holds the sum of offset and weight, in f32: what the norm multiplies with is the same, bit for bit.
-      const factors = async ({ read, spec }: Model): Promise<Float32Array> =>
-        (await read("model.norm.weight")).map((weight) => spec.normOffset + weight);
-      expect(await factors(model)).toEqual(await factors(source));
-      const { logits } = await judge(path, expectedLogits(family).ids[0]!, "a");
-      expect(worstLogit(logits, family)).toBeLessThan(3e-3);
-    },
-  );
-
-  test("qwen2 as deci, whose biases of q, k and v stay", async () => {
-    const source = await open(withTokenizer(await openPath(tinyPath("qwen2"))));
-    const layers = source.spec.layers.map((layer, index) => resized(layer, { intermediateSize: 80 - 16 * index }));
-    const path = newFile();
-    await copyToGguf(source, path, "f32", { ...source.spec, layers });
-    const model = await open(path);
-    expect(model.spec).toMatchObject({ family: "qwen2", bias: source.spec.bias, layers });
-    const ids = expectedLogits("qwen2").ids[0]!;
-    const { logits } = await judge(path, ids, "a");
-    expect(worstProbability(await forwardLogits(model, ids), logits)).toBeLessThan(3e-3);
-  });
-});
-
 describe("a GGUF source", () => {
   test("is carried over key by key, with the changed ones replaced", async () => {
     const source = await open(DEMO);
@@ -196,22 +140,5 @@ describe("a GGUF source", () => {
     );
     expect(metadata).toEqual(expected);
     await expectJudged(second, source, 0.003);
-  });
-});
-
-describe("refused is", () => {
-  const refusal = async (family: string, change: (spec: DecoderSpec) => DecoderSpec): Promise<string> => {
-    const source = await open(withTokenizer(await openPath(tinyPath(family))));
-    const error = await copyToGguf(source, newFile(), "f32", change(source.spec)).catch((caught: Error) => caught);
-    return String((error as Error).message);
-  };
-  const halved = (spec: DecoderSpec): DecoderSpec => cutSpec(spec, { 0: { intermediateSize: 40 } });
-
-  test("a Gemma 3 whose layers differ in width", async () => {
-    expect(await refusal("gemma3", halved)).toBe("GGUF has no form for a gemma3_text whose layers differ in width");
-  });
-
-  test("an activation that llama.cpp does not have for the architecture", async () => {
-    expect(await refusal("llama-gelu", (spec) => spec)).toContain("llama does not know the activation gelu");
   });
 });
