@@ -193,7 +193,7 @@ describe("refused before any work, with nothing written, is", () => {
       "architecture",
       "GGUF has no form for a gemma3_text whose layers differ in width",
     ]);
-    expect(hint).toBe("write a folder, or the same width in all layers");
+    expect(hint).toBe("write a folder, or the same width in all layers: --widths equal");
   });
 
   test("an activation that llama.cpp does not have there", async () => {

@@ -88,7 +88,9 @@ export function layoutFor(spec: DecoderSpec, perLayer = false): GgufLayout {
 function ggufFamily(spec: DecoderSpec): GgufFamily {
   const family = familyOf({ model_type: spec.family });
   if (isInGguf(family)) return family;
-  throw new CompError("architecture", `GGUF files of a ${spec.family} are not supported`, { hint: "write a folder" });
+  throw new CompError("architecture", `GGUF files of ${spec.family} models are not supported`, {
+    hint: "write a folder",
+  });
 }
 
 /** Whether layers of a model may differ in width in a GGUF file. */

@@ -177,7 +177,7 @@ describe("refused, with what to do, is", () => {
       "llama does not know the activation gelu",
     ],
     ["YaRN with bounds of its own", "yarn-rope", (spec) => spec, "llama does not know this ramp of YaRN"],
-    ["an OPT", "opt", (spec) => spec, "GGUF files of a opt are not supported"],
+    ["an OPT", "opt", (spec) => spec, "GGUF files of opt models are not supported"],
     ["a rotation that grows with the text", "dynamic-rope", (spec) => spec, "depends on the length of the text"],
     ["a StableLM with a norm for each head", "stablelm-parallel", (spec) => spec, "a norm of its own for each head"],
     [

@@ -110,6 +110,20 @@ describe("a SentencePiece tokenizer in GGUF", () => {
   });
 });
 
+test.each([
+  ["Phi-3-mini", ["<s>", "</s>"], "Phi 3-mini"],
+  ["my-phi3", ["<s>", "</s>"], "my-phi 3"],
+  ["Phi-3-mini", ["<s>", "</s>", "<unk>", "<|endoftext|>"], "Phi-3-mini"],
+  ["Phi-4", ["<s>", "</s>"], "Phi-4"],
+])(
+  "a %s of special tokens %j is called %s, so that llama.cpp misses none of Phi-3's",
+  async (name, special, called) => {
+    const added = special.map((content, index) => ({ id: 4 + index, content, special: true }));
+    const source = { ...folder({ "tokenizer.json": { ...tokenizer, added_tokens: added } }), name: `/models/${name}` };
+    expect((await ggufTokenizer(source, 8)).get("general.name")).toEqual(ggufValue("string", called));
+  },
+);
+
 test("NFC passes, and is gone in the tokenizer that the output holds", async () => {
   const files = { "tokenizer.json": { ...tokenizer, normalizer: { type: "NFC" } } };
   await checkGgufTokenizer(folder(files), 7);
