@@ -4,8 +4,10 @@ import type { Method } from "../method/method.ts";
 import type { OutputFormat } from "../method/output-format.ts";
 import { type PrunedModel, weightBytes } from "../method/output-types.ts";
 import type { Model } from "../model/model.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { reachedSparsity } from "./equal-widths.ts";
+import { resized, sizesOf } from "../model/spec/parts.ts";
+import { reachedSparsity, stepOf } from "./equal-widths.ts";
 import { anyLayers, planLayers } from "./layer-count.ts";
 import { equalSpec, meanSize, meanWidth } from "./sizes.ts";
 
@@ -21,9 +23,13 @@ export function planPrune(model: Model, method: Method, sparsity: number, format
   const { spec } = model;
   const cut = planLayers(spec, method, sparsity);
   const kept = anyLayers(spec, cut);
-  const after = equalSpec(spec, kept, method.widths === "per-layer" ? { ...method, multipleOf: 1 } : method, sparsity);
+  const isEqual = method.widths === "equal";
+  const after = equalSpec(spec, kept, isEqual ? method : { ...method, multipleOf: 1 }, sparsity);
+  const figures = cutFigures(model, { spec: after, keptLayers: kept }, format);
+  const stepped = { spec: isEqual ? after : inSteps(after, method), keptLayers: kept };
   return {
-    ...cutFigures(model, { spec: after, keptLayers: kept }, format),
+    ...figures,
+    bytes: { ...figures.bytes, after: weightBytes(model, stepped, format) },
     model: model.checkpoint.name,
     family: spec.family,
     layers: { before: spec.layers.length, after: kept.length },
@@ -31,6 +37,20 @@ export function planPrune(model: Model, method: Method, sparsity: number, format
     searchesSplit: method.layers.kind === "search",
     widths: method.widths,
   };
+}
+
+/** About as many neurons, but each layer at a width that widths of its own may come to: only then do rows fill their blocks. */
+function inSteps(spec: DecoderSpec, { multipleOf, blockSize }: Method): DecoderSpec {
+  let missing = 0;
+  const layers = spec.layers.map((layer) => {
+    const { intermediateSize: wanted } = sizesOf(layer);
+    const step = stepOf(wanted, { multipleOf, blockSize });
+    missing += wanted;
+    const width = wanted === 0 ? 0 : Math.max(0, Math.round(missing / step) * step);
+    missing -= width;
+    return resized(layer, { intermediateSize: width });
+  });
+  return { ...spec, layers };
 }
 
 export type FigureName =

@@ -58,4 +58,14 @@ describe("the plan", () => {
     });
     expect(planOf({ sparsityOf: "decoder" }, 0.21).intermediateSize.after).toBe(352);
   });
+
+  test("of each layer's own widths counts the bytes of rows that fill their blocks", () => {
+    const q8 = { format: "gguf", dtype: "q8_0", weighted: false } as const;
+    const options = { widths: "per-layer", sparsityOf: "decoder" };
+    const [filled, between] = [planOf(options, 0.2, q8), planOf(options, 0.21, q8)];
+    // 377 neurons do not fill blocks of 32, some of 352 and some of 384 do: 34 bytes for 32 elements of what goes in addition
+    const gone = 8 * 3 * 128 * (384 - 377);
+    expect((filled.bytes.after - between.bytes.after) / ((gone * 34) / 32)).toBeGreaterThan(0.5);
+    expect((filled.bytes.after - between.bytes.after) / ((gone * 34) / 32)).toBeLessThan(1.5);
+  });
 });
