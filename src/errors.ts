@@ -8,6 +8,7 @@ export type ErrorKind =
   | "calibration" // the calibration text does not suffice
   | "budget" // the sparsity asked for cannot be reached
   | "output" // the result cannot be written
+  | "device" // what was to compute is not there, or gave up
   | "numeric" // weights or statistics that are not finite
   | "aborted"; // stopped by the caller
 

@@ -24,6 +24,7 @@ export {
 export { type PruneRequest, prune } from "./node/prune.ts";
 export { readText } from "./node/read-text.ts";
 export { type VerifyRequest, verifyCheckpoint } from "./node/verify.ts";
+export type { DeviceName } from "./options/common.ts";
 export type { CompareOptions } from "./options/compare.ts";
 export type { CurveOptions } from "./options/curve.ts";
 export type { EvalOptions } from "./options/eval.ts";

@@ -30,7 +30,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   forward: { rank: 6, only: ["compute", "linalg", "model"] },
   method: { rank: 5, only: ["checkpoint", "importance", "model", "options", "recover"] },
   events: { rank: 4, only: ["options"] },
-  options: { rank: 3, only: ["importance", "recover"] },
+  options: { rank: 3, only: ["compute", "importance", "recover"] },
   model: { rank: 3, only: ["checkpoint", "compute", "linalg", "tokenizer"] },
   importance: { rank: 2, only: ["linalg"] },
   recover: { rank: 2, only: ["linalg"] },

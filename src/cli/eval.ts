@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { EvalResult } from "../events/model.ts";
 import { readText } from "../node/read-text.ts";
 import { EvalOptions } from "../options/eval.ts";
-import { formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
+import { describeDevice, formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
@@ -47,5 +47,8 @@ export function renderEvaluation(result: EvalResult): string[] {
   if (klDivergence !== undefined) lines.push(`KL divergence   ${formatFigure(klDivergence)} nats a token`);
   if (topOneAgreement !== undefined) lines.push(`same choice     ${formatPercent(topOneAgreement)} of tokens`);
   const extent = `${formatInteger(result.tokens)} tokens in ${result.windows} windows of ${result.context}`;
-  return [...lines, `judged on       ${extent} of ${result.text}, ${formatSeconds(result.seconds)}`];
+  return [
+    ...lines,
+    `judged on       ${extent} of ${result.text}, ${formatSeconds(result.seconds)}${describeDevice(result.device)}`,
+  ];
 }

@@ -3,6 +3,7 @@ import type { BeforeAfter, CalibrationSummary } from "../events/common.ts";
 import type { LayerProgress, PrunePlan, PruneResult, SplitTrial, Trial } from "../events/prune.ts";
 import {
   describeCollapse,
+  describeDevice,
   formatBytes,
   formatCount,
   formatFigure,
@@ -79,7 +80,7 @@ export function renderResult(result: PruneResult): string[] {
     ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
     ...renderCollapse(result),
-    `took            ${formatSeconds(result.seconds)}, ${formatBytes(result.peakBytes)} of memory at most`,
+    `took            ${formatSeconds(result.seconds)}${describeDevice(result.device)}, ${formatBytes(result.peakBytes)} of memory at most`,
     `written         ${result.output}`,
   ];
 }

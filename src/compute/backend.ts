@@ -1,4 +1,5 @@
 // What the rest of the program needs of hardware: compile a graph once, run it many times.
+import type { DeviceName } from "./device.ts";
 import type { Graph } from "./graph.ts";
 import type { OnnxOptions } from "./onnx.ts";
 import type { Tensor } from "./tensor.ts";
@@ -12,6 +13,7 @@ export interface Program {
    * @param into   tensors that receive outputs in place; an output may overwrite an input of the same shape
    *               only where each element of it depends on that element alone (accumulation)
    * @returns all outputs by name
+   * @throws {CompError} "device" when a device other than the processor gives up
    */
   run(
     inputs: Readonly<Record<string, Tensor>>,
@@ -20,6 +22,13 @@ export interface Program {
   release(): Promise<void>;
 }
 
+export interface CompileOptions extends OnnxOptions {
+  /** Keeps the graph on the processor, whatever the others run on: linear algebra that has to be as exact as it can be. */
+  readonly onProcessor?: boolean;
+}
+
 export interface Backend {
-  compile(graph: Graph, options?: OnnxOptions): Promise<Program>;
+  readonly device: DeviceName;
+  /** @throws {CompError} "device" when a device other than the processor does not take the graph */
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
 }

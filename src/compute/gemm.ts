@@ -13,12 +13,15 @@ type Data = Float32Array | Float64Array;
  */
 const TILE_BYTES = 16 * 2 ** 20;
 
+/** What it solves with has to be exact: the processor computes it wherever the model's graphs run. */
+const COMPILED = { anyShape: true, onProcessor: true } as const;
+
 /** A Gemm on a backend; the few programs it needs are compiled when first used. */
 export function backendGemm(backend: Backend): Gemm {
   const programs = new Map<string, Promise<Program>>();
   const program = (type: ElementType, options: Required<GemmOptions>, accumulate: boolean): Promise<Program> => {
     const key = `${type} ${options.transA} ${options.transB} ${options.alpha} ${accumulate}`;
-    const compiled = programs.get(key) ?? backend.compile(productGraph(type, options, accumulate), { anyShape: true });
+    const compiled = programs.get(key) ?? backend.compile(productGraph(type, options, accumulate), COMPILED);
     programs.set(key, compiled);
     return compiled;
   };

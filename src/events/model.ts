@@ -1,4 +1,5 @@
 // What is told of a model as it stands: what it is, that it is whole, how good it is on a text, and how it continues a prompt.
+import type { DeviceName } from "../options/common.ts";
 import type { StageEvent, WarningEvent } from "./common.ts";
 
 /** What a checkpoint is, as its headers tell. */
@@ -110,6 +111,8 @@ export interface EvalResult {
   readonly klDivergence?: number;
   /** Fraction of targets for which both models rank the same token first. */
   readonly topOneAgreement?: number;
+  /** What computed. */
+  readonly device: DeviceName;
   readonly seconds: number;
 }
 
@@ -130,4 +133,6 @@ export interface Generation {
   readonly text: string;
   /** Ids of the generated tokens. */
   readonly tokens: readonly number[];
+  /** What computed. */
+  readonly device: DeviceName;
 }

@@ -1,4 +1,5 @@
 // What pruning tells while it runs, and what it returns: at one size, or at several along a curve, of which nothing is written.
+import type { DeviceName } from "../options/common.ts";
 import type { RecordedOptions } from "../options/prune.ts";
 import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
 
@@ -138,6 +139,8 @@ interface WrittenModel {
   readonly trials?: readonly Trial[];
   /** What equal widths made it try. */
   readonly splits?: readonly SplitTrial[];
+  /** What computed. */
+  readonly device: DeviceName;
   readonly seconds: number;
   readonly peakBytes: number;
 }
@@ -159,6 +162,8 @@ export interface Curve {
   readonly model: string;
   readonly dense: ModelSize;
   readonly options: Omit<RecordedOptions, "sparsity">;
+  /** What computed. */
+  readonly device: DeviceName;
   readonly calibration: CalibrationSummary;
   readonly points: readonly CurvePoint[];
 }

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
 import type { ComparedCell, CompareEvent, Comparison } from "../events/compare.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
@@ -17,8 +18,8 @@ import { type CompareHost, comparePresets, parsePresets } from "../tasks/compare
 import { cutWindows, evaluateText } from "../tasks/evaluate.ts";
 import { readDocuments } from "../texts/documents.ts";
 import { openTokenizer, type Tokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
+import { openBackend } from "./device.ts";
 import { forgetUnfinished, makeFolders, rememberUnfinished, unwritable, writeWhole } from "./disk.ts";
-import { nodeBackend } from "./host.ts";
 import { withPaths } from "./open-path.ts";
 import { probeFolder } from "./output-folder.ts";
 import { pruneInChild } from "./prune-child.ts";
@@ -106,6 +107,7 @@ async function compareModels(job: Job, report: (event: CompareEvent) => void): P
   try {
     return await withPaths(async (open) => {
       const dense = await openModel(await open(job.model));
+      const backend = await openBackend(options, dense.spec);
       const tokenizer = await openTokenizer(dense.checkpoint);
       for (const message of tokenizerWarnings(dense.checkpoint)) report({ type: "warning", message });
       for (const text of texts) cutWindows({ model: dense, tokenizer, text, options });
@@ -114,7 +116,7 @@ async function compareModels(job: Job, report: (event: CompareEvent) => void): P
         throw unwritable(output, cause);
       });
       const request = { options, calibration, texts, dense: await factsOf(dense) };
-      return comparePresets(request, hostOf(job, { dense, tokenizer, scratch, models }), report);
+      return comparePresets(request, hostOf(job, { backend, dense, tokenizer, scratch, models }), report);
     });
   } finally {
     await rm(models, { recursive: true, force: true });
@@ -124,6 +126,7 @@ async function compareModels(job: Job, report: (event: CompareEvent) => void): P
 }
 
 interface Workspace {
+  readonly backend: Backend;
   readonly dense: Model;
   readonly tokenizer: Tokenizer;
   readonly scratch: Scratch;
@@ -131,16 +134,16 @@ interface Workspace {
   readonly models: string;
 }
 
-function hostOf(job: Job, { dense, tokenizer, scratch, models }: Workspace): CompareHost {
-  const { options, texts, output, keep, signal } = job;
-  const backend = nodeBackend(options.threads);
+function hostOf(job: Job, { backend, dense, tokenizer, scratch, models }: Workspace): CompareHost {
+  const { texts, output, keep, signal } = job;
   const remember = rememberingStates(scratch, texts);
   const pathOf = (key: string): string => join(output, "cells", `${key}.json`);
   return {
     async prune(cell, report) {
       const name = `${cell.preset}-${cell.sparsity}`;
       const path = join(models, name);
-      const result = await pruneInChild({ request: pruneRequest(job, cell, path), folder: models, signal }, (event) => {
+      const request = { ...pruneRequest(job, cell, path), device: backend.device };
+      const result = await pruneInChild({ request, folder: models, signal }, (event) => {
         if (event.type === "stage") report(event);
       });
       return { path: keep ? await moveInto(join(output, "models"), name, path) : path, result };

@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as ort from "onnxruntime-node";
 import type { Backend } from "../compute/backend.ts";
+import type { DeviceName } from "../compute/device.ts";
 import { onnxruntimeBackend } from "../compute/onnxruntime.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import type { SweepHost } from "../run-context.ts";
@@ -28,15 +29,14 @@ export const bundledText = async (): Promise<CalibrationText> => ({
   text: await readFile(fileURLToPath(BUNDLED_TEXT), "utf8"),
 });
 
-export interface HostRequest extends Pick<SweepHost, "outputFormat" | "signal"> {
+export interface HostRequest extends Pick<SweepHost, "backend" | "outputFormat" | "signal"> {
   /** Where the output goes; it need not exist yet. */
   readonly place: string;
-  readonly threads: number | undefined;
 }
 
-export function nodeHost({ outputFormat, place, threads, signal }: HostRequest): SweepHost {
+export function nodeHost({ backend, outputFormat, place, signal }: HostRequest): SweepHost {
   return {
-    backend: nodeBackend(threads),
+    backend,
     outputFormat,
     createScratch: scratchFolder,
     freeBytes: () => freeBytes(existingParent(place)).catch(() => undefined),
@@ -56,9 +56,10 @@ function existingParent(path: string): string {
   return existsSync(absolute) ? absolute : existingParent(dirname(absolute));
 }
 
-/** onnxruntime on the processor, with `threads` threads; undefined = all of them. */
-export function nodeBackend(threads?: number): Backend {
-  return onnxruntimeBackend(ort, threads ?? availableParallelism());
+/** onnxruntime on a device, with `threads` threads of the processor; undefined = all of them. */
+export function nodeBackend(threads?: number, device?: DeviceName): Backend {
+  if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // f32 in products, not what has the range of it alone
+  return onnxruntimeBackend(ort, threads ?? availableParallelism(), device);
 }
 
 setFlagsFromString("--expose-gc");

@@ -14,7 +14,8 @@ import { evaluateText } from "../tasks/evaluate.ts";
 import { generateText } from "../tasks/generate.ts";
 import { inspectModel } from "../tasks/inspect.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
-import { nodeBackend, nodeHost, RESIDENT_SHARE } from "./host.ts";
+import { openBackend } from "./device.ts";
+import { nodeHost, RESIDENT_SHARE } from "./host.ts";
 import { withPaths } from "./open-path.ts";
 import { probeScratch } from "./scratch-folder.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
@@ -36,8 +37,10 @@ export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
     checkOptions(options, outputFormat);
     await probeScratch();
     return withPaths(async (open) => {
-      const host = nodeHost({ outputFormat, place: ".", threads: options.threads, signal });
-      return { type: "done", curve: await traceCurve(await open(model), options, sparsity, host, report) };
+      const checkpoint = await open(model);
+      const backend = await openBackend(options, (await openModel(checkpoint)).spec);
+      const host = nodeHost({ backend, outputFormat, place: ".", signal });
+      return { type: "done", curve: await traceCurve(checkpoint, options, sparsity, host, report) };
     });
   }, request);
 
@@ -63,7 +66,7 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
       const dense = densePath === undefined ? undefined : await openModel(await open(densePath));
       const tokenizer = await openTokenizer(model.checkpoint);
       for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
-      const backend = nodeBackend(options.threads);
+      const backend = await openBackend(options, model.spec);
       const result = await evaluateText({ backend, model, tokenizer, text, dense, options, signal }, report);
       return { type: "done", result };
     });
@@ -85,7 +88,7 @@ export const generate = (request: GenerateRequest): AsyncGenerator<GenerateEvent
       const model = await openModel(await open(path));
       const tokenizer = await openTokenizer(model.checkpoint);
       for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
-      const backend = nodeBackend(options.threads);
+      const backend = await openBackend(options, model.spec, 1); // a token at a time
       const budgetBytes = RESIDENT_SHARE * freemem();
       const tokens: number[] = [];
       let text = "";
@@ -94,7 +97,7 @@ export const generate = (request: GenerateRequest): AsyncGenerator<GenerateEvent
         text += token.text;
         report({ type: "token", ...token });
       });
-      return { type: "done", result: { prompt: options.prompt, text, tokens } };
+      return { type: "done", result: { prompt: options.prompt, text, tokens, device: backend.device } };
     });
   }, request);
 

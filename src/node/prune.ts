@@ -5,9 +5,11 @@ import { CompError } from "../errors.ts";
 import type { PruneEvent } from "../events/prune.ts";
 import type { CriterionName } from "../importance/index.ts";
 import { checkOptions, type OwnCriterion } from "../method/resolve-method.ts";
+import { openModel } from "../model/model.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
+import { openBackend } from "./device.ts";
 import { nodeHost } from "./host.ts";
 import { withPaths } from "./open-path.ts";
 import { probeOutput, stageFile, stageFolder } from "./output-folder.ts";
@@ -48,7 +50,8 @@ async function pruneModel(
   const createOutput = () => (outputFormat === "gguf" ? stageFile : stageFolder)(output, { overwrite });
   return withPaths(async (open) => {
     const checkpoint = await open(model);
-    const host = { ...nodeHost({ outputFormat, place: output, threads: options.threads, signal }), createOutput };
+    const backend = await openBackend(options, (await openModel(checkpoint)).spec);
+    const host = { ...nodeHost({ backend, outputFormat, place: output, signal }), createOutput };
     const result = await pruneCheckpoint(checkpoint, options, host, report, own);
     return result && { type: "done", result };
   });

@@ -1,5 +1,9 @@
 // Options that several tasks have.
 import * as z from "zod";
+import { devices } from "../compute/device.ts";
+import { namesOf } from "./schema.ts";
+
+export type { DeviceName } from "../compute/device.ts";
 
 export const threads = z
   .int()
@@ -8,6 +12,11 @@ export const threads = z
   .optional()
   .describe("arithmetic threads")
   .meta({ fallback: "all cores" });
+/** "auto": a graphics processor where a short measurement finds it clearly faster than the processor. */
+export const device = z
+  .enum(["auto", ...namesOf(devices)])
+  .default("auto")
+  .describe("what computes; auto: a graphics processor where it is clearly faster");
 export const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
 /** "20%", "2.5 %", ".5%" */

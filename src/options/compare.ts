@@ -1,6 +1,6 @@
 // How to compare methods.
 import * as z from "zod";
-import { fraction, seed, threads } from "./common.ts";
+import { device, fraction, seed, threads } from "./common.ts";
 import { EvalOptions } from "./eval.ts";
 import { PruneOptions } from "./prune.ts";
 
@@ -28,6 +28,7 @@ export const CompareOptions = z.strictObject({
   context: EvalOptions.shape.context.describe("tokens in a judged window"),
   windows: EvalOptions.shape.windows,
   bos: EvalOptions.shape.bos,
+  device,
   threads,
 });
 

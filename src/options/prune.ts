@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { type CriterionName, criteria } from "../importance/index.ts";
 import { type RecoveryName, recoveries } from "../recover/index.ts";
-import { fraction, seed, threads } from "./common.ts";
+import { device, fraction, seed, threads } from "./common.ts";
 import { type Preset, presets } from "./presets.ts";
 import { namesOf } from "./schema.ts";
 
@@ -155,6 +155,7 @@ export const PruneOptions = z.strictObject({
     .default(0.001)
     .describe("damping, relative to the mean diagonal; with little text best takes more"),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
+  device,
   threads,
 });
 

@@ -1,5 +1,6 @@
 // Figures as people read them, and when they are past all use. Units appear here and nowhere else; everything before this is a
 // plain number.
+import type { DeviceName } from "../options/common.ts";
 
 /** 134515008 → "134.5 M". */
 export function formatCount(count: number): string {
@@ -40,6 +41,9 @@ export function describeCollapse(perplexity: number, densePerplexity: number): s
   const ratio = perplexity / densePerplexity;
   return ratio < COLLAPSE ? "" : `collapsed: ${formatInteger(Math.round(ratio))} times the dense perplexity`;
 }
+
+/** Where it was not the processor that computed, which did. */
+export const describeDevice = (device: DeviceName): string => (device === "cpu" ? "" : ` on ${device}`);
 
 function largestUnit(value: number, units: readonly string[]): [unit: string, size: number] {
   let index = 0;

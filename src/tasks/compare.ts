@@ -6,7 +6,7 @@ import type { CellFailure, CellResult, ComparedCell, CompareEvent, Comparison, J
 import type { EvalResult } from "../events/model.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { CompareOptions } from "../options/compare.ts";
-import type { EvalOptions } from "../options/eval.ts";
+import type { Judging } from "../options/eval.ts";
 import { type PresetName, presets } from "../options/presets.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
@@ -28,7 +28,7 @@ export interface CompareHost {
   judge(
     path: string,
     text: CalibrationText,
-    options: EvalOptions,
+    options: Judging,
     report: (event: StageEvent) => void,
   ): Promise<EvalResult>;
   /** The model at a path is not needed any more. */
@@ -110,11 +110,11 @@ async function runCell(
     if (host.signal?.aborted || !(error instanceof CompError)) throw error;
     return { ...cell, failure: error.message };
   }
-  const { context, windows, bos, threads } = request.options;
+  const { context, windows, bos } = request.options;
   const texts: JudgedText[] = [];
   try {
     for (const text of request.texts)
-      texts.push(withoutModel(await host.judge(pruned.path, text, { context, windows, bos, threads }, report)));
+      texts.push(withoutModel(await host.judge(pruned.path, text, { context, windows, bos }, report)));
   } finally {
     await host.discard(pruned.path);
   }
@@ -125,9 +125,9 @@ async function runCell(
 
 const withoutModel = ({ model: _, ...judged }: EvalResult): JudgedText => judged;
 
-/** A name for everything that a cell's figures depend on, the number of threads left out. */
+/** A name for everything that a cell's figures depend on; the device and its threads are not among it. */
 async function cellKey({ options, calibration, texts, dense }: ComparisonRequest, cell: ComparedCell): Promise<string> {
-  const { presets: _, sparsity: __, threads: ___, ...settings } = options;
+  const { presets: _, sparsity: __, threads: ___, device: ____, ...settings } = options;
   const hashes = (list: readonly CalibrationText[]): Promise<string[]> =>
     Promise.all(list.map((text) => sha256(`${text.name}\n${joinDocuments(text)}`)));
   const inputs = [await hashes(calibration), await hashes(texts)];

@@ -48,7 +48,8 @@ export async function traceCurve(
     const { parameters, decoderParameters, bytes } = job.plan;
     const dense = { parameters: parameters.before, decoderParameters: decoderParameters.before, bytes: bytes.before };
     const { calibration: _, sparsity: __, ...options } = job.options;
-    return { comp: VERSION, model: source.name, dense, options, calibration: summary, points };
+    const { device } = run.backend;
+    return { comp: VERSION, model: source.name, dense, options, device, calibration: summary, points };
   } finally {
     await run.scratch.clear();
     await runner.release();

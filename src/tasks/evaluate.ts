@@ -6,7 +6,7 @@ import type { StageEvent } from "../events/common.ts";
 import type { EvalResult } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
-import type { EvalOptions } from "../options/eval.ts";
+import type { Judging } from "../options/eval.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
 import { checkEmbedded } from "../tokenizer/embedded.ts";
@@ -23,7 +23,7 @@ export interface EvaluationRequest {
   readonly dense?: Model | undefined;
   /** Called for each group of windows, by its number: models that are compared with one dense model need its states once. */
   readonly denseHidden?: ((group: number, compute: () => Promise<Float32Array>) => Promise<Float32Array>) | undefined;
-  readonly options: EvalOptions;
+  readonly options: Judging;
   /** Bytes of hidden states of one model at once; each group of windows reads all weights again. Default 64 MiB. */
   readonly hiddenBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -58,7 +58,7 @@ export async function evaluateText(
   }
   report({ type: "stage", name: "evaluate", done: windows.count, total: windows.count });
   const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
-  return { ...extent, ...merge(evaluations), seconds: (performance.now() - start) / 1000 };
+  return { ...extent, ...merge(evaluations), device: backend.device, seconds: (performance.now() - start) / 1000 };
 }
 
 function checkVocabulary(model: Model, dense: Model): void {
@@ -112,7 +112,9 @@ const slice = ({ ids, length }: TokenWindows, start: number, count: number): Tok
 });
 
 /** Means over all targets from the means of groups; perplexities are averaged as losses. */
-function merge(groups: readonly Evaluation[]): Omit<EvalResult, "model" | "text" | "windows" | "context" | "seconds"> {
+function merge(
+  groups: readonly Evaluation[],
+): Omit<EvalResult, "model" | "text" | "windows" | "context" | "device" | "seconds"> {
   const tokens = groups.reduce((sum, group) => sum + group.tokens, 0);
   const mean = (figure: (group: Evaluation) => number): number =>
     groups.reduce((sum, group) => sum + group.tokens * figure(group), 0) / tokens;

@@ -14,7 +14,7 @@ export interface GenerationRequest {
   readonly backend: Backend;
   readonly model: Model;
   readonly tokenizer: Tokenizer;
-  readonly options: GenerateOptions;
+  readonly options: Omit<GenerateOptions, "device" | "threads">;
   /** Weights stay in memory when all of them take no more than this. */
   readonly budgetBytes: number;
   readonly signal?: AbortSignal | undefined;

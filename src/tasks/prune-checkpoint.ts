@@ -56,7 +56,8 @@ export async function pruneCheckpoint(
     const { decision, ...tried } = await chooseCut(run, sweep, findings);
     output = await host.createOutput();
     const { addReport, ...figures } = await writePruned(run, sweep, job, { decision, output, calibration: summary });
-    const result: MeasuredResult = { ...figures, ...tried, seconds: host.now() - start, peakBytes: host.peakBytes() };
+    const spent = { device: run.backend.device, seconds: host.now() - start, peakBytes: host.peakBytes() };
+    const result: MeasuredResult = { ...figures, ...tried, ...spent };
     await addReport(result);
     host.signal?.throwIfAborted();
     await output.commit();
@@ -88,7 +89,7 @@ interface Writing {
   readonly calibration: CalibrationSummary;
 }
 
-type Written = Omit<MeasuredResult, "trials" | "splits" | "seconds" | "peakBytes"> & {
+type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "seconds" | "peakBytes"> & {
   /** Writes the report of the run, which is complete only at its end. */
   addReport(result: PruneResult): Promise<void>;
 };

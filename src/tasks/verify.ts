@@ -98,7 +98,7 @@ async function runForward(
   const beginning = readDocuments(text)[0]!.slice(0, CHARACTERS);
   const bos = tokenizer.addsBos && tokenizer.bosTokenId !== undefined;
   const room = longestText(model.spec) - (bos ? 1 : 0);
-  const options = { context: Math.min(CONTEXT, room), windows: 1, bos, threads: undefined };
+  const options = { context: Math.min(CONTEXT, room), windows: 1, bos };
   const excerpt = { name: text.name, text: [beginning] };
   const evaluation = { backend, model, tokenizer, text: excerpt, options, signal };
   const { perplexity, tokens } = await evaluateText(evaluation, report);

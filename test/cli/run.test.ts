@@ -52,6 +52,7 @@ const evaluation: EvalResult = {
   densePerplexity: 27.2,
   klDivergence: 0.1234567,
   topOneAgreement: 0.8,
+  device: "cpu",
   seconds: 3,
 };
 
@@ -86,7 +87,7 @@ function fakeLibrary(calls: Call[], events: readonly PruneEvent[] = pruneEvents)
     async *generate({ prompt = "" }) {
       yield { type: "token", id: 7, text: " there" };
       yield { type: "token", id: 8, text: " was" };
-      yield { type: "done", result: { prompt, text: " there was", tokens: [7, 8] } };
+      yield { type: "done", result: { prompt, text: " there was", tokens: [7, 8], device: "cpu" } };
     },
   };
 }
@@ -258,6 +259,7 @@ describe("eval", () => {
       context: 512,
       windows: 0,
       bos: false,
+      device: "auto",
       signal: expect.any(AbortSignal),
     });
   });
@@ -375,7 +377,7 @@ describe("compare", () => {
 test("generate prints prompt and continuation as one text", async () => {
   expect((await run(["generate", "m", "--prompt", "Once"])).out).toBe("Once there was\n");
   const { out } = await run(["generate", "m", "--prompt", "Once", "--json"]);
-  expect(JSON.parse(out)).toEqual({ prompt: "Once", text: " there was", tokens: [7, 8] });
+  expect(JSON.parse(out)).toEqual({ prompt: "Once", text: " there was", tokens: [7, 8], device: "cpu" });
 });
 
 describe("inspect", () => {

@@ -3,7 +3,15 @@ import type { CellResult, Comparison } from "../../src/events/compare.ts";
 import { CompareOptions } from "../../src/options/compare.ts";
 import { parseOptions } from "../../src/options/schema.ts";
 
-const judged = { text: "notes.txt", tokens: 8176, windows: 16, context: 512, densePerplexity: 20, seconds: 3 };
+const judged = {
+  text: "notes.txt",
+  tokens: 8176,
+  windows: 16,
+  context: 512,
+  densePerplexity: 20,
+  device: "cpu",
+  seconds: 3,
+} as const;
 
 export const cell: CellResult = {
   preset: "flap",

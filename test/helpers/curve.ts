@@ -19,6 +19,7 @@ export const curve: Curve = {
   model: "/models/tiny",
   dense: { parameters: 134_515_008, decoderParameters: 106_203_456, bytes: 269_030_016 },
   options,
+  device: "cpu",
   calibration: pruneResult.calibration,
   points: [
     {

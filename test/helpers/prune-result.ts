@@ -53,6 +53,7 @@ export const pruneResult: MeasuredResult = {
     klDivergence: 0.40212,
     topOneAgreement: 0.7412,
   },
+  device: "cpu",
   seconds: 151.2,
   peakBytes: 812.3e6,
 };

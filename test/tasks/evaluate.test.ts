@@ -35,7 +35,7 @@ async function evaluate(
   extra: { model?: Model; dense?: Model; hiddenBytes?: number } = {},
 ) {
   const stages: StageEvent[] = [];
-  const all: EvalOptions = { context: length, windows: 0, bos: false, ...options };
+  const all = { context: length, windows: 0, bos: false, ...options };
   const request = { backend: nodeBackend(1), model: models.own, tokenizer, text, options: all, ...extra };
   const result = await evaluateText(request, (event) => stages.push(event));
   return { stages, result };

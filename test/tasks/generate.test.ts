@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 
 async function generate(options: Partial<GenerateOptions>, tokenizer: Tokenizer = letters) {
-  const all: GenerateOptions = { prompt: "", maxTokens: 4, temperature: 0, seed: 0, ...options };
+  const all = { prompt: "", maxTokens: 4, temperature: 0, seed: 0, ...options };
   const tokens: GeneratedToken[] = [];
   const request = { backend: nodeBackend(1), model, tokenizer, options: all, budgetBytes: Number.POSITIVE_INFINITY };
   await generateText(request, (token) => tokens.push(token));

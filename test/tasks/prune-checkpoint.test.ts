@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { MeasuredResult, PruneEvent, PruneResult, SplitTrial } from "../../src/events/prune.ts";
-import { nodeHost } from "../../src/node/host.ts";
+import { nodeBackend, nodeHost } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { stageFolder } from "../../src/node/output-folder.ts";
 import { type PruneRequest, prune } from "../../src/node/prune.ts";
@@ -286,7 +286,7 @@ describe("calibration", () => {
   test("on the bundled mix where the model does not fit into memory for that", async () => {
     const output = newOutput();
     const checkpoint = await openPath(DEMO_MODEL);
-    const machine = nodeHost({ outputFormat: "safetensors", place: output, threads: 1 });
+    const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", place: output });
     const createOutput = () => stageFolder(output, { overwrite: false });
     const host = { ...machine, createOutput, residentBudgetBytes: 1 };
     const options = parseOptions(PruneOptions, { ...QUICK, ...TWO_LAYERS, samples: 4, context: 16 });
