@@ -18,7 +18,7 @@ export interface DeviceRequest {
 }
 
 /** A driver that has not answered by then will not. */
-const DEADLINE_MILLISECONDS = 20_000;
+const DEADLINE_MILLISECONDS = 60_000;
 /** Largest relative difference of a product in f32, summed in another order: half precision, and what has as few bits, is far off. */
 const SUMMATION_NOISE = 2e-5;
 /** Less is soon lost to what a product alone does not show. */

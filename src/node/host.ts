@@ -58,7 +58,7 @@ function existingParent(path: string): string {
 
 /** onnxruntime on a device, with `threads` threads of the processor; undefined = all of them. */
 export function nodeBackend(threads?: number, device?: DeviceName): Backend {
-  if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // f32 in products, not what has the range of it alone
+  if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // TF32 has the range of f32, and the precision of f16
   return onnxruntimeBackend(ort, threads ?? availableParallelism(), device);
 }
 

@@ -50,6 +50,7 @@ test("generate tells token by token, and all of it at the end", async () => {
       prompt: "The old man",
       text: tokens.map(({ text }) => text).join(""),
       tokens: tokens.map(({ id }) => id),
+      device: "cpu",
     },
   });
   expect(tokens).toHaveLength(5);
