@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 300_000,
     // each worker may hold a model; two keep a small machine responsive
     maxWorkers: 2,
+    // tests leave the user's cache alone and know nothing of each other; those of the cache make their own
+    env: { COMP_CACHE_SIZE: "0B" },
   },
 });

@@ -1,6 +1,8 @@
 // The public library: everything that may be imported from "comp-llm", and nothing else. Seven functions, all of them from paths
-// on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text.
+// on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text;
+// `inspectCache` and `clearCache` are about what runs keep for later ones.
 export { CompError, type ErrorKind } from "./errors.ts";
+export type * from "./events/cache.ts";
 export type * from "./events/common.ts";
 export type * from "./events/compare.ts";
 export type * from "./events/model.ts";
@@ -10,6 +12,7 @@ export type { Criterion, CriterionContext, Removal } from "./importance/criterio
 export { byScore, removeLowest, type Scores } from "./importance/one-shot.ts";
 export type { OutputProjection, ProjectionStatistics } from "./linalg/projection.ts";
 export type { OwnCriterion } from "./method/resolve-method.ts";
+export { clearCache, inspectCache } from "./node/cache.ts";
 export { type CompareRequest, compare } from "./node/compare.ts";
 export {
   type CurveRequest,

@@ -1,4 +1,5 @@
 // What a run is given: the machine that it runs on, and what all its steps share.
+import type { Cache } from "./cache/cache.ts";
 import type { Checkpoint } from "./checkpoint/checkpoint.ts";
 import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
@@ -15,6 +16,8 @@ export interface SweepHost {
   readonly outputFormat: Checkpoint["format"];
   /** Space for what a run needs again but must not hold. */
   createScratch(): Scratch;
+  /** What earlier runs have found out about models. */
+  readonly cache: Cache;
   /** Free space where the output goes, bytes; undefined when unknown. */
   freeBytes(): Promise<number | undefined>;
   /** The same of scratch space. */
@@ -42,6 +45,7 @@ export interface RunContext {
   readonly backend: Backend;
   readonly gemm: Gemm;
   readonly scratch: Scratch;
+  readonly cache: Cache;
   /** Tells whoever listens how far the run is; nothing waits for them. */
   report(event: RunEvent): void;
   collectGarbage(): void;
@@ -58,6 +62,7 @@ export function startRun(host: SweepHost, report: RunContext["report"]): RunCont
     backend,
     gemm: backendGemm(backend),
     scratch: host.createScratch(),
+    cache: host.cache,
     report,
     collectGarbage: () => host.collectGarbage(),
     residentBytes: () => host.residentBytes(),

@@ -1,4 +1,5 @@
 // From the choice of text to calibration windows: from the texts given, from the model itself, or from the bundled mix.
+import { remembered } from "../cache/remembered.ts";
 import { CompError } from "../errors.ts";
 import type { CalibrationSummary } from "../events/common.ts";
 import { residentBytes } from "../forward/decode/resident-weights.ts";
@@ -96,13 +97,15 @@ const summaryOf = (
 ): CalibrationSummary => ({ source, names, windows, ownWindows, context, tokens: windows * context });
 
 /** Texts that the model writes. */
-const generateTexts = (
+function generateTexts(
   run: RunContext,
-  { model, choice, budgetBytes }: CalibrationRequest,
+  { model, choice: { context: length, seed }, budgetBytes }: CalibrationRequest,
   firstToken: number,
   count: number,
-): Promise<number[][]> =>
-  generateSamples(run, model, { count, length: choice.context, firstToken, seed: choice.seed, budgetBytes });
+): Promise<number[][]> {
+  const of = { count, length, firstToken, seed };
+  return remembered(run, { name: "own-text", model, of }, () => generateSamples(run, model, { ...of, budgetBytes }));
+}
 
 /** Token ids of each text. @throws {CompError} "calibration" when there are none, or one has no row in the embedding */
 function encodeTexts(texts: readonly CalibrationText[], tokenizer: Tokenizer, embeddings: number): number[][] {

@@ -15,6 +15,8 @@ export interface Command {
   readonly name: string;
   readonly summary: string;
   readonly flags: z.ZodObject;
+  /** Whether it is about a model; `run` gets "" where it is not. Default true. */
+  readonly takesModel?: boolean;
   readonly examples: readonly string[];
   /** Whether its result is more than what it prints. */
   readonly writesFiles?: boolean;

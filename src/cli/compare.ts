@@ -1,6 +1,7 @@
 // comp compare MODEL: many methods at many sizes on the same texts, one table.
 import * as z from "zod";
 import { readTexts } from "../node/read-text.ts";
+import { noCache } from "../options/common.ts";
 import { CompareOptions } from "../options/compare.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
@@ -14,6 +15,7 @@ type CompareFlags = CompareOptions & {
   text: string[];
   output?: string;
   keep: boolean;
+  noCache: boolean;
   json: boolean;
 };
 
@@ -33,6 +35,7 @@ export const compareCommand: Command = {
         .describe("folder for the tables and the cells that are finished")
         .meta({ value: "FOLDER", short: "o", fallback: "MODEL-compare" }),
       keep: z.boolean().default(false).describe("keep the pruned models there"),
+      noCache,
       json: z.boolean().default(false).describe("print one JSON object"),
     }),
   examples: [

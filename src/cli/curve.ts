@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { CurveEvent } from "../events/prune.ts";
 import { readTexts } from "../node/read-text.ts";
+import { noCache } from "../options/common.ts";
 import { CurveOptions } from "../options/curve.ts";
 import { CURVE_HEADER, renderDense, renderPoint } from "../report/curve.ts";
 import type { Command, CommandContext } from "./command.ts";
@@ -10,13 +11,14 @@ import { createProgress } from "./progress.ts";
 import { renderCalibration } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
-type CurveFlags = Omit<CurveOptions, "calibration"> & { calibration: string[]; json: boolean };
+type CurveFlags = Omit<CurveOptions, "calibration"> & { calibration: string[]; noCache: boolean; json: boolean };
 
 export const curveCommand: Command = {
   name: "curve",
   summary: "show how good the model would be at several sizes",
   flags: CurveOptions.extend({
     calibration: CALIBRATION_FILES,
+    noCache,
     json: z.boolean().default(false).describe("print one JSON object"),
   }),
   examples: [

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import type { LayerResult, PruneEvent } from "../events/prune.ts";
 import { readTexts } from "../node/read-text.ts";
+import { noCache } from "../options/common.ts";
 import { PruneOptions } from "../options/prune.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { besideModel, CALIBRATION_FILES } from "./paths.ts";
@@ -21,6 +22,7 @@ type PruneFlags = Omit<PruneOptions, "calibration"> & {
   calibration: string[];
   output?: string;
   overwrite: boolean;
+  noCache: boolean;
   json: boolean;
 };
 
@@ -35,6 +37,7 @@ export const pruneCommand: Command = {
       .describe("folder to write, or one file NAME.gguf")
       .meta({ value: "PATH", short: "o", fallback: "MODEL-pruned" }),
     overwrite: z.boolean().default(false).describe("replace the output"),
+    noCache,
     json: z.boolean().default(false).describe("print one event a line as JSON"),
   }),
   examples: [

@@ -1,5 +1,6 @@
 // One command line from argv to exit code: finds the command, checks its flags, runs it, words its failure.
 import { CompError } from "../errors.ts";
+import { cacheCommand } from "./cache.ts";
 import type { Command, CommandContext, Library } from "./command.ts";
 import { compareCommand } from "./compare.ts";
 import { curveCommand } from "./curve.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   verifyCommand,
   evalCommand,
   generateCommand,
+  cacheCommand,
 ];
 
 export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
@@ -76,6 +78,10 @@ function find(name: string): Command {
 function checkModel(command: Command, positionals: readonly string[]): string {
   const [model, extra] = positionals;
   const hint = `for example: ${command.examples[0]}`;
+  if (command.takesModel === false) {
+    if (model === undefined) return "";
+    throw new CompError("option", `${command.name} is about no model in particular, got ${model}`, { hint });
+  }
   if (model === undefined) throw new CompError("option", `${command.name} needs a model folder or GGUF file`, { hint });
   if (extra !== undefined)
     throw new CompError("option", `${command.name} takes one model, got ${model} and ${extra}`, { hint });
@@ -101,8 +107,10 @@ function reportFailure(error: unknown, { screen, signal, debug }: Surroundings):
 const oneLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]!.trim();
 
+const usageOf = ({ name, takesModel = true }: Command): string => `comp ${name}${takesModel ? " MODEL" : ""}`;
+
 function renderHelp(): string {
-  const commands = COMMANDS.map(({ name, summary }) => `  ${`comp ${name} MODEL`.padEnd(20)}  ${summary}`);
+  const commands = COMMANDS.map((command) => `  ${usageOf(command).padEnd(20)}  ${command.summary}`);
   return [
     "comp makes a large language model smaller: structured pruning, standard checkpoints in and out.",
     "",
@@ -115,12 +123,7 @@ function renderHelp(): string {
 
 function renderCommandHelp(command: Command): string {
   const examples = command.examples.map((example) => `  ${example}`);
-  return [
-    `comp ${command.name} MODEL: ${command.summary}`,
-    "",
-    renderFlags(command.flags),
-    "",
-    "Examples:",
-    ...examples,
-  ].join("\n");
+  return [`${usageOf(command)}: ${command.summary}`, "", renderFlags(command.flags), "", "Examples:", ...examples].join(
+    "\n",
+  );
 }

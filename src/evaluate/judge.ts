@@ -1,13 +1,16 @@
 // Held-out windows that judge pruned models against the dense one.
+import { remembered } from "../cache/remembered.ts";
 import type { Backend } from "../compute/backend.ts";
 import type { Quality } from "../events/common.ts";
-import type { ResidentStates } from "../forward/run/hidden-states.ts";
-import type { LayerRunner } from "../forward/run/layer-runner.ts";
+import { embed } from "../forward/run/embed.ts";
+import { ResidentStates } from "../forward/run/hidden-states.ts";
+import { type LayerRunner, runLayers } from "../forward/run/layer-runner.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
+import type { RunContext } from "../run-context.ts";
 import { type Evaluation, evaluateHidden, evaluateModel } from "./compare-models.ts";
 
-/** Judges any number of pruned models; what the dense model has to say about the windows is computed for the first of them. */
+/** Judges any number of pruned models; what the dense model has to say about the windows is found out once. */
 export class Judge {
   /** Windows that took no part in any statistics. */
   readonly windows: TokenWindows;
@@ -17,14 +20,16 @@ export class Judge {
     this.windows = windows;
   }
 
-  /** Whether the dense model's hidden states are known. */
-  get knowsDense(): boolean {
-    return this.#dense !== undefined;
-  }
-
-  /** Takes the dense model's hidden states after its last layer. */
-  rememberDense(states: ResidentStates): void {
-    this.#dense = states;
+  /** Has the dense model's hidden states after its last layer computed, unless they are known. */
+  async meetDense(run: RunContext, runner: LayerRunner, model: Model): Promise<void> {
+    if (this.#dense) return;
+    const { windows } = this;
+    const all = await remembered(run, { name: "dense-states", model, of: { windows } }, async () => {
+      const states = await embed(model, windows);
+      await runLayers(runner, model, states, run.signal);
+      return states.all;
+    });
+    this.#dense = new ResidentStates(windows, model.spec.hiddenSize, all);
   }
 
   /** Quality of a pruned model whose hidden states after its last layer are `states`; those of the dense model must be known. */

@@ -20,3 +20,7 @@ export const criteria = {
 } satisfies Record<string, Criterion>;
 
 export type CriterionName = keyof typeof criteria;
+
+/** The name of a criterion in the table; undefined for one of one's own. */
+export const criterionName = (criterion: Criterion): string | undefined =>
+  Object.entries<Criterion>(criteria).find(([, row]) => row === criterion)?.[0];

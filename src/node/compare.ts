@@ -39,6 +39,8 @@ export interface CompareRequest extends ModelRequest, Partial<CompareOptions> {
   readonly output: string;
   /** Keep the pruned models, in the same folder; default false. */
   readonly keep?: boolean | undefined;
+  /** Do without what earlier runs have found out about the model, and keep nothing of it; default false. */
+  readonly noCache?: boolean | undefined;
 }
 
 /**
@@ -50,9 +52,9 @@ export interface CompareRequest extends ModelRequest, Partial<CompareOptions> {
 export const compare = (request: CompareRequest): AsyncGenerator<CompareEvent> =>
   streamEvents<CompareEvent>(
     async (report, signal) => {
-      const { model, calibration = [], texts, output, keep = false, signal: _, ...given } = request;
+      const { model, calibration = [], texts, output, keep = false, noCache = false, signal: _, ...given } = request;
       const options = parseOptions(CompareOptions, given);
-      const job = { model, calibration, texts, output, keep, options, signal };
+      const job = { model, calibration, texts, output, keep, noCache, options, signal };
       checkCells(job);
       await probeTables(job);
       await probeScratch();
@@ -66,6 +68,7 @@ export const compare = (request: CompareRequest): AsyncGenerator<CompareEvent> =
 interface Job extends Pick<CompareRequest, "model" | "texts" | "output"> {
   readonly calibration: readonly CalibrationText[];
   readonly keep: boolean;
+  readonly noCache: boolean;
   readonly options: CompareOptions;
   readonly signal: AbortSignal;
 }
@@ -73,7 +76,7 @@ interface Job extends Pick<CompareRequest, "model" | "texts" | "output"> {
 /** Refuses what no preset goes together with; what one of several does not go together with is told in its cells. */
 function checkCells(job: Job): void {
   const failures = parsePresets(job.options.presets).map((preset) => {
-    const { model: _, output: __, ...given } = pruneRequest(job, { preset, sparsity: 0 }, "");
+    const { model: _, output: __, noCache: ___, ...given } = pruneRequest(job, { preset, sparsity: 0 }, "");
     try {
       return checkOptions(parseOptions(PruneOptions, given), "safetensors");
     } catch (error) {
@@ -163,12 +166,16 @@ function hostOf(job: Job, { backend, dense, tokenizer, scratch, models }: Worksp
   };
 }
 
-function pruneRequest({ model, calibration, options }: Job, cell: ComparedCell, output: string): ChildJob["request"] {
+function pruneRequest(
+  { model, calibration, noCache, options }: Job,
+  cell: ComparedCell,
+  output: string,
+): ChildJob["request"] {
   const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, threads } = options;
   // widths per layer that are not the preset's own would make it another method
   const comparesLayers = presets[cell.preset].criterion === "loss";
   return {
-    ...{ model, output, preset: cell.preset, sparsity: cell.sparsity, calibration: [...calibration] },
+    ...{ model, output, noCache, preset: cell.preset, sparsity: cell.sparsity, calibration: [...calibration] },
     ...{ sparsityOf, prune, multipleOf, samples, context: calibrationContext, seed, dtype, threads },
     ...((widths !== "per-layer" || comparesLayers) && { widths }),
   };

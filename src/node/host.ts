@@ -1,17 +1,20 @@
 // What the method asks of a machine, on this one: arithmetic, memory, disk, a clock.
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { availableParallelism, freemem, tmpdir } from "node:os";
+import { availableParallelism, cpus, freemem, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import * as ort from "onnxruntime-node";
+import { type Cache, NO_CACHE } from "../cache/cache.ts";
 import type { Backend } from "../compute/backend.ts";
 import type { DeviceName } from "../compute/device.ts";
 import { onnxruntimeBackend } from "../compute/onnxruntime.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import type { SweepHost } from "../run-context.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import { cachePlace } from "./cache-place.ts";
 import { freeBytes } from "./disk.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 
@@ -32,13 +35,18 @@ export const bundledText = async (): Promise<CalibrationText> => ({
 export interface HostRequest extends Pick<SweepHost, "backend" | "outputFormat" | "signal"> {
   /** Where the output goes; it need not exist yet. */
   readonly place: string;
+  readonly threads: number | undefined;
+  /** Do without what is known of models, and keep nothing; default false. */
+  readonly noCache?: boolean | undefined;
 }
 
-export function nodeHost({ backend, outputFormat, place, signal }: HostRequest): SweepHost {
+/** @throws {CompError} "option" when the environment asks for a cache of no size */
+export function nodeHost({ backend, outputFormat, place, threads, noCache = false, signal }: HostRequest): SweepHost {
   return {
     backend,
     outputFormat,
     createScratch: scratchFolder,
+    cache: noCache ? NO_CACHE : nodeCache(backend, threads),
     freeBytes: () => freeBytes(existingParent(place)).catch(() => undefined),
     freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),
     bundledText,
@@ -60,6 +68,11 @@ function existingParent(path: string): string {
 export function nodeBackend(threads?: number, device?: DeviceName): Backend {
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // TF32 has the range of f32, and the precision of f16
   return onnxruntimeBackend(ort, threads ?? availableParallelism(), device);
+}
+
+/** Sums depend by their last bits on the device, on the instructions of the processor, and may on how threads share the work. */
+function nodeCache({ device }: Backend, threads: number = availableParallelism()): Cache {
+  return cacheFolder(cachePlace(), [device, process.arch, cpus()[0]?.model, threads].join());
 }
 
 setFlagsFromString("--expose-gc");

@@ -20,7 +20,10 @@ import { withPaths } from "./open-path.ts";
 import { probeScratch } from "./scratch-folder.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
 
-export type CurveRequest = ModelRequest & Partial<CurveOptions>;
+export interface CurveRequest extends ModelRequest, Partial<CurveOptions> {
+  /** Do without what earlier runs have found out about the model, and keep nothing of it; default false. */
+  readonly noCache?: boolean | undefined;
+}
 
 /**
  * Measures how good a model would be at several sizes; writes none of them.
@@ -30,7 +33,7 @@ export type CurveRequest = ModelRequest & Partial<CurveOptions>;
  */
 export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
   streamEvents<CurveEvent>(async (report, signal) => {
-    const { model, signal: _, ...given } = request;
+    const { model, noCache, signal: _, ...given } = request;
     const { as, sparsity, ...rest } = parseOptions(CurveOptions, given);
     const options = parseOptions(PruneOptions, rest);
     const outputFormat = as === "gguf" ? "gguf" : "safetensors";
@@ -39,7 +42,8 @@ export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
     return withPaths(async (open) => {
       const checkpoint = await open(model);
       const backend = await openBackend(options, (await openModel(checkpoint)).spec);
-      const host = nodeHost({ backend, outputFormat, place: ".", signal });
+      const { threads } = options;
+      const host = nodeHost({ backend, outputFormat, place: ".", threads, noCache, signal });
       return { type: "done", curve: await traceCurve(checkpoint, options, sparsity, host, report) };
     });
   }, request);

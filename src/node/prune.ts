@@ -23,6 +23,8 @@ export interface PruneRequest extends ModelRequest, Partial<Omit<PruneOptions, "
   readonly output: string;
   /** Replace what stands at `output`; default false. */
   readonly overwrite?: boolean | undefined;
+  /** Do without what earlier runs have found out about the model, and keep nothing of it; default false. */
+  readonly noCache?: boolean | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export const prune = (request: PruneRequest): AsyncGenerator<PruneEvent> =>
   streamEvents((report, signal) => pruneModel({ ...request, signal }, report), request, "stopped; nothing was written");
 
 async function pruneModel(
-  { model, output, overwrite = false, signal, criterion, ...rest }: PruneRequest,
+  { model, output, overwrite = false, noCache, signal, criterion, ...rest }: PruneRequest,
   report: (event: PruneEvent) => void,
 ): Promise<PruneEvent | undefined> {
   const [name, own] = typeof criterion === "object" ? [undefined, criterion] : [criterion, undefined];
@@ -51,7 +53,8 @@ async function pruneModel(
   return withPaths(async (open) => {
     const checkpoint = await open(model);
     const backend = await openBackend(options, (await openModel(checkpoint)).spec);
-    const host = { ...nodeHost({ backend, outputFormat, place: output, signal }), createOutput };
+    const { threads } = options;
+    const host = { ...nodeHost({ backend, outputFormat, place: output, threads, noCache, signal }), createOutput };
     const result = await pruneCheckpoint(checkpoint, options, host, report, own);
     return result && { type: "done", result };
   });

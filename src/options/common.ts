@@ -19,6 +19,12 @@ export const device = z
   .describe("what computes; auto: a graphics processor where it is clearly faster");
 export const seed = z.int().min(0).max(4294967295).default(0).describe("makes every random choice repeatable");
 
+/** A flag of the commands that look at a model before they prune it. */
+export const noCache = z
+  .boolean()
+  .default(false)
+  .describe("do without what earlier runs have found out about the model");
+
 /** "20%", "2.5 %", ".5%" */
 const PERCENTAGE = /^(\d+\.?\d*|\.\d+) ?%$/;
 

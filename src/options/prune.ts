@@ -28,6 +28,9 @@ const DTYPES = [
   ...(["q4_1", "q4_0", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k", "iq4_nl", "iq4_xs"] as const),
 ] as const;
 
+/** "5GB", "500 MB", "1024B" */
+export const BYTE_SIZE: RegExp = /^\d+(\.\d+)? ?[KMG]?B$/i;
+
 const BY_PRESET = { fallback: "the preset's" };
 
 /** How to prune; `sparsity` alone suffices. What has neither a value nor a default of its own is the preset's to decide. */
@@ -141,7 +144,7 @@ export const PruneOptions = z.strictObject({
     .describe("quantize so that inputs of calibration that are large lose least"),
   maxShardSize: z
     .string()
-    .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
+    .regex(BYTE_SIZE)
     .default("5GB")
     .describe("largest file of weights")
     .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" }),

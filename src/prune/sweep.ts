@@ -50,7 +50,7 @@ export interface PrunedLayers {
 }
 
 /**
- * Prunes by a decision and measures the result: held-out windows travel along through the dense and the pruned model.
+ * Prunes by a decision and measures the result: held-out windows travel along through the pruned model.
  *
  * @param write takes the pruned layers; without it the sweep is a trial
  */
@@ -61,15 +61,14 @@ export async function pruneLayers(
   write: LayerSink = async () => undefined,
 ): Promise<PrunedLayers> {
   const { model, runner, judge } = sweep;
+  await judge.meetDense(run, runner, model);
   const states = await startStates(run, sweep, decision);
-  const denseHeldOut = judge.knowsDense ? undefined : await embed(model, judge.windows);
   const [results, costs]: [LayerResult[], Float64Array[]] = [[], []];
   for (const index of layerIndices(model.spec)) {
     run.signal?.throwIfAborted();
     run.report({ type: "stage", name: "prune", done: index, total: model.spec.layers.length });
     const start = run.now();
     const layer = await readLayer(model, index);
-    if (denseHeldOut) await runner.layer(layer, denseHeldOut);
     const position = decision.keptLayers.indexOf(index) as LayerPosition;
     if (position < 0) {
       if (states.dense) await runner.layer(layer, states.dense);
@@ -84,7 +83,6 @@ export async function pruneLayers(
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     run.report({ type: "layer", ...progress });
   }
-  if (denseHeldOut) judge.rememberDense(denseHeldOut);
   return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
 

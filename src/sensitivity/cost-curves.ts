@@ -2,6 +2,7 @@
 // divergence measured when one layer alone is cut.
 import { mostRemovable } from "../allocation/by-cost.ts";
 import { headSteps, type LayerCosts, neuronsOnly } from "../allocation/curves.ts";
+import type { Form } from "../cache/remembered.ts";
 import type { LayerMoments, SublayerMoments } from "../forward/backward/second-moments.ts";
 import { projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HeadCut } from "../importance/heads.ts";
@@ -14,6 +15,7 @@ import { takeNeurons } from "../prune/neurons.ts";
 import { leastSquares } from "../recover/least-squares.ts";
 import type { RunContext } from "../run-context.ts";
 import { type DenseRequest, type FisherFactors, sweepMoments } from "./fisher-factors.ts";
+import { layerArrays } from "./layer-arrays.ts";
 import { type Ablation, measureAblations, withoutPart } from "./single-layer-ablation.ts";
 
 /** Tokens of the backward sweep: costs need a better Gram matrix than S does. */
@@ -51,6 +53,18 @@ export interface MeasuredCosts {
   readonly costs: readonly LayerCosts[];
   readonly factors: FisherFactors;
 }
+
+/** The costs and the factors as an entry of the cache. */
+export const measuredCosts: Form<MeasuredCosts> = {
+  apart({ costs, factors }) {
+    const { data: places, arrays } = layerArrays.apart(factors);
+    return { data: { costs, places }, arrays };
+  },
+  together({ data, arrays }) {
+    const { costs, places } = data as Pick<MeasuredCosts, "costs"> & { readonly places: unknown };
+    return { costs, factors: layerArrays.together({ data: places, arrays }) };
+  },
+};
 
 /**
  * Costs of every layer, and the Fisher factors on the way.

@@ -2,20 +2,18 @@
 import { givenLabels } from "../forward/backward/labels.ts";
 import { type WeightGradients, weightGradients } from "../forward/backward/weight-gradients.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { StoredArray } from "../forward/run/scratch.ts";
-import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { attentionOf, sizesOf } from "../model/spec/parts.ts";
-import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import type { DenseRequest } from "./fisher-factors.ts";
+import type { LayerArrays, MutableLayerArrays } from "./layer-arrays.ts";
 
 /** The authors' own choice: few and short windows, since a gradient's mean needs less text than a second moment. */
 const WINDOWS = 10;
 const TOKENS = 64;
 
-/** Σ |w · ∂L/∂w| of each neuron, f32 [intermediateSize], or of each element of the heads, put aside. */
-export type WeightSensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, StoredArray>>>>;
+/** Σ |w · ∂L/∂w| of each neuron, f32 [intermediateSize], or of each element of the heads. */
+export type WeightSensitivities = LayerArrays;
 
 /** The sensitivities that the method needs, of every layer. */
 export async function measureWeightSensitivities(
@@ -25,7 +23,7 @@ export async function measureWeightSensitivities(
   const runner = new LayerRunner(backend, model.spec);
   const { inputs, labels } = nextTokens(windows);
   const attention = method.backward.weightSensitivity === "both";
-  const sensitivities = new Map<LayerIndex, Partial<Record<Sublayer, StoredArray>>>();
+  const sensitivities: MutableLayerArrays = new Map();
   const total = model.spec.layers.length;
   report({ type: "stage", name: "gradient", done: 0, total });
   const request = { runner, model, windows: inputs, scratch, labels: givenLabels(labels), attention, signal };

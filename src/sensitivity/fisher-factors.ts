@@ -3,14 +3,12 @@
 import { sampledLabels } from "../forward/backward/labels.ts";
 import { type LayerMoments, secondMoments } from "../forward/backward/second-moments.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { StoredArray } from "../forward/run/scratch.ts";
 import { createRandom } from "../linalg/random.ts";
 import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
-import type { LayerIndex } from "../model/spec/layer-index.ts";
-import type { Sublayer } from "../model/spec/roles.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
+import type { LayerArrays, MutableLayerArrays } from "./layer-arrays.ts";
 
 /** Tokens of the sweep where the factors are all that is wanted; twice as many gained less than 1 % (docs/lab-log.md). */
 export const FACTOR_TOKENS = 4096;
@@ -22,8 +20,8 @@ export interface DenseRequest {
   readonly method: Method;
 }
 
-/** S of each sublayer, f32 [hiddenSize, hiddenSize], put aside. */
-export type FisherFactors = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, StoredArray>>>>;
+/** S of each sublayer, f32 [hiddenSize, hiddenSize]. */
+export type FisherFactors = LayerArrays;
 
 /** The Fisher factors that the method needs. */
 export const measureFisherFactors = (run: RunContext, request: DenseRequest): Promise<FisherFactors> =>
@@ -41,7 +39,7 @@ export async function sweepMoments(
   const windows = windowsBetween(all, 0, windowsOf(tokens, all));
   const labels = sampledLabels(createRandom(method.seed).nextFloat, windows.ids.length);
   const wanted = { attention: method.backward.fisherFactors === "both", activations: visit !== undefined };
-  const factors = new Map<LayerIndex, Partial<Record<Sublayer, StoredArray>>>();
+  const factors: MutableLayerArrays = new Map();
   const total = model.spec.layers.length;
   report({ type: "stage", name: "gradient", done: 0, total });
   await secondMoments({ runner, model, windows, scratch, labels, signal }, wanted, async (moments) => {

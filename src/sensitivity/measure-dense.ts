@@ -4,17 +4,22 @@
 import { neuronsOnly } from "../allocation/curves.ts";
 import type { Findings } from "../allocation/decide.ts";
 import { planLayers } from "../allocation/layer-count.ts";
+import type { FindingName } from "../cache/cache.ts";
+import { type Finding, remembered } from "../cache/remembered.ts";
 import { embed } from "../forward/run/embed.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
 import { blockInfluence } from "../importance/block-influence.ts";
+import type { Removal } from "../importance/criterion.ts";
+import { criterionName } from "../importance/index.ts";
 import { readLayer } from "../model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import type { Sensitivities } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
-import { measureCosts } from "./cost-curves.ts";
+import { type MeasuredCosts, measureCosts, measuredCosts } from "./cost-curves.ts";
 import { measureWeightSensitivities, type WeightSensitivities } from "./first-order.ts";
 import { type DenseRequest, type FisherFactors, measureFisherFactors } from "./fisher-factors.ts";
 import { rankAllLayers } from "./global-ranking.ts";
+import { layerArrays } from "./layer-arrays.ts";
 import { ablateLayers } from "./single-layer-ablation.ts";
 
 export interface DenseMeasurements {
@@ -25,7 +30,7 @@ export interface DenseMeasurements {
 }
 
 /**
- * Measures of the dense model what the method needs.
+ * Measures of the dense model what the method needs, as far as no earlier run has measured it.
  *
  * @param sparsities all that will be decided about
  */
@@ -34,21 +39,59 @@ export async function measureDense(
   request: DenseRequest,
   sparsities: readonly number[],
 ): Promise<DenseMeasurements> {
-  const { allocation, backward, layerImportance } = request.method;
-  const measureLayers = layerImportance === "ablation" ? ablateLayers : measureInfluences;
-  const influences = ranksLayers(request, sparsities) ? await measureLayers(run, request) : undefined;
-  const weights: WeightSensitivities =
-    backward.weightSensitivity === "none" ? new Map() : await measureWeightSensitivities(run, request);
+  const { allocation } = request.method;
+  const influences = ranksLayers(request, sparsities) ? await layerImportance(run, request) : undefined;
+  const weights = await weightSensitivities(run, request);
   if (allocation.kind === "loss") {
-    const { costs, factors } = await measureCosts(run, request, allocation.of);
+    const { costs, factors } = await costsOf(run, request, allocation.of);
     return { findings: { influences, costs }, sensitivities: joined(request, factors, weights) };
   }
-  const factors = backward.fisherFactors === "none" ? new Map() : await measureFisherFactors(run, request);
-  const sensitivities = joined(request, factors, weights);
+  const sensitivities = joined(request, await fisherFactors(run, request), weights);
   if (allocation.kind === "even") return { findings: { influences }, sensitivities };
-  const removals = await rankAllLayers(run, request, weights);
+  const removals = await ranking(run, request, weights);
   const costs = removals.map((removal) => neuronsOnly(removal.costs));
   return { findings: { influences, costs, orders: removals.map(({ order }) => order) }, sensitivities };
+}
+
+const finding = (name: FindingName, { model, windows }: DenseRequest, of: Finding["of"]): Finding => ({
+  name,
+  model,
+  of: { windows, ...of },
+});
+
+function layerImportance(run: RunContext, request: DenseRequest): Promise<number[]> {
+  const by = request.method.layerImportance;
+  const measure = by === "ablation" ? ablateLayers : measureInfluences;
+  return remembered(run, finding("layer-importance", request, { by }), () => measure(run, request));
+}
+
+async function weightSensitivities(run: RunContext, request: DenseRequest): Promise<WeightSensitivities> {
+  const of = request.method.backward.weightSensitivity;
+  if (of === "none") return new Map();
+  const measure = (): Promise<WeightSensitivities> => measureWeightSensitivities(run, request);
+  return remembered(run, finding("weight-sensitivities", request, { of }), measure, layerArrays);
+}
+
+async function fisherFactors(run: RunContext, request: DenseRequest): Promise<FisherFactors> {
+  const { backward, seed } = request.method;
+  const of = backward.fisherFactors;
+  if (of === "none") return new Map();
+  const measure = (): Promise<FisherFactors> => measureFisherFactors(run, request);
+  return remembered(run, finding("fisher-factors", request, { of, seed }), measure, layerArrays);
+}
+
+function costsOf(run: RunContext, request: DenseRequest, of: "neurons" | "all"): Promise<MeasuredCosts> {
+  const { backward, ridge, seed } = request.method;
+  const given = { of, factors: backward.fisherFactors, ridge, seed };
+  return remembered(run, finding("costs", request, given), () => measureCosts(run, request, of), measuredCosts);
+}
+
+function ranking(run: RunContext, request: DenseRequest, weights: WeightSensitivities): Promise<Removal[]> {
+  const { criterion, seed } = request.method;
+  const by = criterionName(criterion);
+  const rank = (): Promise<Removal[]> => rankAllLayers(run, request, weights);
+  if (by === undefined) return rank(); // what a criterion of one's own computes, its name does not tell
+  return remembered(run, finding("neuron-ranking", request, { by, seed }), rank);
 }
 
 /** Whether calibration has to tell which layers go. */

@@ -4,7 +4,7 @@ import { Judge } from "../../src/evaluate/judge.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import { runLayers } from "../../src/forward/run/layer-runner.ts";
 import { divergences, mean, ofStates } from "../helpers/divergence.ts";
-import { openTiny, tinyWindows } from "../helpers/run.ts";
+import { openTiny, testRun, tinyWindows } from "../helpers/run.ts";
 
 const { model, runner, close } = await openTiny("llama");
 afterAll(close);
@@ -16,9 +16,7 @@ test("perplexity, divergence and agreement are means over the tokens that have a
   await runLayers(runner, model, dense);
   const pruned = dense.withValues(dense.all.map((value, i) => value * (1 + 0.3 * Math.sin(i))));
   const judge = new Judge(windows);
-  expect(judge.knowsDense).toBe(false);
-  judge.rememberDense(dense);
-  expect(judge.knowsDense).toBe(true);
+  await judge.meetDense(testRun(), runner, model);
   const quality = await judge.qualityOf(runner, model, pruned);
 
   const [p, q] = [await ofStates(model, dense.all), await ofStates(model, pruned.all)];

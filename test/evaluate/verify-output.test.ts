@@ -6,15 +6,14 @@ import { evaluateModel } from "../../src/evaluate/compare-models.ts";
 import { Judge } from "../../src/evaluate/judge.ts";
 import { type Expected, verifyOutput } from "../../src/evaluate/verify-output.ts";
 import type { Quality } from "../../src/events/common.ts";
-import { embed } from "../../src/forward/run/embed.ts";
-import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
+import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { openTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { compError } from "../helpers/errors.ts";
 import { memoryFolder, memoryOutput } from "../helpers/memory.ts";
-import { tinyWindows } from "../helpers/run.ts";
+import { testRun, tinyWindows } from "../helpers/run.ts";
 import { tinyWithTokenizer } from "../helpers/small-models.ts";
 import { sharedFolder } from "../helpers/temporary.ts";
 
@@ -29,14 +28,9 @@ beforeAll(async () => {
   const checkpoint = await openPath(folder);
   const windows = tinyWindows("llama");
   const dense = await openModel(checkpoint);
-  const [runner, states, judge] = [
-    new LayerRunner(backend, dense.spec),
-    await embed(dense, windows),
-    new Judge(windows),
-  ];
-  await runLayers(runner, dense, states);
+  const [runner, judge] = [new LayerRunner(backend, dense.spec), new Judge(windows)];
+  await judge.meetDense(testRun(), runner, dense);
   await runner.release();
-  judge.rememberDense(states);
   const { perplexity } = await evaluateModel(backend, dense, windows);
   expected = { judge, dense, perplexity, tokenizer: await openTokenizer(checkpoint) };
   close = () => checkpoint.close();

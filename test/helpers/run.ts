@@ -1,4 +1,5 @@
 // What a run and a tiny model need, for tests of single steps.
+import { NO_CACHE } from "../../src/cache/cache.ts";
 import { backendGemm } from "../../src/compute/gemm.ts";
 import type { RunEvent } from "../../src/events/prune.ts";
 import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
@@ -23,6 +24,7 @@ export function testRun(over: Partial<RunContext> = {}): TestRun {
     backend,
     gemm: backendGemm(backend),
     scratch: scratchFolder(),
+    cache: NO_CACHE,
     report: (event) => events.push(event),
     collectGarbage,
     residentBytes: () => 0,

@@ -286,7 +286,7 @@ describe("calibration", () => {
   test("on the bundled mix where the model does not fit into memory for that", async () => {
     const output = newOutput();
     const checkpoint = await openPath(DEMO_MODEL);
-    const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", place: output });
+    const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", threads: 1, place: output });
     const createOutput = () => stageFolder(output, { overwrite: false });
     const host = { ...machine, createOutput, residentBudgetBytes: 1 };
     const options = parseOptions(PruneOptions, { ...QUICK, ...TWO_LAYERS, samples: 4, context: 16 });
