@@ -26,7 +26,7 @@ try {
 
 /** Runs the command line, as a person would, and returns its result. */
 async function prune(model) {
-  const output = ["--json", "--overwrite", "-o", join(folder, "out"), "--samples", values.samples];
+  const output = ["--json", "--overwrite", "--no-cache", "-o", join(folder, "out"), "--samples", values.samples];
   const args = ["dist/cli/main.js", "prune", model, "--calibration", "data/calibration-mix.txt", ...output];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   let out = "";

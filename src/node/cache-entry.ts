@@ -12,13 +12,29 @@ export type About = Pick<EntryKey, "finding" | "model">;
 const LENGTH_BYTES = 8;
 const DIGEST_BYTES = 32;
 
-/** Writes an entry into a new file. @throws {RangeError} when it would have more bytes than `most` */
-export async function writeEntry(path: string, about: About, { data, arrays }: Entry, most: number): Promise<void> {
+/** An entry on its way to the disk: what it says of itself and its plain data as bytes. */
+export interface PackedEntry {
+  readonly head: readonly Uint8Array[];
+  readonly arrays: readonly StoredArray[];
+}
+
+export const packEntry = (about: About, { data, arrays }: Entry): PackedEntry => ({
+  head: [Buffer.from(JSON.stringify(about)), serialize(data)],
+  arrays,
+});
+
+/** Of the file that `writeEntry` makes. */
+export function bytesOf({ head, arrays }: PackedEntry): number {
+  const sections = [...head.map(({ length }) => length), ...arrays.map(({ length }) => 4 * length)];
+  return sections.reduce((total, bytes) => total + LENGTH_BYTES + bytes, DIGEST_BYTES);
+}
+
+/** Writes an entry into a new file. */
+export async function writeEntry(path: string, { head, arrays }: PackedEntry): Promise<void> {
   const file = await open(path, "wx");
   try {
-    const sections = new SectionWriter(file, most);
-    await sections.add(Buffer.from(JSON.stringify(about)));
-    await sections.add(serialize(data));
+    const sections = new SectionWriter(file);
+    for (const bytes of head) await sections.add(bytes);
     for (const array of arrays) {
       const values = await array.read();
       await sections.add(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
@@ -58,16 +74,12 @@ export async function readAbout(path: string): Promise<About> {
 class SectionWriter {
   readonly #file: FileHandle;
   readonly #digest: Hash = createHash("sha256");
-  #left: number;
 
-  constructor(file: FileHandle, most: number) {
+  constructor(file: FileHandle) {
     this.#file = file;
-    this.#left = most - DIGEST_BYTES;
   }
 
   async add(bytes: Uint8Array): Promise<void> {
-    this.#left -= LENGTH_BYTES + bytes.length;
-    if (this.#left < 0) throw new RangeError("the entry is larger than the cache may be");
     const length = new Uint8Array(new BigUint64Array([BigInt(bytes.length)]).buffer);
     for (const part of [length, bytes]) {
       this.#digest.update(part);

@@ -1,18 +1,21 @@
 // The cache as a folder: a file an entry, written beside and renamed, the least recently used removed first. Other runs may do the
 // same at any moment.
 import { createHash, randomUUID } from "node:crypto";
-import { readdir, rename, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Cache, type EntryKey, NO_CACHE } from "../cache/cache.ts";
 import type { CacheContents, CachedFinding } from "../events/cache.ts";
-import { readAbout, readEntry, writeEntry } from "./cache-entry.ts";
+import { bytesOf, packEntry, readAbout, readEntry, writeEntry } from "./cache-entry.ts";
 import type { CachePlace } from "./cache-place.ts";
-import { forgetUnfinished, makeFolders, reasonOf, rememberUnfinished, unwritable } from "./disk.ts";
+import { forgetUnfinished, freeBytes, makeFolders, reasonOf, rememberUnfinished, unwritable } from "./disk.ts";
 
 /** Names of entries; whatever else lies in the folder is not ours to count or remove. */
 const ENTRY_NAME = /^[a-z-]+-[0-9a-f]{64}\.finding$/;
 /** An entry on its way. */
 const PART_NAME = /^[a-z-]+-[0-9a-f]{64}\.finding\.[0-9a-f-]{36}$/;
+
+/** An entry takes no more of the free disk than this: the output may have to go there too. */
+const FREE_SHARE = 0.1;
 
 /** What is still unfinished after a day is a dead run's. */
 const PART_SECONDS = 24 * 60 * 60;
@@ -41,12 +44,15 @@ export function cacheFolder({ folder, mostBytes }: CachePlace, machine: string):
     },
     async keep(key, entry) {
       try {
+        await makeFolder(folder);
         const about = { finding: key.finding, model: basename(key.model) };
-        await writeBeside(pathOf(key), (path) => writeEntry(path, about, entry, mostBytes));
+        const packed = packEntry(about, entry);
+        if (bytesOf(packed) > Math.min(mostBytes, FREE_SHARE * (await freeBytes(folder)))) return undefined;
+        await writeBeside(pathOf(key), (path) => writeEntry(path, packed));
         await removeOldest(folder, mostBytes);
         return undefined;
       } catch (error) {
-        if (error instanceof RangeError || hasTold) return undefined; // what is too large for the cache is left out of it
+        if (hasTold) return undefined;
         hasTold = true;
         return `what is found out about the model cannot be kept in ${folder} (${reasonOf(error)}); set COMP_CACHE to another folder`;
       }
@@ -73,11 +79,18 @@ export async function emptyCache({ folder }: CachePlace): Promise<void> {
       });
 }
 
+/** Another run may be making it at the same moment. */
+async function makeFolder(folder: string): Promise<void> {
+  await makeFolders(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+    return mkdir(folder, { recursive: true });
+  });
+}
+
 async function writeBeside(path: string, write: (path: string) => Promise<void>): Promise<void> {
   const beside = `${path}.${randomUUID()}`;
   rememberUnfinished(beside);
   try {
-    await makeFolders(join(path, ".."));
     await write(beside);
     await rename(beside, path);
   } catch (error) {

@@ -60,16 +60,16 @@ async function makeFolder(): Promise<string> {
 
 /** An array in a file of its own, in the byte order of the machine. */
 class StoredFile implements StoredArray {
+  readonly length: number;
   readonly #path: string;
-  readonly #length: number;
 
   constructor(path: string, length: number) {
     this.#path = path;
-    this.#length = length;
+    this.length = length;
   }
 
   async read(): Promise<Float32Array<ArrayBuffer>> {
-    const data = new Float32Array(this.#length);
+    const data = new Float32Array(this.length);
     await this.readInto(data);
     return data;
   }
@@ -101,8 +101,8 @@ class StoredFile implements StoredArray {
   }
 
   #bytesOf(data: Float32Array): Uint8Array {
-    if (data.length !== this.#length)
-      throw new RangeError(`${this.#path} is for ${this.#length} numbers, not ${data.length}`);
+    if (data.length !== this.length)
+      throw new RangeError(`${this.#path} is for ${this.length} numbers, not ${data.length}`);
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
 }

@@ -5,7 +5,6 @@ import { beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CurveEvent, PruneEvent } from "../../src/events/prune.ts";
 import { curve } from "../../src/node/measure.ts";
 import type { PruneRequest } from "../../src/node/prune.ts";
-import { DEMO_MODEL } from "../helpers/built.ts";
 import { eventsOf, prose, SMALL } from "../helpers/prune-demo.ts";
 import { shortDemo } from "../helpers/small-models.ts";
 import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
@@ -13,7 +12,9 @@ import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
 const shared = sharedFolder();
 const cache = join(shared, "cache");
 const model = shortDemo(shared, 3);
-const own = { model, ownText: 0.5, samples: 8, context: 24, sparsity: 0.2 } as const;
+/** One layer goes, so that layers are ranked, and nothing has to be tried. */
+const own = { model, ownText: 0.5, samples: 8, context: 24, sparsity: 0.3, layers: 1 } as const;
+const tried = { ...own, layers: "auto" } as const;
 
 beforeEach(() => {
   vi.stubEnv("COMP_CACHE", cache);
@@ -45,7 +46,8 @@ describe("after a run of the default method", () => {
   });
 
   test("another size starts at the trials, and gives the bytes of a run that knows nothing", async () => {
-    const [known, fresh] = [await run({ ...own, sparsity: 0.3 }), await run({ ...own, sparsity: 0.3, noCache: true })];
+    const request = { ...tried, sparsity: 0.2 };
+    const [known, fresh] = [await run(request), await run({ ...request, noCache: true })];
     expect(known.looks).toEqual([]);
     expect(fresh.looks).toEqual(["generate", "ablation", "gradient"]);
     expect(known.weights.equals(fresh.weights)).toBe(true);
@@ -59,7 +61,7 @@ describe("after a run of the default method", () => {
 
   test("so does a curve", async () => {
     const events: CurveEvent[] = [];
-    for await (const event of curve({ ...SMALL, ...own, sparsity: [0.1] })) events.push(event);
+    for await (const event of curve({ ...SMALL, ...own, sparsity: [0.35] })) events.push(event);
     expect(looksOf(events)).toEqual([]);
     expect(events.at(-1)!.type).toBe("done");
   });
@@ -67,7 +69,7 @@ describe("after a run of the default method", () => {
   test.each<[string, Partial<PruneRequest>, string[]]>([
     ["seed", { seed: 1 }, ["generate", "ablation", "gradient"]],
     ["text", { calibration: [{ ...prose, text: prose.text.slice(20_000) }] }, ["ablation", "gradient"]],
-    ["model", { model: DEMO_MODEL, layers: 1 }, ["generate", "ablation", "gradient"]],
+    ["model", { model: shortDemo(sharedFolder(), 2) }, ["generate", "ablation", "gradient"]],
   ])("another %s is looked at anew", async (_, over, looks) => {
     expect((await run({ ...own, ...over })).looks).toEqual(looks);
   });
@@ -88,9 +90,9 @@ test.each<[string, Partial<PruneRequest>, string[]]>([
   ["by what each layer costs", { widths: "per-layer", prune: "all", multipleOf: 1 }, ["gradient", "ablation"]],
   ["by one ranking of all neurons", { preset: "flap" }, ["neuron-importance"]],
   ["to first order", { preset: "llm-pruner", spare: [0, 0] }, ["gradient"]],
-  ["by Block Influence", { preset: "shortgpt", sparsity: 0.1 }, ["layer-importance"]],
+  ["by Block Influence", { preset: "shortgpt", layers: "only", sparsity: 0.1 }, ["layer-importance"]],
 ])("what is found out %s is known the next time", async (_, over, looks) => {
-  const request = { ...own, ownText: 0, ...over };
+  const request = { ...own, ownText: 0, sparsity: 0.2, layers: 0, ...over };
   const [first, second] = [await run(request), await run(request)];
   expect(first.looks).toEqual(looks);
   expect(second.looks).toEqual([]);

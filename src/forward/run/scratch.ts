@@ -10,6 +10,7 @@ export interface Scratch {
 
 /** An array that waits outside of memory; who holds this may have it back. */
 export interface StoredArray {
+  readonly length: number;
   read(): Promise<Float32Array<ArrayBuffer>>;
   /** Reads into memory of the same length, for who reads so often that new arrays would add up. */
   readInto(data: Float32Array): Promise<void>;
