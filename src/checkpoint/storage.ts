@@ -26,6 +26,11 @@ export interface ByteSink {
   close(): Promise<void>;
 }
 
+export interface CreateOptions {
+  /** Of an output that another run has begun: keeps what the file has in it; default false. */
+  readonly keepsContent?: boolean;
+}
+
 /** An output that appears under its name only when complete: written beside it, then renamed. */
 export interface Output {
   readonly name: string;
@@ -35,7 +40,9 @@ export interface Output {
    * Creates one file of the output, and the subfolder of a `file` in one ("folder/file"); for an output that is itself a single
    * file, `file` is ignored.
    */
-  create(file: string): Promise<ByteSink>;
+  create(file: string, options?: CreateOptions): Promise<ByteSink>;
+  /** Waits until all that has been written so far outlives the machine. */
+  flush(): Promise<void>;
   /** Puts the finished output under its name. */
   commit(): Promise<void>;
   /** Removes everything written so far. Safe to call after `commit`, when it does nothing. */

@@ -1,5 +1,4 @@
 // Comparing presets on this machine: every cell is pruned by a process of its own, judged here, recorded in a folder.
-import { randomUUID } from "node:crypto";
 import { readFile, rename, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Backend } from "../compute/backend.ts";
@@ -22,6 +21,8 @@ import { openBackend } from "./device.ts";
 import { forgetUnfinished, makeFolders, rememberUnfinished, unwritable, writeWhole } from "./disk.ts";
 import { withPaths } from "./open-path.ts";
 import { probeFolder } from "./output-folder.ts";
+import { BESIDE, passingPlace } from "./output-place.ts";
+import { removeAbandoned } from "./owner.ts";
 import { pruneInChild } from "./prune-child.ts";
 import type { ChildJob } from "./prune-child-main.ts";
 import { probeScratch, scratchFolder } from "./scratch-folder.ts";
@@ -104,7 +105,8 @@ async function probeTables({ output, keep }: Job): Promise<void> {
 
 async function compareModels(job: Job, report: (event: CompareEvent) => void): Promise<Comparison> {
   const { options, calibration, texts, output } = job;
-  const models = join(resolve(output), `.comp-${randomUUID()}`);
+  await removeAbandoned(output, BESIDE);
+  const models = passingPlace(join(resolve(output), "models")).folder;
   const scratch = scratchFolder();
   rememberUnfinished(models);
   try {

@@ -62,6 +62,15 @@ export async function makeFolders(folder: string): Promise<string | undefined> {
 const missingFolders = (folder: string): string[] =>
   existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
 
+/** Removes `folder` and those above it up to `top`, as far as nothing else lies in them by now. */
+export async function removeEmptyFolders(folder: string, top: string): Promise<void> {
+  const removed = await rmdir(folder).then(
+    () => true,
+    () => false,
+  );
+  if (removed && folder !== top) await removeEmptyFolders(dirname(folder), top);
+}
+
 /** What this process has begun to write and not finished. */
 const staged = new Set<string>();
 

@@ -1,35 +1,39 @@
-// Outputs on the disk that appear under their name only when complete: written beside it as .comp-<random>, then renamed.
-import { randomUUID } from "node:crypto";
-import { existsSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, rmdir, writeFile } from "node:fs/promises";
+// Outputs on the disk that appear under their name only when complete: made in a folder beside it, then renamed.
+import { constants, existsSync } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { ByteSink, Output, SourceFolder } from "../checkpoint/storage.ts";
+import type { ByteSink, CreateOptions, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
-import { forgetUnfinished, makeFolders, rememberUnfinished, unwritable } from "./disk.ts";
+import { forgetUnfinished, makeFolders, rememberUnfinished, removeEmptyFolders, unwritable } from "./disk.ts";
 import { folderSource, openFile, pathWithin } from "./open-path.ts";
+import { lastingPlace, type OutputPlace, passingPlace } from "./output-place.ts";
 import { checkFolder, checkTarget, type OutputKind } from "./output-target.ts";
 
 export interface StageOptions {
   /** Replaces what stands at the path, at commit and not before. */
   overwrite: boolean;
+  /**
+   * How an output begins that a later run may go on with should this one be killed: anew, or with what is there of it. The caller
+   * has the claim of the output. Absent: no other run finds it.
+   */
+  lasting?: "new" | "continued" | undefined;
 }
 
 /**
  * Prepares a folder as output, with the folders above it.
  * @throws {CompError} "output" when the path is taken and not to be overwritten, or holds anything but a model.
  */
-export const stageFolder = (path: string, { overwrite }: StageOptions): Promise<Output> =>
-  stage(path, "folder", overwrite);
+export const stageFolder = (path: string, options: StageOptions): Promise<Output> => stage(path, "folder", options);
 
 /** Prepares a single file as output. @throws {CompError} "output" as for `stageFolder`. */
-export const stageFile = (path: string, { overwrite }: StageOptions): Promise<Output> => stage(path, "file", overwrite);
+export const stageFile = (path: string, options: StageOptions): Promise<Output> => stage(path, "file", options);
 
 /**
  * Finds out whether an output can be written, by beginning one and taking it back.
  * @throws {CompError} "output" as `stageFolder`, or when the disk refuses
  */
 export async function probeOutput(path: string, kind: OutputKind, options: StageOptions): Promise<void> {
-  const output = await stage(path, kind, options.overwrite);
+  const output = await stage(path, kind, options);
   try {
     const sink = await output.create("probe");
     await sink.write(0, new Uint8Array(1));
@@ -39,15 +43,16 @@ export async function probeOutput(path: string, kind: OutputKind, options: Stage
   }
 }
 
-async function stage(path: string, kind: OutputKind, overwrite: boolean): Promise<Output> {
+async function stage(path: string, kind: OutputKind, { overwrite, lasting }: StageOptions): Promise<Output> {
   const target = resolve(path);
   await checkTarget(path, target, kind, overwrite);
   try {
     const createdParent = await makeFolders(dirname(target));
-    // Not named after the output: whatever carries its name is complete.
-    const staged = besides(target);
-    if (kind === "folder") await mkdir(staged);
-    return new StagedOutput({ name: path, target, kind, overwrite, staged, createdParent });
+    const place = lasting === undefined ? passingPlace(target) : lastingPlace(target);
+    const isContinued = lasting === "continued";
+    if (!isContinued) await rm(place.folder, { recursive: true, force: true });
+    await mkdir(kind === "folder" ? place.staged : place.folder, { recursive: true });
+    return new StagedOutput({ name: path, target, kind, overwrite, place, isContinued, createdParent });
   } catch (cause) {
     throw unwritable(path, cause);
   }
@@ -63,7 +68,7 @@ export async function probeFolder(path: string): Promise<void> {
   let created: string | undefined;
   try {
     created = await makeFolders(target);
-    const probe = besides(join(target, "probe"));
+    const { folder: probe } = passingPlace(join(target, "probe"));
     await writeFile(probe, "probe");
     await rm(probe);
   } catch (cause) {
@@ -73,15 +78,15 @@ export async function probeFolder(path: string): Promise<void> {
   }
 }
 
-const besides = (target: string): string => join(dirname(target), `.comp-${randomUUID()}`);
-
 interface StagedParts {
   /** The path as the user gave it, for messages. */
   name: string;
   target: string;
   kind: OutputKind;
   overwrite: boolean;
-  staged: string;
+  place: OutputPlace;
+  /** Whether another run has begun it. */
+  isContinued: boolean;
   /** The topmost folder that had to be made for the target to have a place. */
   createdParent: string | undefined;
 }
@@ -97,18 +102,21 @@ class StagedOutput implements Output {
   constructor(parts: StagedParts) {
     this.name = parts.name;
     this.#parts = parts;
-    this.staged = parts.kind === "folder" ? folderSource(parts.staged) : fileAsFolder(parts.name, parts.staged);
-    rememberUnfinished(parts.staged);
+    const { kind, name, place } = parts;
+    this.staged = kind === "folder" ? folderSource(place.staged) : fileAsFolder(name, place.staged);
+    rememberUnfinished(place.folder);
   }
 
-  async create(file: string): Promise<ByteSink> {
+  async create(file: string, { keepsContent = false }: CreateOptions = {}): Promise<ByteSink> {
     this.#checkOpen();
-    const { kind, staged } = this.#parts;
+    const { kind, place, isContinued } = this.#parts;
+    const { staged } = place;
     const path = kind === "folder" ? pathWithin(staged, file) : staged;
     const label = kind === "folder" ? join(this.name, file) : this.name;
+    const flags = !isContinued ? "wx" : keepsContent ? constants.O_RDWR | constants.O_CREAT : "w";
     try {
       if (kind === "folder" && file.includes("/")) await mkdir(dirname(path), { recursive: true });
-      const sink = new FileSink(label, await open(path, "wx"), (closed) => this.#sinks.delete(closed));
+      const sink = new FileSink(label, await open(path, flags), (closed) => this.#sinks.delete(closed));
       this.#sinks.add(sink);
       if (this.#state === "discarded") await this.#remove(); // while the file was being created
       this.#checkOpen();
@@ -116,6 +124,10 @@ class StagedOutput implements Output {
     } catch (cause) {
       throw unwritable(label, cause);
     }
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all([...this.#sinks].map((sink) => sink.flush()));
   }
 
   async commit(): Promise<void> {
@@ -136,36 +148,29 @@ class StagedOutput implements Output {
   }
 
   async #putInPlace(): Promise<void> {
-    const { target, kind, overwrite, staged } = this.#parts;
+    const { target, kind, overwrite, place } = this.#parts;
     try {
       await Promise.all([...this.#sinks].map((sink) => sink.close()));
       await checkTarget(this.name, target, kind, overwrite); // hours may have passed since the first look
-      if (kind === "folder" && existsSync(target)) await replaceFolder(staged, target);
-      else await rename(staged, target);
-      forgetUnfinished(staged);
+      forgetUnfinished(place.folder); // which may hold the only copy of what is replaced
+      if (kind === "folder" && existsSync(target)) await replaceFolder(place, target);
+      else await rename(place.staged, target);
       this.#state = "committed";
+      await rm(place.folder, { recursive: true, force: true });
     } catch (cause) {
       throw unwritable(this.name, cause);
     }
   }
 
   async #remove(): Promise<void> {
-    const { target, staged, createdParent } = this.#parts;
+    const { target, place, createdParent } = this.#parts;
     await Promise.allSettled([...this.#sinks].map((sink) => sink.abandon()));
     // A file that was just being created can make the folder non-empty again: hence the retries.
-    await rm(staged, { recursive: true, force: true, maxRetries: 3 });
-    forgetUnfinished(staged);
+    const { folder, staged, replaced } = place;
+    await rm(existsSync(replaced) ? staged : folder, { recursive: true, force: true, maxRetries: 3 });
+    forgetUnfinished(place.folder);
     if (createdParent !== undefined) await removeEmptyFolders(dirname(target), createdParent);
   }
-}
-
-/** Removes `folder` and those above it up to `top`, as far as nothing else lies in them by now. */
-async function removeEmptyFolders(folder: string, top: string): Promise<void> {
-  const removed = await rmdir(folder).then(
-    () => true,
-    () => false,
-  );
-  if (removed && folder !== top) await removeEmptyFolders(dirname(folder), top);
 }
 
 /** An output that is a single file, as the folder of just this file; its name is ignored as it is by `create`. */
@@ -176,17 +181,15 @@ const fileAsFolder = (name: string, path: string): SourceFolder => ({
   open: () => openFile(path),
 });
 
-/** A folder cannot be renamed onto another: the old one steps aside, comes back if that fails, goes if not. */
-async function replaceFolder(staged: string, target: string): Promise<void> {
-  const old = besides(target);
-  await rename(target, old);
+/** A folder cannot be renamed onto another: the old one steps aside, comes back if that fails, and goes with the place if not. */
+async function replaceFolder({ staged, replaced }: OutputPlace, target: string): Promise<void> {
+  await rename(target, replaced);
   try {
     await rename(staged, target);
   } catch (error) {
-    await rename(old, target);
+    await rename(replaced, target);
     throw error;
   }
-  await rm(old, { recursive: true, force: true });
 }
 
 class FileSink implements ByteSink {
@@ -208,6 +211,10 @@ class FileSink implements ByteSink {
     } catch (cause) {
       throw unwritable(this.#name, cause);
     }
+  }
+
+  async flush(): Promise<void> {
+    if (this.#closing === undefined) await this.#handle.datasync();
   }
 
   /** Flushes first, so that a full disk shows before the rename and not after it. */

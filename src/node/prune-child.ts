@@ -7,8 +7,12 @@ import { CompError } from "../errors.ts";
 import type { PruneEvent, PruneResult } from "../events/prune.ts";
 import { childProgram } from "./child-program.ts";
 import { forgetUnfinished, rememberUnfinished } from "./disk.ts";
+import { ownedName, removeAbandoned } from "./owner.ts";
 import type { PruneRequest } from "./prune.ts";
 import type { ChildJob, ChildMessage } from "./prune-child-main.ts";
+
+/** Of folders for the temporary files of such processes. */
+const PREFIX = "comp-prune-";
 
 export interface ChildRequest {
   readonly request: ChildJob["request"];
@@ -26,7 +30,8 @@ export async function pruneInChild(
   { request, folder, signal }: ChildRequest,
   report: (event: PruneEvent) => void,
 ): Promise<PruneResult> {
-  const temporary = await mkdtemp(join(tmpdir(), "comp-prune-"));
+  await removeAbandoned(tmpdir(), PREFIX);
+  const temporary = await mkdtemp(join(tmpdir(), ownedName(PREFIX)));
   rememberUnfinished(temporary);
   try {
     signal?.throwIfAborted();

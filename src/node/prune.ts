@@ -9,6 +9,7 @@ import { openModel } from "../model/model.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
+import { withClaim } from "./claim.ts";
 import { openBackend } from "./device.ts";
 import { nodeHost } from "./host.ts";
 import { withPaths } from "./open-path.ts";
@@ -44,19 +45,22 @@ async function pruneModel(
   const options = parseOptions(PruneOptions, { ...rest, criterion: name });
   const outputFormat = /\.gguf$/i.test(output) ? "gguf" : "safetensors";
   checkOptions(options, outputFormat, own);
-  if (!options.dryRun) {
-    if (overwrite) checkApart(model, output);
+  const createOutput = () => (outputFormat === "gguf" ? stageFile : stageFolder)(output, { overwrite, lasting: "new" });
+  const work = (): Promise<PruneEvent | undefined> =>
+    withPaths(async (open) => {
+      const checkpoint = await open(model);
+      const backend = await openBackend(options, (await openModel(checkpoint)).spec);
+      const { threads } = options;
+      const host = { ...nodeHost({ backend, outputFormat, place: output, threads, noCache, signal }), createOutput };
+      const result = await pruneCheckpoint(checkpoint, options, host, report, own);
+      return result && { type: "done", result };
+    });
+  if (options.dryRun) return work();
+  if (overwrite) checkApart(model, output);
+  return withClaim(output, async () => {
     await probeOutput(output, outputFormat === "gguf" ? "file" : "folder", { overwrite });
     await probeScratch();
-  }
-  const createOutput = () => (outputFormat === "gguf" ? stageFile : stageFolder)(output, { overwrite });
-  return withPaths(async (open) => {
-    const checkpoint = await open(model);
-    const backend = await openBackend(options, (await openModel(checkpoint)).spec);
-    const { threads } = options;
-    const host = { ...nodeHost({ backend, outputFormat, place: output, threads, noCache, signal }), createOutput };
-    const result = await pruneCheckpoint(checkpoint, options, host, report, own);
-    return result && { type: "done", result };
+    return work();
   });
 }
 

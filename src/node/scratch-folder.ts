@@ -5,6 +5,9 @@ import { join } from "node:path";
 import { CompError } from "../errors.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import { forgetUnfinished, reasonOf, rememberUnfinished } from "./disk.ts";
+import { ownedName, removeAbandoned } from "./owner.ts";
+
+const PREFIX = "comp-scratch-";
 
 /** Enough to meet a full disk. */
 const PROBE_ELEMENTS = 2 ** 18;
@@ -50,7 +53,8 @@ const noSpace = (cause: unknown): CompError =>
 
 async function makeFolder(): Promise<string> {
   try {
-    const folder = await mkdtemp(join(tmpdir(), "comp-scratch-"));
+    await removeAbandoned(tmpdir(), PREFIX);
+    const folder = await mkdtemp(join(tmpdir(), ownedName(PREFIX)));
     rememberUnfinished(folder);
     return folder;
   } catch (cause) {

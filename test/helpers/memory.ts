@@ -73,6 +73,7 @@ export function memoryOutput(name = "out"): MemoryOutput {
     files,
     staged: memoryFolder(files, [], name),
     create: async (file) => memorySink(files, file),
+    flush: async () => {},
     commit: async () => {},
     discard: async () => {
       for (const file of Object.keys(files)) delete files[file];
