@@ -5,7 +5,7 @@ import type { Output } from "./checkpoint/storage.ts";
 import type { Backend } from "./compute/backend.ts";
 import { backendGemm } from "./compute/gemm.ts";
 import type { RunEvent } from "./events/prune.ts";
-import type { Scratch } from "./forward/run/scratch.ts";
+import type { Scratch, StoredArray } from "./forward/run/scratch.ts";
 import type { Gemm } from "./linalg/gemm.ts";
 import type { CalibrationText } from "./options/prune.ts";
 
@@ -37,7 +37,37 @@ export interface SweepHost {
 /** The machine, for a run that writes. */
 export interface Host extends SweepHost {
   /** Called when there is something to write: not by a dry run, and not for what is refused before. */
-  createOutput(): Promise<Output>;
+  createOutput(course?: OutputCourse): Promise<Output>;
+  /** Opens what outlives this process beside the output; absent where nothing is to. */
+  openJournal?: (<Kept>(key: RunKey) => Promise<Journal<Kept>>) | undefined;
+}
+
+export interface OutputCourse {
+  /** Goes on with what the run has written that has left the journal; default false. */
+  readonly continues: boolean;
+}
+
+/** What has to be alike for a run to go on with the work of another. */
+export interface RunKey {
+  /** Of this program. */
+  readonly version: string;
+  readonly source: string;
+  readonly options: string;
+}
+
+/** What a run keeps beside its unfinished output, so that another can go on where it is killed. It goes when the output is done. */
+export interface Journal<Kept> {
+  /** What a run with the same key has kept last. */
+  readonly found: Kept | undefined;
+  /** Why work that was found is of no use and is thrown away. */
+  readonly discarded: string | undefined;
+  /** Puts a record in the place of the last one: at any instant one of the two is there, whole. */
+  keep(record: Kept): Promise<void>;
+  /** Stores an array under a name, "folder/name". */
+  put(name: string, data: Float32Array): Promise<void>;
+  get(name: string): Promise<StoredArray>;
+  /** Removes the arrays of a folder. */
+  drop(folder: string): Promise<void>;
 }
 
 /** What the steps of a run share. */

@@ -41,6 +41,8 @@ export interface TensorWriter {
   writeRows(name: string, startRow: number, values: Float32Array, importance?: Float32Array): Promise<void>;
   /** The same for rows that are encoded already, in the type of the file. */
   writeRowBytes(name: string, startRow: number, bytes: Uint8Array): Promise<void>;
+  /** Takes a whole tensor as written: the run that this one goes on with has done so, and its file was created with what it had. */
+  keep(name: string): void;
   /** Checks that every tensor was written fully and closes the files. */
   finish(): Promise<void>;
 }
@@ -77,6 +79,7 @@ export function tensorWriter(files: readonly OpenFile[]): TensorWriter {
     write: async (name, values, importance) => find(name).writeAll(values, importance),
     writeRows: async (name, startRow, values, importance) => find(name).writeRows(startRow, values, importance),
     writeRowBytes: async (name, startRow, bytes) => find(name).writeRowBytes(startRow, bytes),
+    keep: (name) => find(name).keep(),
     finish: async () => {
       for (const tensor of pending.values()) tensor.checkComplete();
       await Promise.all(files.map(({ sink }) => sink.close()));
@@ -119,6 +122,10 @@ class PendingTensor {
       throw this.#misfit(`${bytes.length} bytes from row ${startRow}`);
     this.#claim(startRow * this.#rowSize, (startRow + bytes.length / rowBytes) * this.#rowSize);
     await this.#sink.write(offset + start, bytes);
+  }
+
+  keep(): void {
+    this.#written = [[0, this.#elements]];
   }
 
   checkComplete(): void {

@@ -42,9 +42,9 @@ export function planGguf(metadata: GgufMetadata, tensors: readonly GgufTensorPla
   };
 }
 
-/** Creates `file` and its header. The caller commits or discards the output. */
+/** Creates `file` and its header, around the tensors of a run that this one goes on with. The caller commits or discards the output. */
 export async function writeGguf(output: Output, file: string, plan: GgufPlan): Promise<TensorWriter> {
-  const sink = await output.create(file);
+  const sink = await output.create(file, { keepsContent: true });
   await sink.write(0, plan.header);
   const last = plan.tensors.at(-1);
   const end = last === undefined ? plan.byteLength : last.offset + last.byteLength;

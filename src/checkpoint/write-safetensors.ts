@@ -39,11 +39,11 @@ export function planShards(tensors: readonly TensorPlan[], maxShardBytes: number
   });
 }
 
-/** Creates the files of `shards` and their headers. The caller commits or discards the output. */
+/** Creates the files of `shards` and their headers, around the tensors of a run that this one goes on with. The caller commits or discards the output. */
 export async function writeSafetensors(output: Output, shards: readonly ShardPlan[]): Promise<TensorWriter> {
   const files: OpenFile[] = [];
   for (const { file, header, tensors } of shards) {
-    const sink = await output.create(file);
+    const sink = await output.create(file, { keepsContent: true });
     files.push({ sink, tensors });
     await sink.write(0, header);
   }

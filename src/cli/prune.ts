@@ -13,6 +13,7 @@ import {
   renderLayer,
   renderPlan,
   renderResult,
+  renderResumption,
   renderSplit,
   renderTrial,
 } from "./render.ts";
@@ -58,6 +59,7 @@ async function runPrune(model: string, flags: PruneFlags, { library, screen, sig
     for await (const event of library.prune(request)) {
       show(event);
       if (event.type === "stage") showStage(event);
+      if (event.type === "resume") screen.note(`comp: ${renderResumption(event)}`);
       if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
     }
   } finally {

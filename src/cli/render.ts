@@ -1,6 +1,6 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
 import type { BeforeAfter, CalibrationSummary } from "../events/common.ts";
-import type { LayerProgress, PrunePlan, PruneResult, SplitTrial, Trial } from "../events/prune.ts";
+import type { LayerProgress, PrunePlan, PruneResult, Resumption, SplitTrial, Trial } from "../events/prune.ts";
 import {
   describeCollapse,
   describeDevice,
@@ -42,6 +42,10 @@ export function renderCalibration(summary: CalibrationSummary): string {
   };
   return `  calibration   ${windows} windows × ${context} = ${formatInteger(tokens)} tokens of ${origin[source]}`;
 }
+
+/** That a run goes on where one was killed. */
+export const renderResumption = ({ done, total }: Resumption): string =>
+  done === 0 ? `going on before layer 1 of ${total}` : `going on after layer ${done} of ${total}`;
 
 export const LAYER_HEADER: string = row("layer", "neurons", "heads", "error of the MLP", "time", "memory");
 

@@ -7,6 +7,7 @@ import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Qual
 export type PruneEvent =
   | ({ readonly type: "plan" } & PrunePlan)
   | RunEvent
+  | ({ readonly type: "resume" } & Resumption)
   | { readonly type: "done"; readonly result: PruneResult };
 
 /** What the steps of a run tell. */
@@ -15,6 +16,13 @@ export type RunEvent =
   | ({ readonly type: "layer" } & LayerProgress)
   | SplitEvent
   | { readonly type: "trial"; readonly trial: Trial };
+
+/** A run goes on where one like it was killed. */
+export interface Resumption {
+  /** Layers of the source that are finished, of all. */
+  readonly done: number;
+  readonly total: number;
+}
 
 export interface SplitEvent {
   readonly type: "split";

@@ -8,10 +8,12 @@ import { checkOptions, type OwnCriterion } from "../method/resolve-method.ts";
 import { openModel } from "../model/model.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
+import type { Host, Journal, OutputCourse, RunKey } from "../run-context.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
 import { withClaim } from "./claim.ts";
 import { openBackend } from "./device.ts";
 import { nodeHost } from "./host.ts";
+import { openJournal, stampOf } from "./journal.ts";
 import { withPaths } from "./open-path.ts";
 import { probeOutput, stageFile, stageFolder } from "./output-folder.ts";
 import { probeScratch } from "./scratch-folder.ts";
@@ -45,13 +47,22 @@ async function pruneModel(
   const options = parseOptions(PruneOptions, { ...rest, criterion: name });
   const outputFormat = /\.gguf$/i.test(output) ? "gguf" : "safetensors";
   checkOptions(options, outputFormat, own);
-  const createOutput = () => (outputFormat === "gguf" ? stageFile : stageFolder)(output, { overwrite, lasting: "new" });
+  const createOutput = ({ continues }: OutputCourse = { continues: false }) =>
+    (outputFormat === "gguf" ? stageFile : stageFolder)(output, {
+      overwrite,
+      lasting: continues ? "continued" : "new",
+    });
   const work = (): Promise<PruneEvent | undefined> =>
     withPaths(async (open) => {
       const checkpoint = await open(model);
       const backend = await openBackend(options, (await openModel(checkpoint)).spec);
       const { threads } = options;
-      const host = { ...nodeHost({ backend, outputFormat, place: output, threads, noCache, signal }), createOutput };
+      const machine = nodeHost({ backend, outputFormat, place: output, threads, noCache, signal });
+      const stamp = await stampOf(model, checkpoint);
+      const keep = <Kept>(key: RunKey): Promise<Journal<Kept>> =>
+        openJournal<Kept>(output, { ...key, source: `${key.source} ${stamp}` });
+      // what a criterion of one's own does, nothing tells
+      const host: Host = { ...machine, createOutput, openJournal: own === undefined ? keep : undefined };
       const result = await pruneCheckpoint(checkpoint, options, host, report, own);
       return result && { type: "done", result };
     });

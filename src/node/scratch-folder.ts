@@ -63,7 +63,7 @@ async function makeFolder(): Promise<string> {
 }
 
 /** An array in a file of its own, in the byte order of the machine. */
-class StoredFile implements StoredArray {
+export class StoredFile implements StoredArray {
   readonly length: number;
   readonly #path: string;
 

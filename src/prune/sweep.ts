@@ -42,29 +42,49 @@ export type Sensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Subl
 /** Where the finished layers go. */
 export type LayerSink = (position: LayerPosition, weights: LayerWeights) => Promise<void>;
 
-export interface PrunedLayers {
+/** What is known of the layers that are finished. */
+interface FinishedLayers {
   readonly results: readonly LayerResult[];
   /** What each neuron's removal cost, per kept layer, in the criterion's unit; empty where neurons had been ranked before. */
   readonly costs: readonly Float64Array[];
+}
+
+export interface PrunedLayers extends FinishedLayers {
   readonly quality: Quality;
+}
+
+/** Where a sweep stands. */
+export interface SweepStand extends FinishedLayers {
+  /** The layer that comes next: so many of the source's are done with. */
+  readonly next: number;
+}
+
+/** How a sweep goes on where another by the same decision was broken off, to the same bits. */
+export interface SweepCourse {
+  readonly from?: (SweepStand & { restore(states: SweepStates): Promise<void> }) | undefined;
+  /** Is shown the stand behind each layer that stays, once it is written. */
+  readonly keep?: ((stand: SweepStand, states: SweepStates) => Promise<void>) | undefined;
 }
 
 /**
  * Prunes by a decision and measures the result: held-out windows travel along through the pruned model.
  *
  * @param write takes the pruned layers; without it the sweep is a trial
+ * @param course how it goes on with another's work, and how others can with its own
  */
 export async function pruneLayers(
   run: RunContext,
   sweep: Sweep,
   decision: Decision,
   write: LayerSink = async () => undefined,
+  { from, keep }: SweepCourse = {},
 ): Promise<PrunedLayers> {
   const { model, runner, judge } = sweep;
   await judge.meetDense(run, runner, model);
   const states = await startStates(run, sweep, decision);
-  const [results, costs]: [LayerResult[], Float64Array[]] = [[], []];
-  for (const index of layerIndices(model.spec)) {
+  await from?.restore(states);
+  const [results, costs] = [[...(from?.results ?? [])], [...(from?.costs ?? [])]];
+  for (const index of layerIndices(model.spec).slice(from?.next ?? 0)) {
     run.signal?.throwIfAborted();
     run.report({ type: "stage", name: "prune", done: index, total: model.spec.layers.length });
     const start = run.now();
@@ -82,12 +102,13 @@ export async function pruneLayers(
     results.push({ index, ...pruned.record, elapsedSeconds: run.now() - start, residentBytes: run.residentBytes() });
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
     run.report({ type: "layer", ...progress });
+    await keep?.({ next: index + 1, results: [...results], costs: [...costs] }, states);
   }
   return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
 
 /** The hidden states that travel along. */
-interface SweepStates {
+export interface SweepStates {
   /** Of the calibration windows, through the pruned layers. */
   readonly calibrated: HiddenStates;
   /** Of the calibration windows, through the dense layers; for a recovery that aims at them, where anything is to make up for. */

@@ -1,17 +1,17 @@
 // The method from beginning to end: plan, calibrate, measure the dense model, decide, then layer by layer score, cut, recover
-// and write, and at last verify. This file alone knows the order; each step lives in the folder of its phase.
+// and write, and at last verify; or on from where a run was killed. This file alone knows the order; each step lives in the folder of its phase.
 import type { Decision, Findings } from "../allocation/decide.ts";
 import { ownOverEqual } from "../allocation/predicted.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import { Judge } from "../evaluate/judge.ts";
 import { verifyOutput } from "../evaluate/verify-output.ts";
-import type { CalibrationSummary } from "../events/common.ts";
 import type { MeasuredResult, PruneEvent, PruneResult } from "../events/prune.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { OwnCriterion } from "../method/resolve-method.ts";
+import { layerPositions } from "../model/spec/layer-index.ts";
 import type { PruneOptions } from "../options/prune.ts";
-import { pruneLayers, type Sweep } from "../prune/sweep.ts";
+import { type LayerSink, pruneLayers, type Sweep } from "../prune/sweep.ts";
 import { type Host, type RunContext, startRun } from "../run-context.ts";
 import { decideSplit } from "../search/layer-split.ts";
 import { decideWithin } from "../search/quality-limit.ts";
@@ -21,6 +21,7 @@ import { checkScratch, checkSpace } from "./check-space.ts";
 import { copyCheckpoint } from "./copy-checkpoint.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 import { createPrunedOutput, writtenFacts } from "./pruned-output.ts";
+import { type ChosenCut, type KeptRun, openKeptRun, type Preparation } from "./resume.ts";
 
 /**
  * Prunes a checkpoint into the host's output.
@@ -42,21 +43,21 @@ export async function pruneCheckpoint(
   report({ type: "plan", ...job.plan });
   for (const message of job.warnings) report({ type: "warning", message });
   if (given.dryRun) return undefined;
+  const kept = await openKeptRun(job, host, report);
   if (job.copies) return copyCheckpoint(job, host, report);
 
   await checkScratch(job, host);
-  const { model, method } = job;
   const run = startRun(host, report);
-  const runner = new LayerRunner(run.backend, model.spec);
+  const runner = new LayerRunner(run.backend, job.model.spec);
   let output: Output | undefined;
   try {
-    const { summary, windows, heldOut } = await calibrate(run, job, host);
-    const { findings, sensitivities } = await measureDense(run, { model, method, windows }, [job.sparsity]);
-    const sweep: Sweep = { model, method, runner, windows, judge: new Judge(heldOut), sensitivities };
-    const { decision, ...tried } = await chooseCut(run, sweep, findings);
-    output = await host.createOutput();
-    const { addReport, ...figures } = await writePruned(run, sweep, job, { decision, output, calibration: summary });
-    const spent = { device: run.backend.device, seconds: host.now() - start, peakBytes: host.peakBytes() };
+    const recalled = await recall(kept, job, runner, report);
+    const { sweep, preparation } = recalled ?? (await findOut(run, job, runner, host));
+    output = await host.createOutput({ continues: recalled !== undefined });
+    const { addReport, ...figures } = await writePruned(run, sweep, job, { preparation, output, kept });
+    const { decision: _, ...tried } = preparation.chosen;
+    const seconds = kept?.seconds ?? host.now() - start;
+    const spent = { device: run.backend.device, seconds, peakBytes: host.peakBytes() };
     const result: MeasuredResult = { ...figures, ...tried, ...spent };
     await addReport(result);
     host.signal?.throwIfAborted();
@@ -69,8 +70,34 @@ export async function pruneCheckpoint(
   }
 }
 
-interface ChosenCut extends Pick<PruneResult, "trials" | "splits"> {
-  readonly decision: Decision;
+interface Prepared {
+  readonly sweep: Sweep;
+  readonly preparation: Preparation;
+}
+
+/** Calibrates, measures the dense model, and decides. */
+async function findOut(run: RunContext, job: Job, runner: LayerRunner, host: Host): Promise<Prepared> {
+  const { model, method } = job;
+  const { summary, windows, heldOut } = await calibrate(run, job, host);
+  const { findings, sensitivities } = await measureDense(run, { model, method, windows }, [job.sparsity]);
+  const sweep: Sweep = { model, method, runner, windows, judge: new Judge(heldOut), sensitivities };
+  const chosen = await chooseCut(run, sweep, findings);
+  return { sweep, preparation: { summary, windows, heldOut, sensitivities, chosen } };
+}
+
+/** The same, as a run that was killed has found it. */
+async function recall(
+  kept: KeptRun | undefined,
+  { model, method }: Job,
+  runner: LayerRunner,
+  report: (event: PruneEvent) => void,
+): Promise<Prepared | undefined> {
+  const preparation = await kept?.preparation();
+  if (kept === undefined || preparation === undefined) return undefined;
+  const { summary, windows, heldOut, sensitivities } = preparation;
+  report({ type: "calibration", ...summary });
+  report({ type: "resume", done: kept.done, total: model.spec.layers.length });
+  return { preparation, sweep: { model, method, runner, windows, judge: new Judge(heldOut), sensitivities } };
 }
 
 /** What goes, and what was tried to find it. */
@@ -84,9 +111,9 @@ async function chooseCut(run: RunContext, sweep: Sweep, findings: Findings): Pro
 }
 
 interface Writing {
-  readonly decision: Decision;
+  readonly preparation: Preparation;
   readonly output: Output;
-  readonly calibration: CalibrationSummary;
+  readonly kept: KeptRun | undefined;
 }
 
 type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "seconds" | "peakBytes"> & {
@@ -94,18 +121,24 @@ type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "seconds" |
   addReport(result: PruneResult): Promise<void>;
 };
 
-/** Prunes by a decision into an output, and reads it back. */
+/** Prunes by a decision into an output, the layers that are there already left out, and reads it back. */
 async function writePruned(
   run: RunContext,
   sweep: Sweep,
   { format, options: { calibration: _, ...options } }: Job,
-  { decision, output, calibration }: Writing,
+  { preparation, output, kept }: Writing,
 ): Promise<Written> {
   const { model, judge } = sweep;
+  const { summary: calibration, chosen } = preparation;
+  const { decision } = chosen;
   const { keptLayers, spec, equalCostRatio } = decision;
   const request = { output, model, spec, format, options, calibration, keptLayers };
   const writer = await createPrunedOutput(request);
-  const pruned = await pruneLayers(run, sweep, decision, (position, weights) => writer.writeLayer(position, weights));
+  await kept?.prepared(preparation);
+  const course = kept?.course(model.spec.layers.length, () => output.flush());
+  for (const position of layerPositions(spec).slice(0, course?.from?.results.length ?? 0)) writer.keepLayer(position);
+  const write: LayerSink = (position, weights) => writer.writeLayer(position, weights);
+  const pruned = await pruneLayers(run, sweep, decision, write, course);
   run.report({ type: "stage", name: "write", done: 0, total: 1 });
   const files = await writer.finish();
   run.report({ type: "stage", name: "verify", done: 0, total: 1 });

@@ -19,6 +19,8 @@ import { type Decisions, ggufRecord, writeCompanions, writeReport } from "../rep
 export interface PrunedOutput {
   /** Writes all tensors of the layer at a position of the new model. */
   writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void>;
+  /** Takes a layer as written, which the run that this one goes on with has done. */
+  keepLayer(position: LayerPosition): void;
   /** Writes everything else that makes it a model. Returns the names of all files. */
   finish(): Promise<string[]>;
   /** Adds what can only be told at the end. */
@@ -70,6 +72,7 @@ async function folder(
   const writer = await ModelWriter.create(output, model, spec, types, parseByteSize(options.maxShardSize));
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),
+    keepLayer: (position) => writer.keepLayer(position),
     finish: async () => {
       await writer.copyGlobals();
       await writer.finish();
@@ -95,6 +98,7 @@ async function ggufFile(
   const writer = await ModelWriter.createGguf(output, model, spec, types, record);
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),
+    keepLayer: (position) => writer.keepLayer(position),
     finish: async () => {
       await writer.copyGlobals();
       await writer.finish();

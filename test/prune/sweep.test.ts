@@ -3,11 +3,19 @@ import type { Decision } from "../../src/allocation/decide.ts";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
 import { Judge } from "../../src/evaluate/judge.ts";
 import { embed } from "../../src/forward/run/embed.ts";
+import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
 import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.ts";
 import { type LayerSizes, resized } from "../../src/model/spec/parts.ts";
-import { type PrunedLayers, pruneLayers, type Sweep } from "../../src/prune/sweep.ts";
+import {
+  type PrunedLayers,
+  pruneLayers,
+  type Sweep,
+  type SweepCourse,
+  type SweepStand,
+  type SweepStates,
+} from "../../src/prune/sweep.ts";
 import { none } from "../../src/recover/none.ts";
 import type { Recovery } from "../../src/recover/recovery.ts";
 import { methodOf } from "../helpers/method.ts";
@@ -132,6 +140,35 @@ test("biases that the pruned model has and the source has not are zeros", async 
     [new Float32Array(48), new Float32Array(32)],
   ]);
 });
+
+test("a sweep goes on behind any layer of another, to the same bits", async () => {
+  const method = methodWith({ recovery: "dense-target" });
+  const whole = new WrittenLayers();
+  const stands: { stand: SweepStand; values: Float32Array[] }[] = [];
+  const keep: SweepCourse["keep"] = async (stand, states) => {
+    stands.push({ stand, values: statesOf(states).map(({ all }) => all.slice()) });
+  };
+  const expected = await pruneLayers(run, sweepOf(tiny, method), CUT, whole.write, { keep });
+  expect(stands.map(({ stand }) => stand.next)).toEqual([1, 3]);
+  for (const { stand, values } of stands) {
+    const written = new WrittenLayers();
+    const restore = async (states: SweepStates): Promise<void> =>
+      statesOf(states).forEach(({ all }, i) => {
+        all.set(values[i]!);
+      });
+    const from = { ...stand, restore };
+    expect(await pruneLayers(run, sweepOf(tiny, method), CUT, written.write, { from })).toEqual(expected);
+    const position = stand.results.length;
+    expect(written.layers.slice(position)).toEqual(whole.layers.slice(position));
+    expect(written.layers.filter(Boolean)).toHaveLength(2 - position);
+  }
+});
+
+/** Those that travel along, all of them in memory. */
+const statesOf = ({ calibrated, dense, heldOut }: SweepStates): ResidentStates[] => {
+  expect(dense).toBeDefined();
+  return [calibrated, dense!, heldOut] as ResidentStates[];
+};
 
 describe("a recovery that aims at the dense model", () => {
   /** Leaves the weights as they are and keeps the statistics that it sees. */

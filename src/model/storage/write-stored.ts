@@ -65,6 +65,9 @@ export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor
         writer.writeRowBytes(stored.name, piece.at + row, inStoredOrder(stored, piece, rows, rowBytes)),
       );
     },
+    keep: (name) => {
+      for (const { stored: target } of placesOf(name)) writer.keep(target.name);
+    },
     finish: () => writer.finish(),
   };
 }

@@ -95,6 +95,11 @@ export class ModelWriter {
     for (const { role, name } of layerTensors(this.#spec, position)) await this.#write(name, weights[role]!);
   }
 
+  /** Takes a layer as written, which the run that this one goes on with has done. */
+  keepLayer(position: LayerPosition): void {
+    for (const { name } of layerTensors(this.#spec, position)) this.#writer.keep(name);
+  }
+
   /** Copies embeddings, final norm and head, which pruning leaves as they are, and what lies around the model. */
   async copyGlobals(): Promise<void> {
     const { tiedEmbeddings } = this.#spec;
