@@ -38,12 +38,13 @@ export interface SweepHost {
 export interface Host extends SweepHost {
   /** Called when there is something to write: not by a dry run, and not for what is refused before. */
   createOutput(course?: OutputCourse): Promise<Output>;
-  /** Opens what outlives this process beside the output; absent where nothing is to. */
+  /** Opens what outlives this process beside the output, and throws away what another run has left there; absent where nothing is kept. */
   openJournal?: (<Kept>(key: RunKey) => Promise<Journal<Kept>>) | undefined;
 }
 
+/** How an output begins that is to outlive this process should it be killed. */
 export interface OutputCourse {
-  /** Goes on with what the run has written that has left the journal; default false. */
+  /** Whether with what the run has written that has left the journal. */
   readonly continues: boolean;
 }
 

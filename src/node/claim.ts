@@ -45,6 +45,7 @@ async function claimOutput(path: string, target: string, tries = TRIES): Promise
   const mark = `claim_${nameHash(target)}_`;
   const claim = `${ownedName(BESIDE)}${mark}${randomUUID().slice(0, 8)}`;
   rememberUnfinished(join(folder, claim));
+  await makeFolders(folder); // another that steps back may take away what it has made
   await writeFile(join(folder, claim), "");
   await removeAbandoned(folder, BESIDE);
   const other = (await readdir(folder)).find((name) => name !== claim && name.includes(mark) && ownerOf(name, BESIDE));

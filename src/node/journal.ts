@@ -70,6 +70,7 @@ function whyUseless(key: RunKey, found: RunKey): string | undefined {
 
 /** On the disk before it takes the place of the last one. */
 async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.new`, bytes, { flush: true });
   await rename(`${path}.new`, path);
 }

@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm, writeFile } from "node:fs/pro
 import { basename, dirname, join, resolve } from "node:path";
 import type { ByteSink, CreateOptions, Output, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
+import type { OutputCourse } from "../run-context.ts";
 import { forgetUnfinished, makeFolders, rememberUnfinished, removeEmptyFolders, unwritable } from "./disk.ts";
 import { folderSource, openFile, pathWithin } from "./open-path.ts";
 import { lastingPlace, type OutputPlace, passingPlace } from "./output-place.ts";
@@ -12,11 +13,8 @@ import { checkFolder, checkTarget, type OutputKind } from "./output-target.ts";
 export interface StageOptions {
   /** Replaces what stands at the path, at commit and not before. */
   overwrite: boolean;
-  /**
-   * How an output begins that a later run may go on with should this one be killed: anew, or with what is there of it. The caller
-   * has the claim of the output. Absent: no other run finds it.
-   */
-  lasting?: "new" | "continued" | undefined;
+  /** Of what a later run may go on with, should this one be killed; the caller has the claim of the output. */
+  course?: OutputCourse | undefined;
 }
 
 /**
@@ -43,13 +41,13 @@ export async function probeOutput(path: string, kind: OutputKind, options: Stage
   }
 }
 
-async function stage(path: string, kind: OutputKind, { overwrite, lasting }: StageOptions): Promise<Output> {
+async function stage(path: string, kind: OutputKind, { overwrite, course }: StageOptions): Promise<Output> {
   const target = resolve(path);
   await checkTarget(path, target, kind, overwrite);
   try {
     const createdParent = await makeFolders(dirname(target));
-    const place = lasting === undefined ? passingPlace(target) : lastingPlace(target);
-    const isContinued = lasting === "continued";
+    const place = course ? lastingPlace(target) : passingPlace(target);
+    const isContinued = course?.continues === true;
     if (!isContinued) await rm(place.folder, { recursive: true, force: true });
     await mkdir(kind === "folder" ? place.staged : place.folder, { recursive: true });
     return new StagedOutput({ name: path, target, kind, overwrite, place, isContinued, createdParent });

@@ -1,6 +1,8 @@
 // Pruning on this machine: paths in, a folder or a GGUF file out.
+import { randomUUID } from "node:crypto";
 import { existsSync, realpathSync } from "node:fs";
 import { sep } from "node:path";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { PruneEvent } from "../events/prune.ts";
 import type { CriterionName } from "../importance/index.ts";
@@ -8,7 +10,7 @@ import { checkOptions, type OwnCriterion } from "../method/resolve-method.ts";
 import { openModel } from "../model/model.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
-import type { Host, Journal, OutputCourse, RunKey } from "../run-context.ts";
+import type { Host, RunKey, SweepHost } from "../run-context.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
 import { withClaim } from "./claim.ts";
 import { openBackend } from "./device.ts";
@@ -39,30 +41,19 @@ export interface PruneRequest extends ModelRequest, Partial<Omit<PruneOptions, "
 export const prune = (request: PruneRequest): AsyncGenerator<PruneEvent> =>
   streamEvents((report, signal) => pruneModel({ ...request, signal }, report), request, "stopped; nothing was written");
 
-async function pruneModel(
-  { model, output, overwrite = false, noCache, signal, criterion, ...rest }: PruneRequest,
-  report: (event: PruneEvent) => void,
-): Promise<PruneEvent | undefined> {
+async function pruneModel(request: PruneRequest, report: (event: PruneEvent) => void): Promise<PruneEvent | undefined> {
+  const { model, output, overwrite = false, noCache, signal, criterion, ...rest } = request;
   const [name, own] = typeof criterion === "object" ? [undefined, criterion] : [criterion, undefined];
   const options = parseOptions(PruneOptions, { ...rest, criterion: name });
-  const outputFormat = /\.gguf$/i.test(output) ? "gguf" : "safetensors";
+  const outputFormat = formatOf(output);
   checkOptions(options, outputFormat, own);
-  const createOutput = ({ continues }: OutputCourse = { continues: false }) =>
-    (outputFormat === "gguf" ? stageFile : stageFolder)(output, {
-      overwrite,
-      lasting: continues ? "continued" : "new",
-    });
   const work = (): Promise<PruneEvent | undefined> =>
     withPaths(async (open) => {
       const checkpoint = await open(model);
       const backend = await openBackend(options, (await openModel(checkpoint)).spec);
       const { threads } = options;
       const machine = nodeHost({ backend, outputFormat, place: output, threads, noCache, signal });
-      const stamp = await stampOf(model, checkpoint);
-      const keep = <Kept>(key: RunKey): Promise<Journal<Kept>> =>
-        openJournal<Kept>(output, { ...key, source: `${key.source} ${stamp}` });
-      // what a criterion of one's own does, nothing tells
-      const host: Host = { ...machine, createOutput, openJournal: own === undefined ? keep : undefined };
+      const host = await writingHost(machine, checkpoint, request);
       const result = await pruneCheckpoint(checkpoint, options, host, report, own);
       return result && { type: "done", result };
     });
@@ -73,6 +64,24 @@ async function pruneModel(
     await probeScratch();
     return work();
   });
+}
+
+const formatOf = (output: string): Checkpoint["format"] => (/\.gguf$/i.test(output) ? "gguf" : "safetensors");
+
+async function writingHost(
+  machine: SweepHost,
+  checkpoint: Checkpoint,
+  { model, output, overwrite = false, criterion }: PruneRequest,
+): Promise<Host> {
+  const stage = formatOf(output) === "gguf" ? stageFile : stageFolder;
+  const stamp = await stampOf(model, checkpoint);
+  // nothing tells whether a criterion of one's own still does what it did: nobody goes on with that
+  const optionsOf = (key: RunKey): string => (typeof criterion === "object" ? randomUUID() : key.options);
+  return {
+    ...machine,
+    createOutput: (course) => stage(output, { overwrite, course }),
+    openJournal: (key) => openJournal(output, { ...key, source: `${key.source} ${stamp}`, options: optionsOf(key) }),
+  };
 }
 
 /** Refuses an output that would take away the model that is read. @throws {CompError} "output" */

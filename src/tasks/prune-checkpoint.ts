@@ -39,11 +39,11 @@ export async function pruneCheckpoint(
 ): Promise<PruneResult | undefined> {
   const start = host.now();
   const job = await prepareJob(source, given, host, own);
-  await checkSpace(job, host);
+  const kept = given.dryRun ? undefined : await openKeptRun(job, host);
+  if (!kept?.isContinued) await checkSpace(job, host);
   report({ type: "plan", ...job.plan });
-  for (const message of job.warnings) report({ type: "warning", message });
+  for (const message of [...job.warnings, ...(kept?.warnings ?? [])]) report({ type: "warning", message });
   if (given.dryRun) return undefined;
-  const kept = await openKeptRun(job, host, report);
   if (job.copies) return copyCheckpoint(job, host, report);
 
   await checkScratch(job, host);
@@ -53,7 +53,7 @@ export async function pruneCheckpoint(
   try {
     const recalled = await recall(kept, job, runner, report);
     const { sweep, preparation } = recalled ?? (await findOut(run, job, runner, host));
-    output = await host.createOutput({ continues: recalled !== undefined });
+    output = await host.createOutput(kept && { continues: kept.isContinued });
     const { addReport, ...figures } = await writePruned(run, sweep, job, { preparation, output, kept });
     const { decision: _, ...tried } = preparation.chosen;
     const seconds = kept?.seconds ?? host.now() - start;
@@ -135,7 +135,7 @@ async function writePruned(
   const request = { output, model, spec, format, options, calibration, keptLayers };
   const writer = await createPrunedOutput(request);
   await kept?.prepared(preparation);
-  const course = kept?.course(model.spec.layers.length, () => output.flush());
+  const course = kept?.course(model.spec, () => output.flush());
   for (const position of layerPositions(spec).slice(0, course?.from?.results.length ?? 0)) writer.keepLayer(position);
   const write: LayerSink = (position, weights) => writer.writeLayer(position, weights);
   const pruned = await pruneLayers(run, sweep, decision, write, course);

@@ -2,9 +2,10 @@
 // the hidden states behind its last layer.
 import type { Decision } from "../allocation/decide.ts";
 import type { CalibrationSummary } from "../events/common.ts";
-import type { PruneEvent, PruneResult } from "../events/prune.ts";
+import type { PruneResult } from "../events/prune.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
@@ -35,7 +36,7 @@ export interface Preparation {
   readonly chosen: ChosenCut;
 }
 
-interface RunRecord extends Omit<Preparation, "sensitivities"> {
+export interface RunRecord extends Omit<Preparation, "sensitivities"> {
   /** The names of what backward sweeps have found. */
   readonly sensitivities: readonly SensitivityName[];
   readonly sweep?: (SweepStand & { readonly folder: string }) | undefined;
@@ -52,34 +53,39 @@ interface SensitivityName {
 const SENSITIVITIES = "sensitivities";
 const STATES = ["states-a", "states-b"] as const;
 
-/** Opens what a run keeps; undefined where the host keeps nothing. What cannot be gone on with is thrown away with a word. */
-export async function openKeptRun(
-  { model, options, format }: Job,
-  host: Host,
-  report: (event: PruneEvent) => void,
-): Promise<KeptRun | undefined> {
+/** Opens what a run keeps, where there may be the work of another; undefined where the host keeps nothing. */
+export async function openKeptRun({ model, options, format }: Job, host: Host): Promise<KeptRun | undefined> {
   const source = await model.checkpoint.fingerprint();
   const key = { version: VERSION, source, options: JSON.stringify([options, format]) };
   const journal = await host.openJournal?.<RunRecord>(key);
-  if (journal?.discarded !== undefined)
-    report({ type: "warning", message: `the work of an interrupted run is thrown away: ${journal.discarded}` });
   return journal && new KeptRun(journal, host);
 }
 
 /** The work of a run, kept beside its output. */
 export class KeptRun {
   readonly #journal: Journal<RunRecord>;
-  readonly #host: Host;
+  readonly #host: Pick<Host, "now" | "freeBytes">;
   #record: RunRecord | undefined;
   readonly #start: number;
   #keptAt: { readonly next: number; readonly seconds: number };
 
-  constructor(journal: Journal<RunRecord>, host: Host) {
+  constructor(journal: Journal<RunRecord>, host: Pick<Host, "now" | "freeBytes">) {
     this.#journal = journal;
     this.#host = host;
     this.#record = journal.found;
     this.#start = host.now() - (journal.found?.seconds ?? 0);
     this.#keptAt = { next: journal.found?.sweep?.next ?? 0, seconds: host.now() };
+  }
+
+  /** What one should know of it. */
+  get warnings(): string[] {
+    const { discarded } = this.#journal;
+    return discarded === undefined ? [] : [`the work of an interrupted run is thrown away: ${discarded}`];
+  }
+
+  /** Whether it goes on with the work of another. */
+  get isContinued(): boolean {
+    return this.#journal.found !== undefined;
   }
 
   /** Layers of the source that earlier runs are done with. */
@@ -95,14 +101,14 @@ export class KeptRun {
   /** What an earlier run has found out; undefined where there was none. */
   async preparation(): Promise<Preparation | undefined> {
     if (this.#record === undefined) return undefined;
-    const { sensitivities, ...record } = this.#record;
+    const { sensitivities, summary, windows, heldOut, chosen } = this.#record;
     const found = new Map<LayerIndex, Record<Sublayer, Record<string, StoredArray>>>();
     for (const name of sensitivities) {
       const ofLayer = found.get(name.index) ?? { attention: {}, mlp: {} };
       ofLayer[name.sublayer][name.kind] = await this.#journal.get(pathOf(name));
       found.set(name.index, ofLayer);
     }
-    return { ...record, sensitivities: found };
+    return { summary, windows, heldOut, chosen, sensitivities: found };
   }
 
   /** Keeps what has been found out. */
@@ -126,17 +132,21 @@ export class KeptRun {
    *
    * @param flush makes what is written of the layers outlive the machine
    */
-  course(layers: number, flush: () => Promise<void>): SweepCourse {
+  course(spec: DecoderSpec, flush: () => Promise<void>): SweepCourse {
     const sweep = this.#record?.sweep;
     return {
       from: sweep && { ...sweep, restore: (states) => this.#restore(sweep.folder, states) },
       keep: async (stand, states) => {
-        const bytes = bytesOf(states, this.#record!);
-        if (!(await this.#isDue(stand, bytes, layers))) return;
+        if (!(await this.#isDue(stand, this.#bytesOf(states, spec), spec.layers.length))) return;
         await flush();
         await this.#keep(stand, states);
       },
     };
+  }
+
+  #bytesOf({ dense }: SweepStates, { hiddenSize }: DecoderSpec): number {
+    const { windows, heldOut } = this.#record!;
+    return 4 * hiddenSize * ((dense ? 2 : 1) * windows.ids.length + heldOut.ids.length);
   }
 
   async #isDue({ next }: SweepStand, bytes: number, layers: number): Promise<boolean> {
@@ -175,8 +185,3 @@ const namedStates = ({ calibrated, dense, heldOut }: SweepStates): [string, Hidd
   ...(dense ? [["dense", dense] as [string, HiddenStates]] : []),
   ["held-out", heldOut],
 ];
-
-function bytesOf({ dense, heldOut }: SweepStates, { windows }: Pick<Preparation, "windows">): number {
-  const hiddenSize = heldOut.batches[0]!.hidden.shape[1]!;
-  return heldOut.all.byteLength + 4 * (dense ? 2 : 1) * windows.ids.length * hiddenSize;
-}
