@@ -1,6 +1,6 @@
 // What outlives a run that is killed: a record of how far it is, and arrays, in the place where its output is made.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { deserialize, serialize } from "node:v8";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
@@ -33,21 +33,30 @@ export async function openJournal<Kept>(path: string, { version, source, options
   };
   if (found === undefined) await rm(folder, { recursive: true, force: true }).catch(orUnwritable);
   const pathOf = (name: string): string => join(folder, name);
+  /** Arrays that may not be on the disk yet: it takes many together as fast as one. */
+  let written: string[] = [];
   return {
     found,
     discarded,
-    keep: (record) =>
-      writeDurably(pathOf(RECORD), serialize({ key, record } satisfies Entry<Kept>)).catch(orUnwritable),
+    keep: async (record) => {
+      await Promise.all(written.map(flush)).catch(orUnwritable);
+      written = [];
+      await writeDurably(pathOf(RECORD), serialize({ key, record } satisfies Entry<Kept>)).catch(orUnwritable);
+    },
     put: async (name, data) => {
       await mkdir(dirname(pathOf(name)), { recursive: true }).catch(orUnwritable);
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      await writeFile(pathOf(name), bytes, { flush: true }).catch(orUnwritable);
+      await writeFile(pathOf(name), bytes).catch(orUnwritable);
+      written.push(pathOf(name));
     },
     get: async (name) => {
       const { size } = await stat(pathOf(name));
       return new StoredFile(pathOf(name), size / Float32Array.BYTES_PER_ELEMENT);
     },
-    drop: (name) => rm(pathOf(name), { recursive: true, force: true }),
+    drop: async (name) => {
+      written = written.filter((path) => dirname(path) !== pathOf(name));
+      await rm(pathOf(name), { recursive: true, force: true });
+    },
   };
 }
 
@@ -66,6 +75,11 @@ function whyUseless(key: RunKey, found: RunKey): string | undefined {
   if (key.version !== found.version) return "it is of another version of comp";
   if (key.source !== found.source) return "the source has changed since";
   return key.options === found.options ? undefined : "its options or texts were others";
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, "r+");
+  await file.datasync().finally(() => file.close());
 }
 
 /** On the disk before it takes the place of the last one. */
