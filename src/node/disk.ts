@@ -48,16 +48,23 @@ export async function freeBytes(path: string): Promise<number> {
 export async function makeFolders(folder: string): Promise<string | undefined> {
   const made: string[] = [];
   try {
-    for (const path of missingFolders(resolve(folder))) {
-      await mkdir(path);
-      made.push(path);
-    }
+    for (const path of missingFolders(resolve(folder))) if (await makeFolder(path)) made.push(path);
     return made[0];
   } catch (error) {
     for (const path of made.reverse()) await rmdir(path).catch(() => undefined);
     throw error;
   }
 }
+
+/** Whether it had to be made: another run may make the same at the same moment. */
+const makeFolder = (path: string): Promise<boolean> =>
+  mkdir(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    },
+  );
 
 const missingFolders = (folder: string): string[] =>
   existsSync(folder) ? [] : [...missingFolders(dirname(folder)), folder];
