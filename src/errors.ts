@@ -6,7 +6,7 @@ export type ErrorKind =
   | "architecture" // a model family or feature that is not supported
   | "option" // a flag or value that makes no sense
   | "calibration" // the calibration text does not suffice
-  | "budget" // the sparsity asked for cannot be reached
+  | "budget" // the sparsity asked for cannot be reached, or not within the memory
   | "output" // the result cannot be written
   | "device" // what was to compute is not there, or gave up
   | "numeric" // weights or statistics that are not finite

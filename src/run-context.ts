@@ -23,8 +23,8 @@ export interface SweepHost {
   /** The same of scratch space. */
   freeScratchBytes(): Promise<number | undefined>;
   bundledText(): Promise<CalibrationText>;
-  /** Weights held in memory while the model generates its own calibration text take no more than this. */
-  readonly residentBudgetBytes: number;
+  /** Memory that nothing uses, bytes. */
+  freeMemoryBytes(): number;
   /** Gives back the memory of arrays no longer in use: the matrices of one layer are large, and the next ones must not add to them. */
   collectGarbage(): void;
   residentBytes(): number;
@@ -71,12 +71,25 @@ export interface Journal<Kept> {
   drop(folder: string): Promise<void>;
 }
 
+/** What phases may keep in memory beside what they cannot do without, bytes; each phase has the memory to itself. */
+export interface MemoryShares {
+  /** Hidden states of all calibration windows, each stream of them. */
+  readonly states: number;
+  /** What enters a projection, of all calibration tokens. */
+  readonly inputs: number;
+  /** All weights as f32, while the model writes text of its own. */
+  readonly weights: number;
+  /** Keys and values of the samples that it then writes together. */
+  readonly caches: number;
+}
+
 /** What the steps of a run share. */
 export interface RunContext {
   readonly backend: Backend;
   readonly gemm: Gemm;
   readonly scratch: Scratch;
   readonly cache: Cache;
+  readonly memory: MemoryShares;
   /** Tells whoever listens how far the run is; nothing waits for them. */
   report(event: RunEvent): void;
   collectGarbage(): void;
@@ -87,13 +100,14 @@ export interface RunContext {
 }
 
 /** Starts a run on a machine; its scratch space is the caller's to clear. */
-export function startRun(host: SweepHost, report: RunContext["report"]): RunContext {
+export function startRun(host: SweepHost, memory: MemoryShares, report: RunContext["report"]): RunContext {
   const { backend, signal } = host;
   return {
     backend,
     gemm: backendGemm(backend),
     scratch: host.createScratch(),
     cache: host.cache,
+    memory,
     report,
     collectGarbage: () => host.collectGarbage(),
     residentBytes: () => host.residentBytes(),

@@ -23,8 +23,6 @@ export interface CalibrationRequest {
   readonly openTokenizer: () => Promise<Tokenizer>;
   readonly choice: CalibrationChoice;
   readonly bundledText: () => Promise<CalibrationText>;
-  /** Self-generation holds the weights in memory only up to this; beyond it the bundled mix is used. */
-  readonly budgetBytes: number;
 }
 
 export interface Calibration {
@@ -40,7 +38,7 @@ export interface Calibration {
 export async function prepareCalibration(run: RunContext, request: CalibrationRequest): Promise<Calibration> {
   const { choice, model } = request;
   const samples = windowCount(model.spec, choice);
-  const { first, bos, sampled, names } = await readTexts(request, samples);
+  const { first, bos, sampled, names } = await readTexts(run, request, samples);
   const own = sampled ? samples - sampled.development.count : samples + HELD_OUT;
   const written =
     own > 0
@@ -66,11 +64,11 @@ interface ReadTexts {
 }
 
 /** All that takes a tokenizer. */
-async function readTexts(request: CalibrationRequest, samples: number): Promise<ReadTexts> {
-  const { choice, model, bundledText, budgetBytes } = request;
+async function readTexts({ memory }: RunContext, request: CalibrationRequest, samples: number): Promise<ReadTexts> {
+  const { choice, model, bundledText } = request;
   const tokenizer = await request.openTokenizer();
   const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  const first = residentBytes(model) > budgetBytes ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
+  const first = residentBytes(model) > memory.weights ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
   const added = [bos, first].filter((id) => id !== undefined);
   checkEmbedded(added, model.spec.vocabSize, tokenizer, "the beginning of a text");
   const given = choice.calibration;
@@ -99,12 +97,12 @@ const summaryOf = (
 /** Texts that the model writes. */
 function generateTexts(
   run: RunContext,
-  { model, choice: { context: length, seed }, budgetBytes }: CalibrationRequest,
+  { model, choice: { context: length, seed } }: CalibrationRequest,
   firstToken: number,
   count: number,
 ): Promise<number[][]> {
   const of = { count, length, firstToken, seed };
-  return remembered(run, { name: "own-text", model, of }, () => generateSamples(run, model, { ...of, budgetBytes }));
+  return remembered(run, { name: "own-text", model, of }, () => generateSamples(run, model, of));
 }
 
 /** Token ids of each text. @throws {CompError} "calibration" when there are none, or one has no row in the embedding */

@@ -11,16 +11,12 @@ import type { RunContext } from "../run-context.ts";
 /** Sampling temperatures, in turn: plain text from the low ones, rare words from the high ones. */
 const TEMPERATURES = [0.7, 0.9, 1.1];
 
-/** Bytes of keys and values that samples decoded together may hold. */
-export const CACHE_BYTES: number = 432 * 2 ** 20;
-
 export interface SelfGeneration {
   readonly count: number; // samples
   readonly length: number; // tokens of each, the first one included
   /** The first token of each sample: BOS, or the model's end of text. */
   readonly firstToken: number;
   readonly seed: number;
-  readonly budgetBytes: number;
 }
 
 /**
@@ -30,8 +26,8 @@ export interface SelfGeneration {
  */
 export async function generateSamples(run: RunContext, model: Model, request: SelfGeneration): Promise<number[][]> {
   const samples: number[][] = [];
-  const together = samplesTogether(model, request);
-  const weights = new ResidentWeights(model, request.budgetBytes);
+  const together = samplesTogether(model, request, run.memory.caches);
+  const weights = new ResidentWeights(model, run.memory.weights);
   while (samples.length < request.count) {
     const batch = Math.min(together, request.count - samples.length);
     // each sample has numbers of its own, so that how many are decoded together changes nothing
@@ -74,8 +70,8 @@ async function generateBatch(
 }
 
 /** As many samples as their keys and values leave room for, and the same number in all batches: a step reads all weights. */
-function samplesTogether({ spec }: Model, { count, length }: SelfGeneration): number {
-  const most = Math.max(1, Math.floor(CACHE_BYTES / sampleBytes(spec, length)));
+function samplesTogether({ spec }: Model, { count, length }: SelfGeneration, cacheBytes: number): number {
+  const most = Math.max(1, Math.floor(cacheBytes / sampleBytes(spec, length)));
   return Math.ceil(count / Math.ceil(count / most));
 }
 

@@ -5,15 +5,33 @@
  *
  * The layer of the least mean is the most redundant. A token whose input or output is zero counts as unturned.
  *
- * @param before x, f32 [tokens, hiddenSize]
- * @param after  y, f32 [tokens, hiddenSize]
  * @see Men et al. 2024 (ShortGPT), arXiv:2403.03853, eq. 1
  */
-export function blockInfluence(before: Float32Array, after: Float32Array, hiddenSize: number): number {
-  let sum = 0;
-  for (let start = 0; start < before.length; start += hiddenSize)
-    sum += 1 - cosine(before, after, start, start + hiddenSize);
-  return sum / (before.length / hiddenSize);
+export class BlockInfluence {
+  readonly #hiddenSize: number;
+  #sum = 0;
+  #tokens = 0;
+
+  constructor(hiddenSize: number) {
+    this.#hiddenSize = hiddenSize;
+  }
+
+  /**
+   * Adds some tokens.
+   *
+   * @param before x, f32 [tokens, hiddenSize]
+   * @param after  y, f32 [tokens, hiddenSize]
+   */
+  add(before: Float32Array, after: Float32Array): void {
+    const size = this.#hiddenSize;
+    for (let start = 0; start < before.length; start += size)
+      this.#sum += 1 - cosine(before, after, start, start + size);
+    this.#tokens += before.length / size;
+  }
+
+  get mean(): number {
+    return this.#sum / this.#tokens;
+  }
 }
 
 function cosine(a: Float32Array, b: Float32Array, start: number, end: number): number {

@@ -4,8 +4,6 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, tmpdir } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import * as ort from "onnxruntime-node";
 import { type Cache, NO_CACHE } from "../cache/cache.ts";
 import type { Backend } from "../compute/backend.ts";
@@ -15,11 +13,9 @@ import type { CalibrationText } from "../options/prune.ts";
 import type { SweepHost } from "../run-context.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { cachePlace } from "./cache-place.ts";
+import { collectGarbage, collectingBackend } from "./collecting-backend.ts";
 import { freeBytes } from "./disk.ts";
 import { scratchFolder } from "./scratch-folder.ts";
-
-/** Weights that may stay in memory while the model writes its own calibration text, whatever the machine has. */
-const RESIDENT_BUDGET_BYTES = 2 ** 30;
 
 /** Share of the free memory that weights kept for decoding may take. */
 export const RESIDENT_SHARE = 0.6;
@@ -51,7 +47,7 @@ export function nodeHost({ backend, outputFormat, place, threads, noCache = fals
     freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),
     bundledText,
     collectGarbage,
-    residentBudgetBytes: Math.min(RESIDENT_BUDGET_BYTES, 0.5 * freemem()),
+    freeMemoryBytes: freemem,
     residentBytes: () => process.memoryUsage.rss(),
     peakBytes,
     now: () => performance.now() / 1000,
@@ -67,22 +63,13 @@ function existingParent(path: string): string {
 /** onnxruntime on a device, with `threads` threads of the processor; undefined = all of them. */
 export function nodeBackend(threads?: number, device?: DeviceName): Backend {
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // TF32 has the range of f32, and the precision of f16
-  return onnxruntimeBackend(ort, threads ?? availableParallelism(), device);
+  return collectingBackend(onnxruntimeBackend(ort, threads ?? availableParallelism(), device));
 }
 
 /** Sums depend by their last bits on the device, on the instructions of the processor, and may on how threads share the work. */
 function nodeCache({ device }: Backend, threads: number = availableParallelism()): Cache {
   return cacheFolder(cachePlace(), [device, process.arch, cpus()[0]?.model, threads].join());
 }
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/**
- * Frees arrays that nothing refers to any more. Typed arrays live outside the heap that V8 watches: left to itself, it lets
- * gigabytes of them wait before it collects.
- */
-export const collectGarbage = (): void => collect();
 
 /**
  * The most memory that this process has held, resident bytes.

@@ -22,6 +22,11 @@ const headCount = z
   .default("auto")
   .meta({ value: "auto|N", expected: "auto or a number of heads" });
 
+const byteSize = z
+  .string()
+  .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
+  .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" });
+
 /** What weights are written in: floats, and the mixtures of llama.cpp by their names. */
 const DTYPES = [
   ...(["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s"] as const),
@@ -142,12 +147,7 @@ export const PruneOptions = z.strictObject({
     .enum(["auto", "on", "off"])
     .default("auto")
     .describe("quantize so that inputs of calibration that are large lose least"),
-  maxShardSize: z
-    .string()
-    .regex(BYTE_SIZE)
-    .default("5GB")
-    .describe("largest file of weights")
-    .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" }),
+  maxShardSize: byteSize.default("5GB").describe("largest file of weights"),
   /**
    * The recovery "dense-target" takes up to a thousand times as much where there is little text and held-out windows speak for it.
    */
@@ -157,6 +157,10 @@ export const PruneOptions = z.strictObject({
     .max(10)
     .default(0.001)
     .describe("damping, relative to the mean diagonal; with little text best takes more"),
+  memory: byteSize
+    .optional()
+    .describe("keep within so much memory; with little the model writes no text of its own")
+    .meta({ fallback: "half of what is free, at most 4GB" }),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   device,
   threads,

@@ -1,5 +1,6 @@
 // The fine stage on one sublayer, an attention or an MLP: statistics → ranking → what stays → recovered weights. Both end in a
 // projection whose inputs can go; how these are grouped and where their rows lie is all that differs (heads.ts, neurons.ts).
+import type { ReusedTensors } from "../compute/reused-tensor.ts";
 import { isParallel, projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
@@ -77,6 +78,8 @@ export interface SublayerRequest {
   readonly target: HiddenStates | undefined;
   readonly sensitivity: SublayerSensitivity;
   readonly order: Int32Array | undefined;
+  /** For what enters the projection of all tokens: one memory for all sublayers, which follow one another. */
+  readonly inputMemory: ReusedTensors;
 }
 
 export interface PrunedSublayer<C extends Choice> {
@@ -110,7 +113,7 @@ export async function pruneSublayer<C extends Choice>(
   const all = cut.all(had, projection.inputSize);
   if (!changes && method.importance !== "all")
     return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
-  const { statistics, inputs, entries } = await gatherStatistics(cut.sublayer, layer, request);
+  const { statistics, inputs, entries } = await gatherStatistics(run, cut.sublayer, layer, request);
   const weighed = (weights: LayerWeights, kept: Int32Array): LayerWeights =>
     method.importance === "none"
       ? weights
@@ -137,27 +140,25 @@ const untouched = (weights: LayerWeights, sizes: LayerSpec): Pick<PrunedSublayer
   inputs: undefined,
 });
 
-/** Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. */
-const KEPT_BYTES = 256 * 2 ** 20;
-
-/** Bytes of the inputs that are kept; 0 where they are computed anew. */
-export function keptBytes(tokenCount: number, inputSize: number): number {
-  const bytes = 4 * tokenCount * inputSize;
-  return bytes <= KEPT_BYTES ? bytes : 0;
-}
-
 /** Statistics over all calibration tokens at the projection of a sublayer, with what backward sweeps have found. */
 async function gatherStatistics(
+  { memory }: RunContext,
   sublayer: Sublayer,
   layer: DecoderLayer,
-  { runner, method, states, target, tokenCount, sensitivity }: SublayerRequest,
+  { runner, method, states, target, tokenCount, sensitivity, inputMemory }: SublayerRequest,
 ): Promise<FoundStatistics> {
   const { inputSize } = projectionOf(sublayer, layer);
   const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
   // behind a parallel attention nothing has moved, and the MLP needs both
-  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && keptBytes(tokenCount, inputSize) > 0;
+  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && 4 * tokenCount * inputSize <= memory.inputs;
   const weighsEntries = method.importance === "all";
-  const wanted = { tokenScale: method.tokenScale, target, holdsOut, keepsInputs, weighsEntries };
+  const wanted = {
+    tokenScale: method.tokenScale,
+    target,
+    holdsOut,
+    keepsInputsIn: keepsInputs ? inputMemory : undefined,
+    weighsEntries,
+  };
   const { statistics, inputs, entries } = await runner.projectionStatistics(sublayer, layer, states, wanted);
   const [fisherFactor, weightSensitivity] = [sensitivity.fisherFactor?.read(), sensitivity.weights?.read()];
   return {

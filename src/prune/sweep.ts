@@ -1,5 +1,6 @@
 // The fine stage: one sweep over the layers, each cut and recovered on what the pruned layers before it produce.
 import type { Decision } from "../allocation/decide.ts";
+import { ReusedTensors } from "../compute/reused-tensor.ts";
 import type { Judge } from "../evaluate/judge.ts";
 import type { Quality } from "../events/common.ts";
 import type { LayerResult } from "../events/prune.ts";
@@ -104,6 +105,7 @@ export async function pruneLayers(
     run.report({ type: "layer", ...progress });
     await keep?.({ next: index + 1, results: [...results], costs: [...costs] }, states);
   }
+  states.inputMemory.release();
   return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
 
@@ -115,15 +117,18 @@ export interface SweepStates {
   readonly dense: HiddenStates | undefined;
   /** Of the held-out windows, through the pruned layers. */
   readonly heldOut: ResidentStates;
+  /** Memory for what enters the projections of a layer. */
+  readonly inputMemory: ReusedTensors;
 }
 
-async function startStates({ scratch }: RunContext, sweep: Sweep, { spec }: Decision): Promise<SweepStates> {
+async function startStates({ scratch, memory }: RunContext, sweep: Sweep, { spec }: Decision): Promise<SweepStates> {
   const { model, method, windows, judge } = sweep;
   const isCut = countParameters(spec).total < countParameters(model.spec).total;
-  const calibrated = await embedOrSpill(model, windows, scratch);
+  const calibrated = await embedOrSpill(model, windows, scratch, memory.states);
   const aimsAtDense = method.recovery.towardsDense === true && isCut;
-  const dense = aimsAtDense ? await embedOrSpill(model, windows, scratch) : undefined;
-  return { calibrated, dense, heldOut: await embed(model, judge.windows) };
+  const dense = aimsAtDense ? await embedOrSpill(model, windows, scratch, memory.states) : undefined;
+  const heldOut = await embed(model, judge.windows);
+  return { calibrated, dense, heldOut, inputMemory: new ReusedTensors() };
 }
 
 /** A layer on its way to its own sizes. */
@@ -159,7 +164,7 @@ async function pruneLayer(run: RunContext, sweep: Sweep, states: SweepStates, cu
 async function passSublayer<C extends Choice>(
   run: RunContext,
   { runner, method, windows, sensitivities }: Sweep,
-  { calibrated, dense, heldOut }: SweepStates,
+  { calibrated, dense, heldOut, inputMemory }: SweepStates,
   { dense: source, layer, ...cut }: LayerCut,
   kind: SublayerCut<C>,
 ): Promise<PrunedSublayer<C>> {
@@ -173,6 +178,7 @@ async function passSublayer<C extends Choice>(
     target: dense && runner.behind(sublayer, source, dense),
     tokenCount: windows.ids.length,
     sensitivity,
+    inputMemory,
   };
   const pruned = await pruneSublayer(run, kind, layer, { ...cut, ...given });
   await runner.sublayer(sublayer, pruned.layer, heldOut);

@@ -22,7 +22,7 @@ import { type Ablation, measureAblations, withoutPart } from "./single-layer-abl
 export const COST_TOKENS = 16384;
 
 /** Tokens of a sweep that measures cuts; the loss of a large cut is large, and needs fewer. */
-const CUT_TOKENS = 2048;
+export const CUT_TOKENS = 2048;
 const LARGE_CUT_TOKENS = 1024;
 
 /** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */

@@ -25,7 +25,7 @@ export async function rankAllLayers(
 ): Promise<Removal[]> {
   const { model, windows } = request;
   const runner = new LayerRunner(run.backend, model.spec);
-  const states = await embedOrSpill(model, windows, run.scratch);
+  const states = await embedOrSpill(model, windows, run.scratch, run.memory.states);
   const removals: Removal[] = [];
   for (const index of layerIndices(model.spec)) {
     run.signal?.throwIfAborted();
@@ -54,7 +54,7 @@ async function rankLayer(
   { method }: DenseRequest,
   { index, layer, states, sensitivities }: LayerToRank,
 ): Promise<Removal> {
-  const wanted = { tokenScale: false, target: undefined, holdsOut: false, keepsInputs: false };
+  const wanted = { tokenScale: false, target: undefined, holdsOut: false };
   const { statistics } = await runner.projectionStatistics("mlp", layer, states, wanted);
   const weightSensitivity = await sensitivities.get(index)?.mlp?.read();
   const context = { gemm, random: nthRandom(method.seed, index).nextFloat };

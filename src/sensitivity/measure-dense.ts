@@ -6,9 +6,10 @@ import type { Findings } from "../allocation/decide.ts";
 import { planLayers } from "../allocation/layer-count.ts";
 import type { FindingName } from "../cache/cache.ts";
 import { type Finding, remembered } from "../cache/remembered.ts";
-import { embed } from "../forward/run/embed.ts";
+import { embedOrSpill } from "../forward/run/embed.ts";
+import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import { blockInfluence } from "../importance/block-influence.ts";
+import { BlockInfluence } from "../importance/block-influence.ts";
 import type { Removal } from "../importance/criterion.ts";
 import { criterionName } from "../importance/index.ts";
 import { readLayer } from "../model/read-layer.ts";
@@ -111,20 +112,33 @@ const joined = ({ model }: DenseRequest, factors: FisherFactors, weights: Weight
 
 /** Coarse stage: Block Influence of each layer on the calibration windows. */
 async function measureInfluences(
-  { backend, report, signal }: RunContext,
+  { backend, scratch, memory, report, signal }: RunContext,
   { model, windows }: DenseRequest,
 ): Promise<number[]> {
   const runner = new LayerRunner(backend, model.spec);
-  const states = await embed(model, windows);
+  const states = await embedOrSpill(model, windows, scratch, memory.states);
+  const before = await embedOrSpill(model, windows, scratch, memory.states);
   const influences: number[] = [];
   for (const index of layerIndices(model.spec)) {
     signal?.throwIfAborted();
     report({ type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length });
     const layer = await readLayer(model, index);
-    const before = states.all.slice();
     await runner.layer(layer, states);
-    influences.push(blockInfluence(before, states.all, model.spec.hiddenSize));
+    influences.push(await influenceBetween(before, states, model.spec.hiddenSize));
   }
   await runner.release();
   return influences;
+}
+
+/** Of what turned the states before into those after, which then take their place. */
+async function influenceBetween(before: HiddenStates, after: HiddenStates, hiddenSize: number): Promise<number> {
+  const influence = new BlockInfluence(hiddenSize);
+  for (let i = 0; i < after.batchCount; i++)
+    await after.read(i, ({ hidden: { data: turned } }) =>
+      before.update(i, async ({ hidden: { data } }) => {
+        influence.add(data, turned);
+        data.set(turned);
+      }),
+    );
+  return influence.mean;
 }

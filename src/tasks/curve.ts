@@ -33,7 +33,7 @@ export async function traceCurve(
   for (const message of job.warnings) report({ type: "warning", message });
   const { model, method } = job;
   await checkScratch(job, host);
-  const run = startRun(host, report);
+  const run = startRun(host, job.memory, report);
   const runner = new LayerRunner(run.backend, model.spec);
   try {
     const { summary, windows, heldOut } = await calibrate(run, job, host);

@@ -9,7 +9,6 @@ import { type Calibration, prepareCalibration } from "../calibration/prepare.ts"
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
-import { residentBytes } from "../forward/decode/resident-weights.ts";
 import type { Method } from "../method/method.ts";
 import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
 import { checkSameTypes, neuronBlockSize, openBlocks, rewrittenTypes, weightBytes } from "../method/output-types.ts";
@@ -18,11 +17,11 @@ import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type DecoderSpec, longestText } from "../model/spec/decoder-spec.ts";
 import { layerIndices } from "../model/spec/layer-index.ts";
-import type { PruneOptions, SettledOptions } from "../options/prune.ts";
+import { type PruneOptions, parseByteSize, type SettledOptions } from "../options/prune.ts";
 import type { RunContext, SweepHost } from "../run-context.ts";
 import { checkGgufTokenizer } from "../tokenizer/gguf/to-gguf.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
-import { copyingBytes, expectedPeakBytes } from "./expected-memory.ts";
+import { type MemoryPlan, planMemory } from "./memory-plan.ts";
 
 export interface Job {
   readonly model: Model;
@@ -33,6 +32,7 @@ export interface Job {
   /** The options that the method was made of, for the record. */
   readonly options: SettledOptions;
   readonly plan: PrunePlan;
+  readonly memory: MemoryPlan;
   /** Whether nothing is to go: what is written is then the source's model. */
   readonly copies: boolean;
   readonly warnings: readonly string[];
@@ -47,7 +47,7 @@ export interface Job {
 export async function prepareJob(
   source: Checkpoint,
   given: PruneOptions,
-  host: Pick<SweepHost, "outputFormat" | "residentBudgetBytes">,
+  host: Pick<SweepHost, "outputFormat" | "freeMemoryBytes">,
   own?: OwnCriterion,
 ): Promise<Job> {
   const model = await openModel(source);
@@ -66,11 +66,24 @@ export async function prepareJob(
       hint: "leave the limit out, or raise --sparsity",
     });
   const format = copies ? copying(asked) : asked;
-  const plan = copies ? copyPlan(model, cut, format) : { ...cut, expectedPeakBytes: memoryFor(model, method, host) };
+  const limit = given.memory === undefined ? undefined : parseByteSize(given.memory);
+  const memory = planMemory({ spec: model.spec, method, copies }, limit, host.freeMemoryBytes());
+  const { expectedPeakBytes } = memory;
+  const plan = { ...(copies ? copyPlan(model, cut, format) : cut), expectedPeakBytes };
   const lacking = await checkOutput(model, method, sparsity, format, copies);
   const told = [...tokenizerWarnings(source), ...lacking];
   const warnings = copies ? told : [...told, ...resolved.warnings];
-  return { model, format, method, sparsity, options: { ...resolved.options, sparsity }, plan, copies, warnings };
+  return {
+    model,
+    format,
+    method,
+    sparsity,
+    options: { ...resolved.options, sparsity },
+    plan,
+    memory,
+    copies,
+    warnings,
+  };
 }
 
 /** The most that trials may reach. @throws {CompError} "budget" when that is nothing */
@@ -85,7 +98,7 @@ function mostWithin(spec: DecoderSpec, method: Method, most: number): number {
 const copying = (format: OutputFormat): OutputFormat =>
   format.dtype === "same" ? { ...format, dtype: "copied" } : format;
 
-const copyPlan = (model: Model, cut: CutPlan, format: OutputFormat): PrunePlan => ({
+const copyPlan = (model: Model, cut: CutPlan, format: OutputFormat): CutPlan => ({
   ...cut,
   bytes: {
     ...cut.bytes,
@@ -93,11 +106,7 @@ const copyPlan = (model: Model, cut: CutPlan, format: OutputFormat): PrunePlan =
   },
   searchesSplit: false,
   widths: areAlike(model.spec.layers) ? "equal" : "per-layer",
-  expectedPeakBytes: copyingBytes(model.spec),
 });
-
-const memoryFor = (model: Model, method: Method, { residentBudgetBytes }: Pick<SweepHost, "residentBudgetBytes">) =>
-  expectedPeakBytes({ spec: model.spec, method, generates: residentBytes(model) <= residentBudgetBytes });
 
 /**
  * Refuses an output that cannot hold the result, as far as it is known: calibration may have to tell which layers go.
@@ -127,11 +136,11 @@ async function checkOutput(
 export async function calibrate(
   run: RunContext,
   { model, method }: Job,
-  { bundledText, residentBudgetBytes: budgetBytes }: SweepHost,
+  { bundledText }: SweepHost,
 ): Promise<Calibration> {
   const choice = method.calibration;
   const open = () => openTokenizer(model.checkpoint);
-  const calibration = await prepareCalibration(run, { model, openTokenizer: open, choice, bundledText, budgetBytes });
+  const calibration = await prepareCalibration(run, { model, openTokenizer: open, choice, bundledText });
   run.report({ type: "calibration", ...calibration.summary });
   const longest = longestText(model.spec);
   if (choice.context > longest) {

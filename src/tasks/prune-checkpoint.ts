@@ -47,7 +47,7 @@ export async function pruneCheckpoint(
   if (job.copies) return copyCheckpoint(job, host, report);
 
   await checkScratch(job, host);
-  const run = startRun(host, report);
+  const run = startRun(host, job.memory, report);
   const runner = new LayerRunner(run.backend, job.model.spec);
   let output: Output | undefined;
   try {

@@ -109,7 +109,7 @@ async function runForward(
   const greedy = { maxTokens: FIRST_TOKENS, temperature: 0, stopTokens: [], random: () => 0 };
   await generateTokens(backend, model, { prompt, ...greedy, budgetBytes, signal }, (id, row) => {
     firstTokens.push(id);
-    logits.push(row);
+    logits.push(row.slice());
   });
   if (!Number.isFinite(perplexity) || !logits.every((row) => row.every(Number.isFinite)))
     throw new CompError("numeric", `${checkpoint.name} gives logits that are not finite, though its weights are`, {

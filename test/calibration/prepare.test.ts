@@ -1,9 +1,10 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { type Calibration, type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
+import type { MemoryShares } from "../../src/run-context.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { methodOf } from "../helpers/method.ts";
-import { openTiny, testRun } from "../helpers/run.ts";
+import { AMPLE, openTiny, testRun } from "../helpers/run.ts";
 
 const { model, close } = await openTiny("llama");
 afterAll(close);
@@ -19,14 +20,18 @@ const tokenizer: Tokenizer = {
 };
 const alphabet = "abcdefghijklmnopqrstuvwxyz".repeat(40);
 
-function prepare(options: object, change: Partial<CalibrationRequest> = {}): Promise<Calibration> {
+interface Change extends Partial<CalibrationRequest> {
+  readonly memory?: MemoryShares;
+}
+
+const NO_ROOM: MemoryShares = { ...AMPLE, weights: 0 };
+
+function prepare(options: object, { memory = AMPLE, ...change }: Change = {}): Promise<Calibration> {
   const { calibration: choice } = methodOf({ samples: 6, context: 10, ...options }, model.spec);
   const bundledText = async () => ({ name: "bundled", text: alphabet });
   const openTokenizer = async () => tokenizer;
-  return prepareCalibration(testRun(), {
-    ...{ model, openTokenizer, choice, bundledText, budgetBytes: 2 ** 30 },
-    ...change,
-  });
+  const run = testRun({ memory });
+  return prepareCalibration(run, { model, openTokenizer, choice, bundledText, ...change });
 }
 
 const given = { calibration: [{ name: "a.txt", text: alphabet }] };
@@ -55,9 +60,9 @@ describe("windows", () => {
     expect(fromFile(heldOut)).toEqual(new Array(8).fill(true));
   });
 
-  test.each<[string, object, Partial<CalibrationRequest>]>([
+  test.each<[string, object, Change]>([
     ["nothing of its own is asked for", { ownText: 0 }, {}],
-    ["its weights do not fit into memory", {}, { budgetBytes: 1 }],
+    ["its weights do not fit into memory", {}, { memory: NO_ROOM }],
     ["a published method is asked for", { preset: "flap" }, {}],
   ])("come all from the file when %s", async (_, options, change) => {
     const { summary, windows } = await prepare({ ...given, ...options }, change);
@@ -77,7 +82,7 @@ describe("the source", () => {
   });
 
   test("is the bundled text when the model does not fit into memory, or has no token to begin with", async () => {
-    expect((await prepare({}, { budgetBytes: 1 })).summary).toMatchObject({ source: "bundled", names: ["bundled"] });
+    expect((await prepare({}, { memory: NO_ROOM })).summary).toMatchObject({ source: "bundled", names: ["bundled"] });
     const mute = { ...tokenizer, bosTokenId: undefined, eosTokenIds: [], addsBos: false };
     expect((await prepare({}, { openTokenizer: async () => mute })).summary.source).toBe("bundled");
   });

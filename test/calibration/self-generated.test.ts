@@ -1,13 +1,13 @@
 import { afterAll, expect, test } from "vitest";
-import { generateSamples, type SelfGeneration } from "../../src/calibration/self-generated.ts";
+import { generateSamples, type SelfGeneration, sampleBytes } from "../../src/calibration/self-generated.ts";
 import { nthRandom } from "../../src/linalg/random.ts";
 import type { RunContext } from "../../src/run-context.ts";
-import { openTiny, testRun } from "../helpers/run.ts";
+import { AMPLE, openTiny, testRun } from "../helpers/run.ts";
 
 const { model, close } = await openTiny("llama");
 afterAll(close);
 
-const request: SelfGeneration = { count: 5, length: 12, firstToken: 1, seed: 0, budgetBytes: 2 ** 30 };
+const request: SelfGeneration = { count: 5, length: 12, firstToken: 1, seed: 0 };
 
 async function samplesOf(change: Partial<SelfGeneration> = {}, over: Partial<RunContext> = {}) {
   const run = testRun(over);
@@ -22,10 +22,12 @@ test("gives so many samples of so many known tokens, telling how many are done",
   expect(events).toEqual(Array.from({ length: 12 }, (_, i) => ({ ...stage, done: 5 * (i + 1) })));
 });
 
-test("the same seed gives the same text, whether the weights stay in memory or not", async () => {
+test("the same seed gives the same text, whether the weights stay in memory or not, and however many are written together", async () => {
   const { samples } = await samplesOf();
   expect((await samplesOf()).samples).toEqual(samples);
-  expect((await samplesOf({ budgetBytes: 0 })).samples).toEqual(samples);
+  expect((await samplesOf({}, { memory: { ...AMPLE, weights: 0 } })).samples).toEqual(samples);
+  const three = 3 * sampleBytes(model.spec, request.length);
+  expect((await samplesOf({}, { memory: { ...AMPLE, caches: three } })).samples).toEqual(samples);
 });
 
 test("a neighbouring seed shares no sample", async () => {

@@ -5,16 +5,20 @@ import type { RunEvent } from "../../src/events/prune.ts";
 import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
-import { collectGarbage, nodeBackend } from "../../src/node/host.ts";
+import { collectGarbage } from "../../src/node/collecting-backend.ts";
+import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
-import type { RunContext } from "../../src/run-context.ts";
+import type { MemoryShares, RunContext } from "../../src/run-context.ts";
 import { expectedLogits, tinyPath } from "./fixtures.ts";
 
 export interface TestRun extends RunContext {
   /** All that was reported. */
   readonly events: RunEvent[];
 }
+
+/** Memory for whatever a test may want to keep. */
+export const AMPLE: MemoryShares = { states: 2 ** 30, inputs: 2 ** 30, weights: 2 ** 30, caches: 2 ** 30 };
 
 /** A run on one thread that keeps what it is told; its scratch space is the test's to clear. */
 export function testRun(over: Partial<RunContext> = {}): TestRun {
@@ -25,6 +29,7 @@ export function testRun(over: Partial<RunContext> = {}): TestRun {
     gemm: backendGemm(backend),
     scratch: scratchFolder(),
     cache: NO_CACHE,
+    memory: AMPLE,
     report: (event) => events.push(event),
     collectGarbage,
     residentBytes: () => 0,

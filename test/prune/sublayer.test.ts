@@ -1,5 +1,6 @@
 // One sublayer cut, against arithmetic in plain f64.
 import { afterAll, describe, expect, test } from "vitest";
+import { ReusedTensors } from "../../src/compute/reused-tensor.ts";
 import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
@@ -54,6 +55,7 @@ async function placeOf(
     target: undefined,
     sensitivity: {},
     order: undefined,
+    inputMemory: new ReusedTensors(),
   };
   return { layer, states, request };
 }

@@ -194,7 +194,7 @@ describe("a recovery that aims at the dense model", () => {
     await runner.layer(first!, states);
     for (const layer of [first!, removed!]) await runner.layer(layer, target);
     await runner.sublayer("attention", last!, target);
-    const wanted = { tokenScale: false, holdsOut: false, keepsInputs: false, target };
+    const wanted = { tokenScale: false, holdsOut: false, target };
     const { statistics } = await runner.projectionStatistics("attention", last!, states, wanted);
     const scale = Math.max(...statistics.drift!.map(Math.abs));
     expect(scale).toBeGreaterThan(0.1);

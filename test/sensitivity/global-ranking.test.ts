@@ -37,7 +37,7 @@ test("each layer is scored by what the dense model feeds it, all but its last ne
   for (const index of layerIndices(model.spec)) {
     const layer = await readLayer(model, index);
     await runner.sublayer("attention", layer, states);
-    const wanted = { tokenScale: false, holdsOut: false, keepsInputs: false };
+    const wanted = { tokenScale: false, holdsOut: false };
     const { gram } = (await runner.projectionStatistics("mlp", layer, states, wanted)).statistics;
     const { weight } = projectionOf("mlp", layer);
     const columnNorm = (j: number): number => Math.hypot(...Array.from({ length: 32 }, (_, i) => weight[80 * i + j]!));

@@ -1,7 +1,7 @@
 // Which measures a method makes the dense model go through, and that they are the measures' own.
 import { afterAll, describe, expect, test } from "vitest";
 import { embed } from "../../src/forward/run/embed.ts";
-import { blockInfluence } from "../../src/importance/block-influence.ts";
+import { BlockInfluence } from "../../src/importance/block-influence.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.ts";
 import { measureWeightSensitivities } from "../../src/sensitivity/first-order.ts";
@@ -57,7 +57,9 @@ describe("what is found", () => {
     for (const [index, found] of (await measure({ preset: "osscar", layers: 1 })).findings.influences!.entries()) {
       const before = states.all.slice();
       await runner.layer(await readLayer(model, layerIndices(model.spec)[index]!), states);
-      expect(found).toBe(blockInfluence(before, states.all, 32));
+      const influence = new BlockInfluence(32);
+      influence.add(before, states.all);
+      expect(found).toBe(influence.mean);
     }
     expect((await measure({ layers: 1 })).findings.influences).toEqual(await ablateLayers(testRun(), requestOf({})));
   });

@@ -288,7 +288,7 @@ describe("calibration", () => {
     const checkpoint = await openPath(DEMO_MODEL);
     const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", threads: 1, place: output });
     const createOutput = () => stageFolder(output, { overwrite: false });
-    const host = { ...machine, createOutput, residentBudgetBytes: 1 };
+    const host = { ...machine, createOutput, freeMemoryBytes: () => 0 };
     const options = parseOptions(PruneOptions, { ...QUICK, ...TWO_LAYERS, samples: 4, context: 16 });
     const result = await pruneCheckpoint(checkpoint, options, host, () => undefined);
     await checkpoint.close();

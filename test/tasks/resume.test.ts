@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { ReusedTensors } from "../../src/compute/reused-tensor.ts";
 import { ResidentStates } from "../../src/forward/run/hidden-states.ts";
 import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
@@ -25,7 +26,12 @@ const preparation: Preparation = {
 function statesFrom(first: number): SweepStates {
   const some = (at: number) =>
     new ResidentStates({ count: 1, length: 4 }, llama.hiddenSize, new Float32Array(4 * llama.hiddenSize).fill(at));
-  return { calibrated: some(first), dense: some(first + 1), heldOut: some(first + 2) };
+  return {
+    calibrated: some(first),
+    dense: some(first + 1),
+    heldOut: some(first + 2),
+    inputMemory: new ReusedTensors(),
+  };
 }
 
 /** Opens the work on an output anew, as another process does. */

@@ -2,6 +2,7 @@
 import { differentiate } from "../../compute/differentiate.ts";
 import { Graph } from "../../compute/graph.ts";
 import { exp, mul, sub } from "../../compute/operations/index.ts";
+import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
@@ -24,6 +25,8 @@ interface HeadPass {
   readonly programs: ProgramCache;
   readonly input: HeadInput;
   readonly norm: FinalNormWeights;
+  /** Where the probabilities of some tokens in a tile go. */
+  readonly memory: ReusedTensor;
 }
 
 /** Gradient of Σ −log p(label) over the tokens, towards the hidden states before the final norm. */
@@ -37,7 +40,7 @@ export async function lossGradient(
   const tokens = states.all.length / model.spec.hiddenSize;
   const { logSumExp } = await runHead(programs, input, new Int32Array(tokens));
   const gradients = states.withValues(new Float32Array(states.all.length));
-  const pass: HeadPass = { programs, input, norm: await readFinalNorm(model) };
+  const pass: HeadPass = { programs, input, norm: await readFinalNorm(model), memory: new ReusedTensor() };
   for (const range of tileRanges(model.spec))
     await throughTile(pass, await readTile(model, range), logSumExp, labels, gradients.all);
   await throughNorm(pass, gradients.all);
@@ -46,7 +49,7 @@ export async function lossGradient(
 
 /** Adds what a tile contributes to the gradients towards the normed states. [tokens, hiddenSize] */
 async function throughTile(
-  { programs, input, norm }: HeadPass,
+  { programs, input, norm, memory }: HeadPass,
   tile: HeadTile,
   logSumExp: Float64Array,
   labels: Labels,
@@ -58,14 +61,13 @@ async function throughTile(
     const { first, count } = tokens;
     const forward = await programs.get(["probabilities", count, size], () => probabilitiesGraph(spec, count, size));
     const scale = tensor(Float32Array.from(logSumExp.subarray(first, first + count)), [count, 1]);
-    const { probabilities, ...slopes } = await forward.run({ ...headInputs(input, tokens, norm, tile), scale });
-    labels.visit(first, probabilities!.data as Float32Array, tile.start, size);
+    const probabilities = memory.of([count, size]);
+    const given = { ...headInputs(input, tokens, norm, tile), scale };
+    const { slope } = await forward.run(given, { probabilities });
+    labels.visit(first, probabilities.data, tile.start, size);
     const backward = await programs.get(["towards normed", count, size], () => towardsNormedGraph(spec, count, size));
     const sofar = tokenRows(gradients, tokens, spec.hiddenSize);
-    await backward.run(
-      { probabilities: probabilities!, ...slopes, head: tile.weight, before: sofar },
-      { after: sofar },
-    );
+    await backward.run({ probabilities, ...(slope && { slope }), head: tile.weight, before: sofar }, { after: sofar });
   }
 }
 

@@ -2,6 +2,7 @@
 // Where frequencies follow the length of the text, tokens are read anew once they change: logits are those of the whole text.
 import type { Backend } from "../../compute/backend.ts";
 import { Graph } from "../../compute/graph.ts";
+import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
@@ -25,6 +26,8 @@ export class CachedDecoder {
   #memories: readonly (MixerMemory | undefined)[];
   readonly #batch: number;
   readonly #collectGarbage: () => void;
+  readonly #logits = new ReusedTensor();
+  readonly #tileLogits = new ReusedTensor();
   /** What was read so far. [batch, #length] */
   #ids = new Int32Array(0);
   #length = 0;
@@ -46,7 +49,7 @@ export class CachedDecoder {
    * Reads the next `count` tokens of each sequence.
    *
    * @param ids [batch, count]
-   * @returns logits of the token after them [batch, vocabSize]
+   * @returns logits of the token after them [batch, vocabSize], valid until the next step
    */
   step(ids: Int32Array, count: number): Promise<Float32Array> {
     const { spec } = this.#weights.model;
@@ -68,7 +71,7 @@ export class CachedDecoder {
     let hidden: Tensor = tensor(all, [ids.length, model.spec.hiddenSize]);
     for (const index of layerIndices(model.spec)) hidden = await this.#layer(index, hidden, count);
     this.#length += count;
-    return this.#logits(lastRows(hidden.data as Float32Array, this.#batch, count));
+    return this.#predict(lastRows(hidden.data as Float32Array, this.#batch, count));
   }
 
   async #layer(index: LayerIndex, x: Tensor, length: number): Promise<Tensor> {
@@ -87,9 +90,9 @@ export class CachedDecoder {
     return hidden!;
   }
 
-  async #logits(last: Float32Array): Promise<Float32Array> {
+  async #predict(last: Float32Array): Promise<Float32Array> {
     const { spec } = this.#weights.model;
-    const logits = new Float32Array(this.#batch * spec.vocabSize);
+    const { data: logits } = this.#logits.of([this.#batch, spec.vocabSize]);
     const hidden = tensor(last, [this.#batch, spec.hiddenSize]);
     const norm = await readFinalNorm(this.#weights.model);
     for (const range of tileRanges(spec)) {
@@ -97,9 +100,10 @@ export class CachedDecoder {
       const rows = end - start;
       const inputs: HeadInputs = { hidden, ...norm, head: weight };
       const program = await this.#programs.get(["logits", rows], () => logitsGraph(spec, this.#batch, rows));
-      const tile = (await program.run({ ...inputs })).logits!.data as Float32Array;
+      const tile = this.#tileLogits.of([this.#batch, rows]);
+      await program.run({ ...inputs }, { logits: tile });
       for (let i = 0; i < this.#batch; i++)
-        logits.set(tile.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
+        logits.set(tile.data.subarray(i * rows, (i + 1) * rows), i * spec.vocabSize + start);
     }
     return logits;
   }

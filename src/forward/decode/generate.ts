@@ -20,7 +20,7 @@ export interface DecodeRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Calls `onToken` with each token id as it is decided, and the logits [vocabSize] that it was decided by. */
+/** Calls `onToken` with each token id as it is decided, and the logits [vocabSize] that it was decided by, valid until the next. */
 export async function generateTokens(
   backend: Backend,
   model: Model,

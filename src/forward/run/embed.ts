@@ -7,9 +7,6 @@ import { batchesOf, type HiddenStates, ResidentStates } from "./hidden-states.ts
 import type { Scratch, StoredArray } from "./scratch.ts";
 import { SpilledStates } from "./spilled-states.ts";
 
-/** Hidden states of more bytes than this are spilled. */
-export const RESIDENT_BYTES: number = 192 * 2 ** 20;
-
 /** Bytes of embedding rows read at once. */
 const TILE_BYTES = 16 * 2 ** 20;
 
@@ -55,12 +52,12 @@ async function addPositions(
   }
 }
 
-/** Embeddings of all tokens, as `embed` gives them; in memory when they are few, else in the scratch space. */
+/** Embeddings of all tokens, as `embed` gives them; in memory when they take no more than `residentBytes`, else in the scratch space. */
 export async function embedOrSpill(
   model: Model,
   windows: TokenWindows,
   scratch: Scratch,
-  residentBytes: number = RESIDENT_BYTES,
+  residentBytes: number,
 ): Promise<HiddenStates> {
   const { hiddenSize } = model.spec;
   if (4 * windows.ids.length * hiddenSize <= residentBytes) return embed(model, windows);

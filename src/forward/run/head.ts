@@ -3,6 +3,7 @@
 import type { Program } from "../../compute/backend.ts";
 import { Graph, type Value } from "../../compute/graph.ts";
 import { argMax, exp, max, mul, pick, sub, sum } from "../../compute/operations/index.ts";
+import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
@@ -10,8 +11,8 @@ import { type FinalNormWeights, type HeadInputs, tileLogits } from "../graphs/he
 import { type HeadTile, readFinalNorm, readTile, tileRanges } from "./head-tiles.ts";
 import type { ProgramCache } from "./programs.ts";
 
-/** Tokens whose logits of one tile are in memory at once. */
-const TOKENS_PER_RUN = 512;
+/** Tokens whose logits of one tile are in memory at once: more would be hardly faster. */
+export const TOKENS_PER_RUN = 128;
 
 /** Tokens `first` to `first` + `count` − 1. */
 export interface TokenRange {
@@ -87,6 +88,7 @@ export async function compareHeads(
     reference: new Accumulator(targets),
   }));
   const [finalNorm, denseNorm] = [await readFinalNorm(model), await readFinalNorm(dense.model)];
+  const memory = new ReusedTensor();
   for (const range of tileRanges(model.spec)) {
     const denseTile = await readTile(dense.model, range);
     const tile = model === dense.model ? denseTile : await readTile(model, range);
@@ -94,8 +96,9 @@ export async function compareHeads(
       const inTile = targetsIn(tile, targets, tokens);
       const denseProgram = await tileProgram(programs, dense.model.spec, tokens, tile, "reference");
       const denseInputs = headInputs(dense, tokens, denseNorm, denseTile);
-      const { logits: denseLogits, ...wanted } = await denseProgram.run({ ...denseInputs, targets: inTile });
-      const compared = { targets: inTile, denseLogits: denseLogits!, denseLargest: wanted.largest! };
+      const denseLogits = memory.of([tokens.count, tile.end - tile.start]);
+      const wanted = await denseProgram.run({ ...denseInputs, targets: inTile }, { logits: denseLogits });
+      const compared = { targets: inTile, denseLogits, denseLargest: wanted.largest! };
       const program = await tileProgram(programs, model.spec, tokens, tile, "compared");
       for (const { hidden: own, statistics, reference } of pairs) {
         const inputs = headInputs({ model, hidden: own }, tokens, finalNorm, tile);

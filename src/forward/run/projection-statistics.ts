@@ -2,6 +2,7 @@
 // what it should write in addition to come near a target.
 import { Graph, type Value } from "../../compute/graph.ts";
 import { gemm, mul, reciprocal, reshape, scale, shift, sub } from "../../compute/operations/index.ts";
+import type { ReusedTensors } from "../../compute/reused-tensor.ts";
 import { type GramSum, type RunningSum, RunningSums } from "../../compute/running-sums.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics } from "../../linalg/projection.ts";
@@ -22,8 +23,8 @@ export interface WantedStatistics {
   readonly tokenScale: boolean;
   /** Whether the sums over some windows, one of each batch that has more, are wanted apart as well; only with a target. */
   readonly holdsOut: boolean;
-  /** Whether what enters the projection is wanted too; not where windows are held out. */
-  readonly keepsInputs: boolean;
+  /** Where what enters the projection is kept, batch by batch, if it is wanted too; not where windows are held out. */
+  readonly keepsInputsIn?: ReusedTensors | undefined;
   /** Whether the second moments of what enters the sublayer's other projections are wanted as well. */
   readonly weighsEntries?: boolean | undefined;
 }
@@ -42,19 +43,24 @@ export async function projectionStatistics(
   name: Sublayer,
   layer: DecoderLayer,
   states: HiddenStates,
-  { target, tokenScale, holdsOut, keepsInputs, weighsEntries = false }: WantedStatistics,
+  { target, tokenScale, holdsOut, keepsInputsIn, weighsEntries = false }: WantedStatistics,
 ): Promise<FoundStatistics> {
   const projection = new ProjectionPass(programs, name, layer, tokenScale);
   const seen = projection.emptySums(target !== undefined, weighsEntries);
   const apart = holdsOut && target !== undefined ? projection.emptySums(true, weighsEntries) : undefined;
-  const inputs: Tensor[] | undefined = keepsInputs && apart === undefined ? [] : undefined;
+  const keepsInputs = keepsInputsIn !== undefined && apart === undefined;
+  const inputs: Tensor[] | undefined = keepsInputs ? [] : undefined;
   let tokenCount = 0;
   const addBatch = async (state: HiddenBatch, wanted: HiddenBatch | undefined): Promise<void> => {
     tokenCount += state.batch * state.length;
     if (apart && state.batch > 1) {
       await projection.add(seen, sliceOf(state, 0, -1), wanted && sliceOf(wanted, 0, -1));
       await projection.add(apart, sliceOf(state, -1), wanted && sliceOf(wanted, -1));
-    } else await projection.add(seen, state, wanted, inputs);
+    } else if (keepsInputs) {
+      const kept = keepsInputsIn.of(inputs!.length, [state.batch * state.length, projection.inputSize]);
+      await projection.add(seen, state, wanted, kept);
+      inputs!.push(kept);
+    } else await projection.add(seen, state, wanted);
   };
   for (let i = 0; i < states.batchCount; i++)
     await states.read(i, (state) =>
@@ -123,6 +129,10 @@ class ProjectionPass {
     this.#tokenScale = scale;
   }
 
+  get inputSize(): number {
+    return projectionOf(this.#name, this.#layer).inputSize;
+  }
+
   emptySums(hasTarget: boolean, weighsEntries: boolean): ProjectionSums {
     const { inputSize, outputSize } = projectionOf(this.#name, this.#layer);
     const all = new RunningSums();
@@ -131,12 +141,12 @@ class ProjectionPass {
     return { all, gram, total, drift, entries: weighsEntries ? all.sum([1, outputSize]) : undefined };
   }
 
-  /** Adds a batch to sums; `inputs` gets what enters the projection. */
+  /** Adds a batch to sums; `inputs`, [tokens, inputSize], gets what enters the projection. */
   async add(
     sums: ProjectionSums,
     { batch, length, hidden }: HiddenBatch,
     target: HiddenBatch | undefined,
-    inputs?: Tensor[],
+    inputs?: Tensor,
   ): Promise<void> {
     const { spec, programs } = this.#programs;
     const { sizes } = this.#layer;
@@ -148,8 +158,7 @@ class ProjectionPass {
     const isPlaced = takesPosition(this.#name, spec, this.#layer);
     const position = isPlaced ? this.#programs.position(sizes, length) : {};
     const given = { x: hidden, ...this.#used, ...position, ...(target && { target: target.hidden }) };
-    const results = await program.run({ ...given, ...sums.all.inputs }, sums.all.outputs);
-    inputs?.push(results.inputs!);
+    await program.run({ ...given, ...sums.all.inputs }, { ...sums.all.outputs, ...(inputs && { inputs }) });
   }
 
   /** Makes a drift that holds all that was asked for one of what is missing, where that is done once for all tokens. */

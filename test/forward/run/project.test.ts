@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ReusedTensors } from "../../../src/compute/reused-tensor.ts";
 import { embed } from "../../../src/forward/run/embed.ts";
 import { LayerRunner } from "../../../src/forward/run/layer-runner.ts";
 import { gatherColumns } from "../../../src/linalg/gather.ts";
@@ -26,7 +27,7 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
       const sizes = sizesOf(layer.sizes);
       const { weights } = layer;
       const states = await embed(model, windows);
-      const wanted = { tokenScale: normsOutputs(spec), holdsOut: false, keepsInputs: true };
+      const wanted = { tokenScale: normsOutputs(spec), holdsOut: false, keepsInputsIn: new ReusedTensors() };
       const { inputs } = await runner.projectionStatistics(name, layer, states, wanted);
       const group = sizes.numAttentionHeads / sizes.numKeyValueHeads;
       const heads = Int32Array.from({ length: group }, (_, i) => i); // those of the first key-value head

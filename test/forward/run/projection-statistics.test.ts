@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ReusedTensors } from "../../../src/compute/reused-tensor.ts";
 import { projectionOf } from "../../../src/forward/graphs/decoder-layer.ts";
 import { embed } from "../../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../../src/forward/run/hidden-states.ts";
@@ -48,7 +49,7 @@ function disturb(states: ResidentStates): ResidentStates {
 describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
   test.each(["attention", "mlp"] as const)("the drift at the %s projection leads a disturbed stream back", (name) =>
     withLayer(family, async (model, runner, layer) => {
-      const wanted = { tokenScale: normsOutputs(model.spec), holdsOut: false, keepsInputs: false };
+      const wanted = { tokenScale: normsOutputs(model.spec), holdsOut: false };
       const run = async (states: ResidentStates, used = layer) => {
         await runner.sublayer(name, used, states);
         return states;
@@ -76,7 +77,7 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
 
 test("Gram matrix and mean are those of what enters the projection, and nothing else comes unasked", () =>
   withLayer("llama", async (model, runner, layer) => {
-    const wanted = { tokenScale: false, holdsOut: false, keepsInputs: true };
+    const wanted = { tokenScale: false, holdsOut: false, keepsInputsIn: new ReusedTensors() };
     const states = await statesOf(model, "llama");
     const before = states.all.slice();
     const { statistics, inputs } = await runner.projectionStatistics("mlp", layer, states, wanted);
@@ -99,7 +100,7 @@ test("Gram matrix and mean are those of what enters the projection, and nothing 
 test.each(["attention", "mlp"] as const)("what enters the %s is squared and summed behind its norm", (name) =>
   withLayer("llama", async (model, runner, layer) => {
     const states = await statesOf(model, "llama");
-    const wanted = { tokenScale: false, holdsOut: false, keepsInputs: false };
+    const wanted = { tokenScale: false, holdsOut: false };
     const { entries } = await runner.projectionStatistics(name, layer, states, { ...wanted, weighsEntries: true });
     const { hiddenSize, normEpsilon } = model.spec;
     const gain = layer.weights[name === "attention" ? "attentionNorm" : "mlpNorm"]!.data;
@@ -121,7 +122,7 @@ test.each(["llama-bias", "gemma3"])("%s: what is held out is a part of the whole
     const find = async (first: number, count: number, holdsOut: boolean): Promise<ProjectionStatistics> => {
       const target = await statesOf(model, family, first, count);
       await runner.sublayer("mlp", layer, target);
-      const wanted = { tokenScale: normsOutputs(model.spec), target, holdsOut, keepsInputs: false };
+      const wanted = { tokenScale: normsOutputs(model.spec), target, holdsOut };
       const states = disturb(await statesOf(model, family, first, count));
       return (await runner.projectionStatistics("mlp", layer, states, wanted)).statistics;
     };

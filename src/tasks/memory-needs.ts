@@ -1,0 +1,104 @@
+// The memory that the phases of a run take, from the headers alone.
+import { sampleBytes } from "../calibration/self-generated.ts";
+import { windowCount } from "../calibration/windows.ts";
+import { TOKENS_PER_RUN } from "../forward/run/head.ts";
+import { tileRanges } from "../forward/run/head-tiles.ts";
+import { batchesOf } from "../forward/run/hidden-states.ts";
+import type { Method } from "../method/method.ts";
+import { widestMlp } from "../model/config/layer-sizes.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
+import { countParameters } from "../model/spec/parameters.ts";
+import { sizesOf } from "../model/spec/parts.ts";
+import { isScarce } from "../recover/choose-ridge.ts";
+import { COST_TOKENS, CUT_TOKENS } from "../sensitivity/cost-curves.ts";
+import { FACTOR_TOKENS } from "../sensitivity/fisher-factors.ts";
+
+/** Node, onnxruntime, a tokenizer, and arrays that wait for the collector. */
+const BASE_BYTES = 280e6;
+
+export interface Work {
+  readonly spec: DecoderSpec;
+  readonly method: Method;
+  /** Whether nothing is to go: the model is written as it is. */
+  readonly copies: boolean;
+}
+
+/** What no run can do without: that of its largest phase. */
+export const leastBytes = (work: Work): number =>
+  BASE_BYTES + (work.copies ? 2 * layerBytes(work) : Math.max(sweepBytes(work), measuringBytes(work), headBytes(work)));
+
+/** The largest layer as f32. */
+const layerBytes = ({ spec }: Work): number => 4 * Math.max(...countParameters(spec).layers.map(({ total }) => total));
+
+/** Bytes of the states of all calibration tokens, in one stream. */
+export const streamBytes = (work: Work): number => 4 * calibrationTokens(work) * work.spec.hiddenSize;
+
+/** How many streams a sweep has. */
+export const streamCount = ({ method }: Work): number => (method.recovery.towardsDense === true ? 2 : 1);
+
+/** Bytes of what enters the widest projection, of all calibration tokens. */
+export const enteringBytes = (work: Work): number => 4 * calibrationTokens(work) * widestMlp(work.spec.layers);
+
+const calibrationTokens = ({ spec, method: { calibration } }: Work): number =>
+  windowCount(spec, calibration) * calibration.context;
+
+/** Two forms of a layer, a batch of each stream, its activations, and the matrices of the neurons. */
+function sweepBytes(work: Work): number {
+  const batches = 4 * batchTokens(work) * work.spec.hiddenSize * streamCount(work);
+  return 2 * layerBytes(work) + batches + Math.max(activationBytes(work), matrixBytes(work));
+}
+
+/** Backward through all layers; and the states that leave the dense stream at each layer, up to the head. */
+function measuringBytes(work: Work): number {
+  const { spec, method } = work;
+  const { backward, allocation, layerImportance } = method;
+  if (backward.fisherFactors === "none" && layerImportance !== "ablation") return 0;
+  const tokens = calibrationTokens(work);
+  const swept = Math.min(tokens, allocation.kind === "loss" ? COST_TOKENS : FACTOR_TOKENS);
+  const backwards = 2 * 4 * swept * spec.hiddenSize + Math.max(2 * activationBytes(work), matrixBytes(work));
+  const leaving = 2 * 4 * spec.layers.length * Math.min(tokens, CUT_TOKENS) * spec.hiddenSize;
+  return 2 * layerBytes(work) + Math.max(backwards, leaving + headBytes(work));
+}
+
+/** Tiles of two heads, one of them on its way from the file, and matrices of logits. */
+function headBytes({ spec }: Work): number {
+  const rows = tileRanges(spec)[0]!.end;
+  return 4 * (3 * rows * spec.hiddenSize + 4 * TOKENS_PER_RUN * rows);
+}
+
+/** Tokens that go through a layer at once. */
+function batchTokens({ spec, method: { calibration } }: Work): number {
+  const windows = { count: windowCount(spec, calibration), length: calibration.context };
+  return batchesOf(windows)[0]!.batch * windows.length;
+}
+
+/** Of one batch in the widest layer: what is inside an MLP, queries, keys and values, and the scores of an attention. */
+function activationBytes(work: Work): number {
+  const { spec, method } = work;
+  const heads = Math.max(...spec.layers.map((layer) => sizesOf(layer).numAttentionHeads));
+  const scores = 3 * heads * method.calibration.context;
+  return 4 * batchTokens(work) * (4 * widestMlp(spec.layers) + 8 * spec.hiddenSize + scores);
+}
+
+/** Gram matrix, weight products and two f64 matrices of the inverse; and the Gram matrix of what is held out. */
+function matrixBytes(work: Work): number {
+  const width = widestMlp(work.spec.layers);
+  const holdsOut = streamCount(work) > 1 && isScarce(calibrationTokens(work), width);
+  return (4 + 4 + 8 + 8 + (holdsOut ? 4 : 0)) * width ** 2;
+}
+
+/** Windows that the model writes itself, where its weights fit into memory; with those held out where it writes all. */
+export function ownWindows({ spec, method: { calibration } }: Work): number {
+  const count = windowCount(spec, calibration);
+  return calibration.calibration.length === 0 ? count : Math.round(calibration.ownText * count);
+}
+
+/** What decoding takes beside weights and caches: logits, and what a layer makes of its caches in passing. */
+export const decodingBytes = (work: Work): number => BASE_BYTES + headBytes(work);
+
+/** Bytes of keys and values, or what else mixers remember, of so many samples. */
+export const cacheBytes = ({ spec, method }: Work, samples: number): number =>
+  samples * sampleBytes(spec, method.calibration.context);
+
+/** Bytes of all weights as f32. */
+export const weightBytes = (spec: DecoderSpec): number => 4 * countParameters(spec).total;
