@@ -75,8 +75,6 @@ export interface Journal<Kept> {
 export interface MemoryShares {
   /** Hidden states of all calibration windows, each stream of them. */
   readonly states: number;
-  /** What enters a projection, of all calibration tokens. */
-  readonly inputs: number;
   /** All weights as f32, while the model writes text of its own. */
   readonly weights: number;
   /** Keys and values of the samples that it then writes together. */

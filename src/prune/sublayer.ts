@@ -113,7 +113,7 @@ export async function pruneSublayer<C extends Choice>(
   const all = cut.all(had, projection.inputSize);
   if (!changes && method.importance !== "all")
     return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
-  const { statistics, inputs, entries } = await gatherStatistics(run, cut.sublayer, layer, request);
+  const { statistics, inputs, entries } = await gatherStatistics(cut.sublayer, layer, request);
   const weighed = (weights: LayerWeights, kept: Int32Array): LayerWeights =>
     method.importance === "none"
       ? weights
@@ -140,9 +140,20 @@ const untouched = (weights: LayerWeights, sizes: LayerSpec): Pick<PrunedSublayer
   inputs: undefined,
 });
 
+/**
+ * Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. What is computed
+ * anew differs in its last bits, so that this is not for a memory limit to decide.
+ */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Bytes of the inputs that are kept; 0 where they are computed anew. */
+export function keptBytes(tokenCount: number, inputSize: number): number {
+  const bytes = 4 * tokenCount * inputSize;
+  return bytes <= KEPT_BYTES ? bytes : 0;
+}
+
 /** Statistics over all calibration tokens at the projection of a sublayer, with what backward sweeps have found. */
 async function gatherStatistics(
-  { memory }: RunContext,
   sublayer: Sublayer,
   layer: DecoderLayer,
   { runner, method, states, target, tokenCount, sensitivity, inputMemory }: SublayerRequest,
@@ -150,7 +161,7 @@ async function gatherStatistics(
   const { inputSize } = projectionOf(sublayer, layer);
   const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
   // behind a parallel attention nothing has moved, and the MLP needs both
-  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && 4 * tokenCount * inputSize <= memory.inputs;
+  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && keptBytes(tokenCount, inputSize) > 0;
   const weighsEntries = method.importance === "all";
   const wanted = {
     tokenScale: method.tokenScale,

@@ -9,6 +9,7 @@ import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters } from "../model/spec/parameters.ts";
 import { sizesOf } from "../model/spec/parts.ts";
+import { keptBytes } from "../prune/sublayer.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import { COST_TOKENS, CUT_TOKENS } from "../sensitivity/cost-curves.ts";
 import { FACTOR_TOKENS } from "../sensitivity/fisher-factors.ts";
@@ -36,17 +37,19 @@ export const streamBytes = (work: Work): number => 4 * calibrationTokens(work) *
 /** How many streams a sweep has. */
 export const streamCount = ({ method }: Work): number => (method.recovery.towardsDense === true ? 2 : 1);
 
-/** Bytes of what enters the widest projection, of all calibration tokens. */
-export const enteringBytes = (work: Work): number => 4 * calibrationTokens(work) * widestMlp(work.spec.layers);
-
 const calibrationTokens = ({ spec, method: { calibration } }: Work): number =>
   windowCount(spec, calibration) * calibration.context;
 
-/** Two forms of a layer, a batch of each stream, its activations, and the matrices of the neurons. */
+/** Two forms of a layer, a batch of each stream, its activations, the matrices of the neurons, and what enters these if it is kept. */
 function sweepBytes(work: Work): number {
   const batches = 4 * batchTokens(work) * work.spec.hiddenSize * streamCount(work);
-  return 2 * layerBytes(work) + batches + Math.max(activationBytes(work), matrixBytes(work));
+  const entering = holdsOut(work) ? 0 : keptBytes(calibrationTokens(work), widestMlp(work.spec.layers));
+  return 2 * layerBytes(work) + batches + entering + Math.max(activationBytes(work), matrixBytes(work));
 }
+
+/** Whether statistics of some windows are apart, to choose a ridge by. */
+const holdsOut = (work: Work): boolean =>
+  streamCount(work) > 1 && isScarce(calibrationTokens(work), widestMlp(work.spec.layers));
 
 /** Backward through all layers; and the states that leave the dense stream at each layer, up to the head. */
 function measuringBytes(work: Work): number {
@@ -83,8 +86,7 @@ function activationBytes(work: Work): number {
 /** Gram matrix, weight products and two f64 matrices of the inverse; and the Gram matrix of what is held out. */
 function matrixBytes(work: Work): number {
   const width = widestMlp(work.spec.layers);
-  const holdsOut = streamCount(work) > 1 && isScarce(calibrationTokens(work), width);
-  return (4 + 4 + 8 + 8 + (holdsOut ? 4 : 0)) * width ** 2;
+  return (4 + 4 + 8 + 8 + (holdsOut(work) ? 4 : 0)) * width ** 2;
 }
 
 /** Windows that the model writes itself, where its weights fit into memory; with those held out where it writes all. */

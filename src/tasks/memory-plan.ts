@@ -1,13 +1,12 @@
 // What of the memory goes to what. Batches and tiles have fixed sizes, so that sums and hence the result are the same whatever there
-// is; what the budget decides is how much stays in memory instead of waiting on the disk or being computed again, and whether the
-// model writes text of its own.
+// is; what the budget decides is whether hidden states stay in memory or wait on the disk, and whether the model writes text of
+// its own.
 import { CompError } from "../errors.ts";
 import { formatBytes } from "../report/format.ts";
 import type { MemoryShares } from "../run-context.ts";
 import {
   cacheBytes,
   decodingBytes,
-  enteringBytes,
   leastBytes,
   ownWindows,
   streamBytes,
@@ -33,7 +32,7 @@ export interface MemoryPlan extends MemoryShares {
 }
 
 /**
- * Shares out the memory of a run: in a sweep the hidden states come first, then what enters the projections.
+ * Shares out the memory of a run.
  *
  * @param limitBytes what a run is held to; undefined: a share of what is free, and at least what suffices
  * @throws {CompError} "budget" when the limit does not suffice
@@ -42,12 +41,13 @@ export function planMemory(work: Work, limitBytes: number | undefined, freeBytes
   const least = leastBytes(work);
   if (limitBytes !== undefined && limitBytes < least) throw tooLittle(limitBytes, least);
   const budget = limitBytes ?? Math.max(least, Math.min(MOST_BYTES, SHARE * freeBytes));
-  if (work.copies) return { states: 0, inputs: 0, weights: 0, caches: 0, expectedPeakBytes: least };
-  const sweep = shareSweep(work, budget - least);
+  if (work.copies) return { states: 0, weights: 0, caches: 0, expectedPeakBytes: least };
+  // the calibrated and the dense stream, both or none
+  const states = 2 * streamBytes(work) <= budget - least ? streamBytes(work) : 0;
   const mostWeights = limitBytes ?? Math.min(MOST_WEIGHT_BYTES, SHARE * freeBytes);
   const decoding = shareDecoding(work, budget, mostWeights);
-  const expectedPeakBytes = Math.max(least + keptInSweep(work, sweep), keptInDecoding(work, decoding));
-  return { ...sweep, ...decoding, expectedPeakBytes };
+  const expectedPeakBytes = Math.max(least + streamCount(work) * states, keptInDecoding(work, decoding));
+  return { states, ...decoding, expectedPeakBytes };
 }
 
 function tooLittle(limitBytes: number, least: number): CompError {
@@ -56,23 +56,11 @@ function tooLittle(limitBytes: number, least: number): CompError {
   return new CompError("budget", message, { hint: `give --memory ${enough}` });
 }
 
-/** States of the calibrated and of the dense stream stay in memory when both fit; what is left is for what enters a projection. */
-function shareSweep(work: Work, spareBytes: number): Pick<MemoryShares, "states" | "inputs"> {
-  const states = 2 * streamBytes(work) <= spareBytes ? streamBytes(work) : 0;
-  return { states, inputs: spareBytes - 2 * states };
-}
-
 /** Weights come first; what they leave is for keys and values, of one sample at least. */
 function shareDecoding(work: Work, budget: number, most: number): Pick<MemoryShares, "weights" | "caches"> {
   const room = Math.max(0, budget - decodingBytes(work));
   const weights = Math.min(most, Math.max(0, room - cacheBytes(work, 1)));
   return { weights, caches: Math.min(MOST_CACHE_BYTES, Math.max(0, room - weightBytes(work.spec))) };
-}
-
-/** What a sweep keeps of its shares. */
-function keptInSweep(work: Work, { states, inputs }: Pick<MemoryShares, "states" | "inputs">): number {
-  const entering = enteringBytes(work);
-  return streamCount(work) * states + (entering <= inputs ? entering : 0);
 }
 
 /** What decoding takes in all; nothing where the model writes nothing. */

@@ -142,8 +142,8 @@ async function writePruned(
   run.report({ type: "stage", name: "write", done: 0, total: 1 });
   const files = await writer.finish();
   run.report({ type: "stage", name: "verify", done: 0, total: 1 });
-  const tokenizer = await openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
-  const expected = { judge, dense: model, perplexity: pruned.quality.perplexity.after, tokenizer };
+  const openTokenizer = () => openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
+  const expected = { judge, dense: model, perplexity: pruned.quality.perplexity.after, openTokenizer };
   const quality = await verifyOutput(run.backend, output, expected, format);
   const ownCostRatio = predictedOwn(sweep, decision, pruned.costs);
   return {
