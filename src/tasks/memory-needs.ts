@@ -14,8 +14,11 @@ import { isScarce } from "../recover/choose-ridge.ts";
 import { COST_TOKENS, CUT_TOKENS } from "../sensitivity/cost-curves.ts";
 import { FACTOR_TOKENS } from "../sensitivity/fisher-factors.ts";
 
-/** Node, onnxruntime, a tokenizer, and arrays that wait for the collector. */
-const BASE_BYTES = 280e6;
+/** Node, onnxruntime and a tokenizer. */
+const BASE_BYTES = 300 * 2 ** 20;
+
+/** Arrays that wait for the collector, and holes between those in use. */
+const LOOSE_BYTES = 80 * 2 ** 20;
 
 export interface Work {
   readonly spec: DecoderSpec;
@@ -26,7 +29,9 @@ export interface Work {
 
 /** What no run can do without: that of its largest phase. */
 export const leastBytes = (work: Work): number =>
-  BASE_BYTES + (work.copies ? 2 * layerBytes(work) : Math.max(sweepBytes(work), measuringBytes(work), headBytes(work)));
+  work.copies
+    ? BASE_BYTES + 2 * layerBytes(work)
+    : BASE_BYTES + LOOSE_BYTES + Math.max(sweepBytes(work), measuringBytes(work), headBytes(work));
 
 /** The largest layer as f32. */
 const layerBytes = ({ spec }: Work): number => 4 * Math.max(...countParameters(spec).layers.map(({ total }) => total));
@@ -96,7 +101,7 @@ export function ownWindows({ spec, method: { calibration } }: Work): number {
 }
 
 /** What decoding takes beside weights and caches: logits, and what a layer makes of its caches in passing. */
-export const decodingBytes = (work: Work): number => BASE_BYTES + headBytes(work);
+export const decodingBytes = (work: Work): number => BASE_BYTES + LOOSE_BYTES + headBytes(work);
 
 /** Bytes of keys and values, or what else mixers remember, of so many samples. */
 export const cacheBytes = ({ spec, method }: Work, samples: number): number =>
