@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Scratch } from "../../src/forward/run/scratch.ts";
-import { nodeHost } from "../../src/node/host.ts";
+import { nodeBackend, nodeHost } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { stageFolder } from "../../src/node/output-folder.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
@@ -36,7 +36,7 @@ async function pruneWith(freeMemory: number, options: object): Promise<Pruned> {
     };
     return { put, clear: () => scratch.clear() };
   };
-  const machine = nodeHost({ outputFormat: "safetensors", place: output, threads: 1 });
+  const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", place: output, threads: 1 });
   const createOutput = () => stageFolder(output, { overwrite: false });
   const host = { ...machine, createScratch, createOutput, freeMemoryBytes: () => freeMemory };
   const checkpoint = await openPath(model);
