@@ -22,6 +22,7 @@ test("one dial suffices to prune", () => {
     seed: 0,
     dtype: "auto",
     importance: "auto",
+    device: "auto",
     maxShardSize: "5GB",
     ridge: 0.001,
     dryRun: false,
