@@ -13,6 +13,7 @@ import type { CalibrationText } from "../options/prune.ts";
 import type { SweepHost } from "../run-context.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { cachePlace } from "./cache-place.ts";
+import { codeHash } from "./code-hash.ts";
 import { collectGarbage, collectingBackend } from "./collecting-backend.ts";
 import { freeBytes } from "./disk.ts";
 import { scratchFolder } from "./scratch-folder.ts";
@@ -68,7 +69,7 @@ export function nodeBackend(threads?: number, device?: DeviceName): Backend {
 
 /** Sums depend by their last bits on the device, on the instructions of the processor, and may on how threads share the work. */
 function nodeCache({ device }: Backend, threads: number = availableParallelism()): Cache {
-  return cacheFolder(cachePlace(), [device, process.arch, cpus()[0]?.model, threads].join());
+  return cacheFolder(cachePlace(), [codeHash(), device, process.arch, cpus()[0]?.model, threads].join());
 }
 
 /**

@@ -13,6 +13,7 @@ import { parseOptions } from "../options/schema.ts";
 import type { Host, RunKey, SweepHost } from "../run-context.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
 import { withClaim } from "./claim.ts";
+import { codeHash } from "./code-hash.ts";
 import { openBackend } from "./device.ts";
 import { nodeHost } from "./host.ts";
 import { openJournal, stampOf } from "./journal.ts";
@@ -77,10 +78,15 @@ async function writingHost(
   const stamp = await stampOf(model, checkpoint);
   // nothing tells whether a criterion of one's own still does what it did: nobody goes on with that
   const optionsOf = (key: RunKey): string => (typeof criterion === "object" ? randomUUID() : key.options);
+  const keyOf = (key: RunKey): RunKey => ({
+    version: [key.version, codeHash(), machine.backend.device].join(" "),
+    source: `${key.source} ${stamp}`,
+    options: optionsOf(key),
+  });
   return {
     ...machine,
     createOutput: (course) => stage(output, { overwrite, course }),
-    openJournal: (key) => openJournal(output, { ...key, source: `${key.source} ${stamp}`, options: optionsOf(key) }),
+    openJournal: (key) => openJournal(output, keyOf(key)),
   };
 }
 
