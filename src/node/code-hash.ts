@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** SHA-256, cut short, over all of the program's own files. */
-export function codeHash(): string {
+/** SHA-256, cut short, over the names and texts of all code in a folder, by default the program's own. */
+export function codeHash(root = ROOT): string {
   const hash = createHash("sha256");
-  const files = readdirSync(ROOT, { recursive: true, encoding: "utf8" }).filter((file) => /\.[jt]s$/.test(file));
-  for (const file of files.sort()) hash.update(`${file}\n`).update(readFileSync(join(ROOT, file)));
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => /\.[jt]s$/.test(file));
+  for (const file of files.sort()) hash.update(`${file}\n`).update(readFileSync(join(root, file)));
   return hash.digest("hex").slice(0, 16);
 }
