@@ -1,7 +1,8 @@
-// The public library: everything that may be imported from "comp-llm", and nothing else. Seven functions, all of them from paths
+// The public library: everything that may be imported from "comp-llm", and nothing else. Eight functions, all of them from paths
 // on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text;
 // `inspectCache` and `clearCache` are about what runs keep for later ones.
 export { CompError, type ErrorKind } from "./errors.ts";
+export type * from "./events/bench.ts";
 export type * from "./events/cache.ts";
 export type * from "./events/common.ts";
 export type * from "./events/compare.ts";
@@ -12,6 +13,7 @@ export type { Criterion, CriterionContext, Removal } from "./importance/criterio
 export { byScore, removeLowest, type Scores } from "./importance/one-shot.ts";
 export type { OutputProjection, ProjectionStatistics } from "./linalg/projection.ts";
 export type { OwnCriterion } from "./method/resolve-method.ts";
+export { type BenchRequest, bench } from "./node/bench.ts";
 export { clearCache, inspectCache } from "./node/cache.ts";
 export { type CompareRequest, compare } from "./node/compare.ts";
 export {
@@ -27,6 +29,7 @@ export {
 export { type PruneRequest, prune } from "./node/prune.ts";
 export { readText } from "./node/read-text.ts";
 export { type VerifyRequest, verifyCheckpoint } from "./node/verify.ts";
+export type { BenchOptions } from "./options/bench.ts";
 export type { DeviceName } from "./options/common.ts";
 export type { CompareOptions } from "./options/compare.ts";
 export type { CurveOptions } from "./options/curve.ts";

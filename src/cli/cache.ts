@@ -9,7 +9,7 @@ type CacheFlags = { clear: boolean; json: boolean };
 export const cacheCommand: Command = {
   name: "cache",
   summary: "show what is kept of models that were looked at, or clear it",
-  takesModel: false,
+  models: 0,
   flags: z.strictObject({
     clear: z.boolean().default(false).describe("remove all of it"),
     json: z.boolean().default(false).describe("print everything as one line of JSON"),

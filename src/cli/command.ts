@@ -9,14 +9,16 @@ export interface CommandContext {
   readonly library: Library;
   readonly screen: Screen;
   readonly signal: AbortSignal;
+  /** Models after the first. */
+  readonly others: readonly string[];
 }
 
 export interface Command {
   readonly name: string;
   readonly summary: string;
   readonly flags: z.ZodObject;
-  /** Whether it is about a model; `run` gets "" where it is not. Default true. */
-  readonly takesModel?: boolean;
+  /** How many models it is about; `run` gets "" where there is none. Default 1. */
+  readonly models?: 0 | 1 | 2;
   readonly examples: readonly string[];
   /** Whether its result is more than what it prints. */
   readonly writesFiles?: boolean;

@@ -14,6 +14,7 @@ const VERBS: Record<StageName, string> = {
   write: "writing",
   verify: "verifying",
   evaluate: "evaluating",
+  bench: "measuring speed",
 };
 
 const SECONDS_BETWEEN_PLAIN_LINES = 60;

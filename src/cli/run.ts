@@ -1,5 +1,6 @@
 // One command line from argv to exit code: finds the command, checks its flags, runs it, words its failure.
 import { CompError } from "../errors.ts";
+import { benchCommand } from "./bench.ts";
 import { cacheCommand } from "./cache.ts";
 import type { Command, CommandContext, Library } from "./command.ts";
 import { compareCommand } from "./compare.ts";
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   verifyCommand,
   evalCommand,
   generateCommand,
+  benchCommand,
   cacheCommand,
 ];
 
@@ -59,8 +61,8 @@ async function dispatch(argv: readonly string[], surroundings: Surroundings): Pr
   const command = find(name);
   if (rest.includes("--help") || rest.includes("-h")) return screen.print(renderCommandHelp(command));
   const { positionals, options } = parseFlags(command.flags, rest);
-  const model = checkModel(command, positionals);
-  const context: CommandContext = { library: await surroundings.loadLibrary(), screen, signal };
+  const [model = "", ...others] = checkModels(command, positionals);
+  const context: CommandContext = { library: await surroundings.loadLibrary(), screen, signal, others };
   await command.run(model, options, context);
 }
 
@@ -75,17 +77,13 @@ function find(name: string): Command {
   });
 }
 
-function checkModel(command: Command, positionals: readonly string[]): string {
-  const [model, extra] = positionals;
-  const hint = `for example: ${command.examples[0]}`;
-  if (command.takesModel === false) {
-    if (model === undefined) return "";
-    throw new CompError("option", `${command.name} is about no model in particular, got ${model}`, { hint });
-  }
-  if (model === undefined) throw new CompError("option", `${command.name} needs a model folder or GGUF file`, { hint });
-  if (extra !== undefined)
-    throw new CompError("option", `${command.name} takes one model, got ${model} and ${extra}`, { hint });
-  return model;
+function checkModels({ name, models = 1, examples }: Command, positionals: readonly string[]): readonly string[] {
+  if (positionals.length === models) return positionals;
+  const hint = `for example: ${examples[0]}`;
+  const got = positionals.join(" and ");
+  if (models === 0) throw new CompError("option", `${name} is about no model in particular, got ${got}`, { hint });
+  if (positionals.length === 0) throw new CompError("option", `${name} needs a model folder or GGUF file`, { hint });
+  throw new CompError("option", `${name} takes ${models === 1 ? "one model" : "two models"}, got ${got}`, { hint });
 }
 
 function reportFailure(error: unknown, { screen, signal, debug }: Surroundings): number {
@@ -107,7 +105,7 @@ function reportFailure(error: unknown, { screen, signal, debug }: Surroundings):
 const oneLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n", 1)[0]!.trim();
 
-const usageOf = ({ name, takesModel = true }: Command): string => `comp ${name}${takesModel ? " MODEL" : ""}`;
+const usageOf = ({ name, models = 1 }: Command): string => `comp ${name}${" MODEL".repeat(models)}`;
 
 function renderHelp(): string {
   const commands = COMMANDS.map((command) => `  ${usageOf(command).padEnd(20)}  ${command.summary}`);

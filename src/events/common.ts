@@ -41,7 +41,8 @@ export type StageName =
   | "prune"
   | "write"
   | "verify"
-  | "evaluate";
+  | "evaluate"
+  | "bench";
 
 /** Progress inside one stage, in the stage's own steps (layers, windows, tensors, tokens). */
 export interface StageEvent {

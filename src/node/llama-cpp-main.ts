@@ -1,6 +1,7 @@
 // llama.cpp in a process of its own: the side of that process. One message comes in, the job, and one goes out; what llama.cpp
 // complains of goes to stderr. Nobody imports this file for its values: `fork` starts it (llama-cpp.ts).
-import type { Llama, LlamaModel, Token } from "node-llama-cpp";
+import type { LlamaModel, Token } from "node-llama-cpp";
+import { ANY_MEMORY, startLlamaCpp } from "./start-llama-cpp.ts";
 
 export interface LlamaCppJob {
   readonly path: string;
@@ -17,9 +18,6 @@ export type LlamaCppMessage =
   | { readonly type: "absent"; readonly reason: string }
   /** It refused the file. */
   | { readonly type: "failure"; readonly message: string };
-
-/** The package guesses what a model needs, and refuses by its guess; files are mapped, and the context is small. */
-const ANY_MEMORY = { ignoreMemorySafetyChecks: true } as const;
 
 process.on("SIGINT", () => {}); // a terminal sends it to the parent too, which decides
 process.on("disconnect", () => process.exit());
@@ -39,18 +37,6 @@ async function answerTo(job: LlamaCppJob): Promise<LlamaCppMessage> {
   } catch (error) {
     return { type: "failure", message: (error as Error).message };
   }
-}
-
-/** llama.cpp on the processor, as it comes built; or why there is none. */
-async function startLlamaCpp(threads: number): Promise<Llama | string> {
-  const library = await import("node-llama-cpp").catch(() => undefined);
-  if (library === undefined) return "node-llama-cpp is not installed";
-  const { getLlama, LlamaLogLevel } = library;
-  const logger = (_: unknown, line: string): void => void process.stderr.write(`${line.trimEnd()}\n`);
-  const options = { gpu: false, maxThreads: threads, build: "never", progressLogs: false, logger } as const;
-  return getLlama({ ...options, logLevel: LlamaLogLevel.error }).catch(
-    () => "node-llama-cpp has no llama.cpp for this machine",
-  );
 }
 
 async function greedyChoices(model: LlamaModel, { ids, count, threads }: LlamaCppJob): Promise<number[]> {
