@@ -5,7 +5,7 @@ import type { RunEvent } from "../../src/events/prune.ts";
 import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
-import { collectGarbage } from "../../src/node/collecting-backend.ts";
+import { collectGarbage } from "../../src/node/garbage.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
