@@ -3,10 +3,17 @@ import type * as Ort from "onnxruntime-node";
 import { CompError } from "../errors.ts";
 import type { Backend, Program } from "./backend.ts";
 import { type DeviceName, devices } from "./device.ts";
+import type { Graph } from "./graph.ts";
+import { LoneSession } from "./lone-session.ts";
 import { toOnnx } from "./onnx.ts";
-import type { Shape, Tensor, TensorData } from "./tensor.ts";
+import { elementCount, type Shape, type Tensor, type TensorData } from "./tensor.ts";
 
 type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor">;
+
+/** Blocks larger than this the C library of Linux takes from the system, and gives back, each time anew. */
+const LARGE_BYTES = 32 * 2 ** 20;
+
+type Tensors = Readonly<Record<string, Tensor>>;
 
 /**
  * A backend on an onnxruntime module. What a device has no operator or element type for, onnxruntime computes on the processor.
@@ -15,7 +22,7 @@ type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor">;
  */
 export function onnxruntimeBackend(ort: OrtModule, threads: number | undefined, device: DeviceName = "cpu"): Backend {
   const onProcessor: Ort.InferenceSession.SessionOptions = {
-    // The arena keeps the peak of every size it has seen; plain allocation gives memory back between layers.
+    // An arena keeps all that its session has ever needed; plain allocation gives memory back between layers.
     enableCpuMemArena: false,
     enableMemPattern: false,
     interOpNumThreads: 1,
@@ -27,21 +34,43 @@ export function onnxruntimeBackend(ort: OrtModule, threads: number | undefined, 
   const onDevice = device === "cpu" ? onProcessor : { ...onProcessor, executionProviders: [devices[device].provider] };
   const told = <T>(work: Promise<T>): Promise<T> =>
     device === "cpu" ? work : work.catch((cause) => gaveUp(device, cause));
+  const lone = new LoneSession();
+  const run = async (
+    session: Ort.InferenceSession,
+    inputs: Tensors,
+    into: Tensors,
+  ): Promise<Record<string, Tensor>> => {
+    const results = await told(session.run(wrapAll(ort, inputs), fetches(ort, session.outputNames, into)));
+    return Object.fromEntries(session.outputNames.map((name) => [name, into[name] ?? unwrap(results[name]!)]));
+  };
+  const largeProgram = (model: Uint8Array): Program => {
+    const open = () => ort.InferenceSession.create(model, { ...onProcessor, enableCpuMemArena: true });
+    return {
+      run: (inputs, into = {}) => lone.use(open, (session) => run(session, inputs, into)),
+      release: () => lone.close(),
+    };
+  };
   return {
     device,
     async compile(graph, compileOptions): Promise<Program> {
+      const model = toOnnx(graph, compileOptions);
       const options = compileOptions?.onProcessor ? onProcessor : onDevice;
-      const session = await told(ort.InferenceSession.create(toOnnx(graph, compileOptions), options));
+      if (options === onProcessor && isLarge(graph)) return largeProgram(model);
+      const session = await told(ort.InferenceSession.create(model, options));
       return {
         async run(inputs, into = {}) {
-          const results = await told(session.run(wrapAll(ort, inputs), fetches(ort, session.outputNames, into)));
-          return Object.fromEntries(session.outputNames.map((name) => [name, into[name] ?? unwrap(results[name]!)]));
+          await lone.close();
+          return run(session, inputs, into);
         },
         release: () => session.release(),
       };
     },
   };
 }
+
+/** Whether one of its values is: it then keeps its memory from run to run, as `LoneSession` has it. */
+const isLarge = ({ values }: Graph): boolean =>
+  values.some(({ operation, shape }) => operation !== undefined && 4 * elementCount(shape) > LARGE_BYTES);
 
 /** @throws {CompError} "device" always, with the first line of what onnxruntime says */
 function gaveUp(device: DeviceName, cause: unknown): never {
@@ -52,15 +81,11 @@ function gaveUp(device: DeviceName, cause: unknown): never {
   });
 }
 
-function wrapAll(ort: OrtModule, tensors: Readonly<Record<string, Tensor>>): Record<string, Ort.Tensor> {
+function wrapAll(ort: OrtModule, tensors: Tensors): Record<string, Ort.Tensor> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { data, shape }]) => [name, wrap(ort, data, shape)]));
 }
 
-function fetches(
-  ort: OrtModule,
-  names: readonly string[],
-  into: Readonly<Record<string, Tensor>>,
-): Record<string, Ort.Tensor | null> {
+function fetches(ort: OrtModule, names: readonly string[], into: Tensors): Record<string, Ort.Tensor | null> {
   return Object.fromEntries(
     names.map((name) => [name, into[name] ? wrap(ort, into[name].data, into[name].shape) : null]),
   );
