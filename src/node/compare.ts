@@ -173,12 +173,12 @@ function pruneRequest(
   cell: ComparedCell,
   output: string,
 ): ChildJob["request"] {
-  const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, threads } = options;
+  const { sparsityOf, prune, widths, multipleOf, samples, calibrationContext, seed, dtype, memory, threads } = options;
   // widths per layer that are not the preset's own would make it another method
   const comparesLayers = presets[cell.preset].criterion === "loss";
   return {
     ...{ model, output, noCache, preset: cell.preset, sparsity: cell.sparsity, calibration: [...calibration] },
-    ...{ sparsityOf, prune, multipleOf, samples, context: calibrationContext, seed, dtype, threads },
+    ...{ sparsityOf, prune, multipleOf, samples, context: calibrationContext, seed, dtype, memory, threads },
     ...((widths !== "per-layer" || comparesLayers) && { widths }),
   };
 }

@@ -4,7 +4,16 @@ import { device, fraction, seed, threads } from "./common.ts";
 import { EvalOptions } from "./eval.ts";
 import { PruneOptions } from "./prune.ts";
 
-const { sparsityOf, prune, widths, multipleOf, samples, context: calibrationContext, dtype } = PruneOptions.shape;
+const {
+  sparsityOf,
+  prune,
+  widths,
+  multipleOf,
+  samples,
+  context: calibrationContext,
+  dtype,
+  memory,
+} = PruneOptions.shape;
 
 /** Which methods to compare, at which sizes, and on what; calibration and pruning as in `PruneOptions`. */
 export const CompareOptions = z.strictObject({
@@ -28,6 +37,7 @@ export const CompareOptions = z.strictObject({
   context: EvalOptions.shape.context.describe("tokens in a judged window"),
   windows: EvalOptions.shape.windows,
   bos: EvalOptions.shape.bos,
+  memory: memory.describe("keep each pruning within so much memory; with little the model writes no text of its own"),
   device,
   threads,
 });
