@@ -43,6 +43,14 @@ describe.skipIf(reason)(`comp compare${reason ? ` (${reason})` : ""}`, () => {
     expect(readCells(output).map((file) => statSync(join(output, "cells", file)).mtimeMs)).toEqual(times);
   });
 
+  test("--memory holds the pruning of each preset", async () => {
+    const output = join(temporaryFolder(), "figures");
+    const { code, out } = await runNode(comp, [...argumentsFor(output, "magnitude"), "--memory", "1MB", "--json"]);
+    expect(code).toBe(0);
+    const { cells } = JSON.parse(out) as Comparison;
+    expect(cells).toMatchObject([{ failure: expect.stringMatching(/takes at least .* --memory allows 1\.0 MB/) }]);
+  });
+
   test("--keep keeps the pruned models", async () => {
     const output = join(temporaryFolder(), "figures");
     await runNode(comp, [...argumentsFor(output, "magnitude"), "--keep"]);
