@@ -29,6 +29,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   texts: { rank: 4, only: ["checkpoint", "options"] },
   cache: { rank: 5, only: ["forward", "model", "version"] },
   forward: { rank: 4, only: ["compute", "linalg", "model"] },
+  vocabulary: { rank: 5, only: ["events", "options", "tokenizer"] },
   method: { rank: 5, only: ["checkpoint", "importance", "model", "options", "recover"] },
   events: { rank: 4, only: ["options"] },
   options: { rank: 3, only: ["compute", "importance", "recover"] },

@@ -12,6 +12,13 @@ export const CALIBRATION_FILES: z.ZodType<string[], string[] | undefined> = z
   .describe(`${TEXT_FORMATS} to calibrate on, repeatable`)
   .meta({ value: "FILE", fallback: "the model's own text, or a bundled mix" });
 
+/** The flag for texts whose tokens stay. */
+export const VOCABULARY_FILES: z.ZodType<string[], string[] | undefined> = z
+  .array(z.string())
+  .default([])
+  .describe(`${TEXT_FORMATS} whose tokens stay, all others go; repeatable`)
+  .meta({ value: "FILE", fallback: "all tokens stay" });
+
 /** Beside the model: ./SmolLM2 → SmolLM2-pruned, model.gguf → model-pruned. */
 export const besideModel = (model: string, suffix: "pruned" | "compare"): string =>
   `${resolve(model).replace(/\.gguf$/i, "")}-${suffix}`;

@@ -5,7 +5,7 @@ import { readTexts } from "../node/read-text.ts";
 import { noCache } from "../options/common.ts";
 import { PruneOptions } from "../options/prune.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { besideModel, CALIBRATION_FILES } from "./paths.ts";
+import { besideModel, CALIBRATION_FILES, VOCABULARY_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
 import {
   LAYER_HEADER,
@@ -19,8 +19,9 @@ import {
 } from "./render.ts";
 import type { Screen } from "./screen.ts";
 
-type PruneFlags = Omit<PruneOptions, "calibration"> & {
+type PruneFlags = Omit<PruneOptions, "calibration" | "vocabulary"> & {
   calibration: string[];
+  vocabulary: string[];
   output?: string;
   overwrite: boolean;
   noCache: boolean;
@@ -32,6 +33,7 @@ export const pruneCommand: Command = {
   summary: "remove layers and neurons, write a smaller model",
   flags: PruneOptions.extend({
     calibration: CALIBRATION_FILES,
+    vocabulary: VOCABULARY_FILES,
     output: z
       .string()
       .optional()
@@ -51,8 +53,9 @@ export const pruneCommand: Command = {
 };
 
 async function runPrune(model: string, flags: PruneFlags, { library, screen, signal }: CommandContext): Promise<void> {
-  const { calibration: files, output = besideModel(model, "pruned"), json, ...options } = flags;
-  const request = { ...options, model, output, calibration: await readTexts(files), signal };
+  const { calibration, vocabulary, output = besideModel(model, "pruned"), json, ...options } = flags;
+  const texts = { calibration: await readTexts(calibration), vocabulary: await readTexts(vocabulary) };
+  const request = { ...options, ...texts, model, output, signal };
   const show = json ? createJsonPrinter(screen) : createTablePrinter(screen);
   const showStage = createProgress(screen, () => performance.now() / 1000);
   try {

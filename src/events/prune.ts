@@ -2,6 +2,7 @@
 import type { DeviceName } from "../options/common.ts";
 import type { RecordedOptions } from "../options/prune.ts";
 import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
+import type { VocabularyResult } from "./vocabulary.ts";
 
 /** A dry run ends after "plan"; any other run ends with "done". */
 export type PruneEvent =
@@ -51,6 +52,8 @@ export interface PrunePlan {
   readonly widths: "equal" | "per-layer";
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
+  /** Which tokens go, where texts say what is to stay. */
+  readonly vocabulary?: VocabularyResult;
   readonly expectedPeakBytes: number;
 }
 
@@ -112,7 +115,7 @@ export interface MeasuredResult extends WrittenModel {
   readonly quality: Quality;
 }
 
-/** Of a model of which nothing was removed: it is the source's, in the type that it was written as, and nothing was measured. */
+/** Of a model of which nothing but tokens was removed: it is the source's, in the type that it was written as, and nothing was measured. */
 export interface CopyResult extends WrittenModel {
   readonly calibration?: undefined;
   readonly quality?: undefined;
@@ -139,6 +142,8 @@ interface WrittenModel {
   readonly numAttentionHeads: BeforeAfter;
   readonly numKeyValueHeads: BeforeAfter;
   readonly sparsity: Sparsity;
+  /** Which tokens have gone, and what that costs; where they have, all else is told of the tokens that stay. */
+  readonly vocabulary?: VocabularyResult;
   /** With widths by loss: how many times the KL divergence equal widths would have, predicted from the costs. */
   readonly equalCostRatio?: number;
   /** With equal widths by loss: how many times the KL divergence widths of each layer's own would have, predicted likewise. */

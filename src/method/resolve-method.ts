@@ -32,6 +32,10 @@ export interface ResolvedMethod {
  */
 export function checkOptions(given: PruneOptions, format: Checkpoint["format"], own?: OwnCriterion): void {
   outputFormat(given, format);
+  if (given.vocabularySize !== undefined && given.vocabulary.length === 0)
+    throw new CompError("option", "--vocabulary-size needs texts that tell which tokens are used", {
+      hint: "name them with --vocabulary",
+    });
   const options = settleOptions(given);
   const cutsHeads = cutsAttention(options);
   const heads = headRule(options, cutsHeads);

@@ -8,6 +8,10 @@ const DEFAULT_SPARSITY = 0.2;
 /** What is tried at most where a limit of quality decides. */
 const MOST_SPARSITY = 0.5;
 
+/** Whether a limit of quality decides how much goes. */
+export const isLimited = ({ maxKl, maxPerplexityIncrease }: PruneOptions): boolean =>
+  maxKl !== undefined || maxPerplexityIncrease !== undefined;
+
 /**
  * Completes options by their preset.
  *
@@ -15,10 +19,9 @@ const MOST_SPARSITY = 0.5;
  */
 export function settleOptions(given: PruneOptions): SettledOptions {
   const preset: Preset = presets[given.preset];
-  const isLimited = given.maxKl !== undefined || given.maxPerplexityIncrease !== undefined;
   return {
     ...given,
-    sparsity: given.sparsity ?? (isLimited ? MOST_SPARSITY : DEFAULT_SPARSITY),
+    sparsity: given.sparsity ?? (isLimited(given) ? MOST_SPARSITY : DEFAULT_SPARSITY),
     criterion: given.criterion ?? preset.criterion,
     recovery: given.recovery ?? preset.recovery,
     layers: given.layers ?? layersOf(given, preset),

@@ -84,6 +84,14 @@ export function locateTensors(
   };
 }
 
+/** The stored tensors that have a row for each token, under the names of this file; of two that are tied both. */
+export function vocabularyTensors(checkpoint: Checkpoint, spec: DecoderSpec): string[] {
+  const rule = storageOf(checkpoint, spec);
+  return (["embedTokens", "lmHead"] as const)
+    .map((module) => nameIn(checkpoint, rule, module))
+    .filter((name) => checkpoint.tensors.has(name));
+}
+
 export const storageOf = (checkpoint: Checkpoint, { family }: DecoderSpec): StorageRule =>
   checkpoint.format === "gguf" ? ggufStorage(layoutOf(checkpoint)) : familyOf({ model_type: family }).storage;
 

@@ -10,6 +10,8 @@ export const CurveOptions = PruneOptions.omit({
   dtype: true,
   maxShardSize: true,
   dryRun: true,
+  vocabulary: true,
+  vocabularySize: true,
 }).extend({
   sparsity: CompareOptions.shape.sparsity.default([0.1, 0.2, 0.3, 0.4, 0.5]),
   as: z.enum(["folder", "gguf"]).default("folder").describe("what would be written; it decides what --widths auto is"),

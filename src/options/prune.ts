@@ -6,6 +6,7 @@ import { type RecoveryName, recoveries } from "../recover/index.ts";
 import { device, fraction, seed, threads } from "./common.ts";
 import { type Preset, presets } from "./presets.ts";
 import { namesOf } from "./schema.ts";
+import { vocabularySize } from "./vocabulary.ts";
 
 /** One calibration text as data: its name is for messages and reports. */
 export interface CalibrationText {
@@ -16,6 +17,10 @@ export interface CalibrationText {
    */
   readonly text: string | readonly string[];
 }
+
+const texts = z
+  .array(z.strictObject({ name: z.string(), text: z.union([z.string(), z.array(z.string()).readonly()]) }))
+  .default([]);
 
 const headCount = z
   .union([z.literal("auto"), z.int().min(0).max(16384)])
@@ -117,10 +122,10 @@ export const PruneOptions = z.strictObject({
     .optional()
     .describe("kept width is a multiple of this; 256 suits K-quants")
     .meta({ fallback: "32 where the model allows it" }),
-  calibration: z
-    .array(z.strictObject({ name: z.string(), text: z.union([z.string(), z.array(z.string()).readonly()]) }))
-    .default([])
-    .describe("texts to calibrate on"),
+  calibration: texts.describe("texts to calibrate on"),
+  /** With none all tokens stay. */
+  vocabulary: texts.describe("texts whose tokens stay, all others go"),
+  vocabularySize,
   /** As far as the weights fit into memory for that: what the model has learnt is more than any text shows. */
   ownText: fraction(0, 0.9)
     .optional()
@@ -185,8 +190,13 @@ interface PresetChoices {
 /** Options of which none is left open. */
 export type SettledOptions = Omit<PruneOptions, keyof PresetChoices> & PresetChoices;
 
-/** The options of a run without the calibration texts, whose names stand in the calibration summary. */
-export type RecordedOptions = Omit<SettledOptions, "calibration">;
+/** The options of a run without the texts, whose names stand in the summaries of calibration and vocabulary. */
+export type RecordedOptions = Omit<SettledOptions, "calibration" | "vocabulary">;
+
+/** What of the options is kept. */
+export function recordedOptions({ calibration: _, vocabulary: __, ...options }: SettledOptions): RecordedOptions {
+  return options;
+}
 
 /** Bytes of a size such as "5GB", "500 MB" or "1024B"; units are decimal, as disks are sold. */
 export function parseByteSize(text: string): number {

@@ -6,6 +6,7 @@ import { baseName, type Output } from "../checkpoint/storage.ts";
 import type { GgufMetadata } from "../checkpoint/write-gguf.ts";
 import type { CalibrationSummary } from "../events/common.ts";
 import type { PruneResult } from "../events/prune.ts";
+import type { VocabularyResult } from "../events/vocabulary.ts";
 import type { ModelConfig } from "../model/config/config-fields.ts";
 import { parseConfig } from "../model/config/parse-config.ts";
 import { familyOf } from "../model/families/index.ts";
@@ -67,6 +68,8 @@ export interface Decisions {
   readonly options: RecordedOptions;
   /** Absent where nothing is removed. */
   readonly calibration?: CalibrationSummary | undefined;
+  /** Absent where all tokens stay. */
+  readonly vocabulary?: VocabularyResult | undefined;
   /** Indices in the source model. */
   readonly keptLayers: readonly LayerIndex[];
 }
@@ -77,7 +80,7 @@ export interface Decisions {
  */
 export async function ggufRecord(
   source: Checkpoint,
-  { options, calibration, keptLayers }: Decisions,
+  { options, calibration, vocabulary, keptLayers }: Decisions,
 ): Promise<GgufMetadata> {
   return new Map([
     ...licenceOf(await source.readText("README.md")).map(licenceEntry),
@@ -86,11 +89,13 @@ export async function ggufRecord(
     ["comp.source.fingerprint", ggufValue("string", await source.fingerprint())],
     ["comp.source.layers", ggufValue("i32", keptLayers)],
     ["comp.options", ggufValue("string", JSON.stringify(options))],
-    ...(calibration === undefined
-      ? []
-      : [["comp.calibration", ggufValue("string", JSON.stringify(calibration))] as const]),
+    ...jsonEntry("calibration", calibration),
+    ...jsonEntry("vocabulary", vocabulary),
   ]);
 }
+
+const jsonEntry = (name: string, value: object | undefined): [string, Uint8Array][] =>
+  value === undefined ? [] : [[`comp.${name}`, ggufValue("string", JSON.stringify(value))]];
 
 /** `license_link: x` of a model card is `general.license.link`. */
 function licenceEntry(line: string): [string, Uint8Array] {

@@ -1,11 +1,13 @@
-// A run of which nothing is to go: the model is written as asked, layer by layer, and neither calibrated nor measured.
+// A run of which nothing is to go, or tokens alone: the model is written as asked, layer by layer, and neither calibrated nor measured.
 import { verifyCopy } from "../evaluate/verify-output.ts";
 import type { CopyResult, LayerResult, PruneEvent } from "../events/prune.ts";
 import { readLayer } from "../model/read-layer.ts";
 import { layerIndices, layerPositions } from "../model/spec/layer-index.ts";
 import { type LayerSpec, sizesOf } from "../model/spec/parts.ts";
+import { recordedOptions } from "../options/prune.ts";
 import type { Host } from "../run-context.ts";
 import { readDocuments } from "../texts/documents.ts";
+import { measuredVocabulary } from "./cut-vocabulary.ts";
 import type { Job } from "./prepare.ts";
 import { createPrunedOutput, type PrunedOutput, writtenFacts } from "./pruned-output.ts";
 
@@ -15,11 +17,13 @@ const VERIFIED_CHARACTERS = 8192;
 /** Writes the model of a job into the host's output. @throws {CompError} as `pruneCheckpoint` */
 export async function copyCheckpoint(job: Job, host: Host, report: (event: PruneEvent) => void): Promise<CopyResult> {
   const start = host.now();
-  const { model, format } = job;
-  const { calibration: _, ...options } = job.options;
+  const { model, vocabulary: cut, format } = job;
+  const options = recordedOptions(job.options);
+  const vocabulary = await measuredVocabulary(cut, host.backend);
   const output = await host.createOutput();
   try {
-    const request = { output, model, spec: model.spec, format, options, keptLayers: layerIndices(model.spec) };
+    const keptLayers = layerIndices(model.spec);
+    const request = { output, model, spec: model.spec, format, options, keptLayers, ...vocabulary };
     const writer = await createPrunedOutput(request);
     const layers = await copyLayers(job, writer, host, report);
     const files = await writer.finish();

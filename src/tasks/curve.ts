@@ -6,7 +6,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { Judge } from "../evaluate/judge.ts";
 import type { Curve, CurveEvent, CurvePoint } from "../events/prune.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { PruneOptions } from "../options/prune.ts";
+import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
 import { decideSplit } from "../search/layer-split.ts";
@@ -47,7 +47,7 @@ export async function traceCurve(
     }
     const { parameters, decoderParameters, bytes } = job.plan;
     const dense = { parameters: parameters.before, decoderParameters: decoderParameters.before, bytes: bytes.before };
-    const { calibration: _, sparsity: __, ...options } = job.options;
+    const { sparsity: _, ...options } = recordedOptions(job.options);
     const { device } = run.backend;
     return { comp: VERSION, model: source.name, dense, options, device, calibration: summary, points };
   } finally {

@@ -5,6 +5,7 @@ import { ROUNDING } from "../allocation/equal-widths.ts";
 import { anyLayers, mostReachable, planLayers, whyOutOfReach } from "../allocation/layer-count.ts";
 import { type CutPlan, planPrune } from "../allocation/plan.ts";
 import { equalSpec } from "../allocation/sizes.ts";
+import { countedWhole, remainingSparsity } from "../allocation/vocabulary.ts";
 import { type Calibration, prepareCalibration } from "../calibration/prepare.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
@@ -13,6 +14,7 @@ import type { Method } from "../method/method.ts";
 import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
 import { checkSameTypes, neuronBlockSize, openBlocks, rewrittenTypes, weightBytes } from "../method/output-types.ts";
 import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
+import { isLimited, settleOptions } from "../method/settle-options.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { type DecoderSpec, longestText } from "../model/spec/decoder-spec.ts";
@@ -21,13 +23,17 @@ import { type PruneOptions, parseByteSize, type SettledOptions } from "../option
 import type { RunContext, SweepHost } from "../run-context.ts";
 import { checkGgufTokenizer } from "../tokenizer/gguf/to-gguf.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
+import { cutToTexts, type VocabularyCut } from "./cut-vocabulary.ts";
 import { type MemoryPlan, planMemory } from "./memory-plan.ts";
 
 export interface Job {
+  /** With the tokens alone that stay. */
   readonly model: Model;
+  /** What has gone of its vocabulary, where texts say what is to stay. */
+  readonly vocabulary: VocabularyCut | undefined;
   readonly format: OutputFormat;
   readonly method: Method;
-  /** The sparsity that is asked for; under a limit of quality the most that can be reached. */
+  /** The sparsity that is asked of `model`; under a limit of quality the most that can be reached. */
   readonly sparsity: number;
   /** The options that the method was made of, for the record. */
   readonly options: SettledOptions;
@@ -46,18 +52,20 @@ export interface Job {
  */
 export async function prepareJob(
   source: Checkpoint,
-  given: PruneOptions,
+  whole: PruneOptions,
   host: Pick<SweepHost, "outputFormat" | "freeMemoryBytes">,
   own?: OwnCriterion,
 ): Promise<Job> {
-  const model = await openModel(source);
+  const vocabulary = whole.vocabulary.length === 0 ? undefined : await cutVocabulary(source, whole);
+  const given = vocabulary === undefined ? whole : besideVocabulary(whole, vocabulary);
+  const model = await openModel(vocabulary?.checkpoint ?? source);
   const asked = outputFormat(given, host.outputFormat);
   checkSameTypes(model, given, asked);
   const resolved = resolveMethod(given, model.spec, asked, own);
-  const whole = { ...resolved.method, blockSize: neuronBlockSize(model, asked) };
-  const { goal } = whole;
-  const sparsity = goal.kind === "quality" ? mostWithin(model.spec, whole, goal.most) : goal.sparsity;
-  const method = goal.kind === "quality" ? { ...whole, goal: { ...goal, most: sparsity } } : whole;
+  const any = { ...resolved.method, blockSize: neuronBlockSize(model, asked) };
+  const { goal } = any;
+  const sparsity = goal.kind === "quality" ? mostWithin(model.spec, any, goal.most) : goal.sparsity;
+  const method = goal.kind === "quality" ? { ...any, goal: { ...goal, most: sparsity } } : any;
   const cut = planPrune(model, method, sparsity, asked);
   const changes = sparsity > 0 || cut.parameters.after !== cut.parameters.before;
   const copies = !changes && method.importance !== "all";
@@ -69,21 +77,40 @@ export async function prepareJob(
   const limit = given.memory === undefined ? undefined : parseByteSize(given.memory);
   const memory = planMemory({ spec: model.spec, method, copies }, limit, host.freeMemoryBytes());
   const { expectedPeakBytes } = memory;
-  const plan = { ...(copies ? copyPlan(model, cut, format) : cut), expectedPeakBytes };
+  const figures = countedWhole(copies ? copyPlan(model, cut, format) : cut, vocabulary?.result);
+  const plan = { ...figures, ...(vocabulary && { vocabulary: vocabulary.result }), expectedPeakBytes };
   const lacking = await checkOutput(model, method, sparsity, format, copies);
   const told = [...tokenizerWarnings(source), ...lacking];
   const warnings = copies ? told : [...told, ...resolved.warnings];
+  const askedSparsity = vocabulary === undefined ? sparsity : settleOptions(whole).sparsity;
   return {
     model,
+    vocabulary,
     format,
     method,
     sparsity,
-    options: { ...resolved.options, sparsity },
+    options: { ...resolved.options, sparsity: askedSparsity },
     plan,
     memory,
     copies,
     warnings,
   };
+}
+
+/** The first stage: the vocabulary gives what it can, and where a fraction of all parameters is to go no more than that. */
+function cutVocabulary(source: Checkpoint, given: PruneOptions): Promise<VocabularyCut> {
+  const { vocabulary, vocabularySize } = given;
+  const counts = given.sparsityOf === "all" && !isLimited(given);
+  return cutToTexts(source, { vocabulary, vocabularySize, sparsity: counts ? settleOptions(given).sparsity : 0 });
+}
+
+/** What is left to ask of a model whose vocabulary is cut. */
+function besideVocabulary(given: PruneOptions, { result }: VocabularyCut): PruneOptions {
+  if (given.sparsityOf !== "all") return given;
+  const sparsity = remainingSparsity(settleOptions(given).sparsity, result.parameters);
+  // nothing more is to go, whatever the quality
+  if (sparsity === 0) return { ...given, sparsity, maxKl: undefined, maxPerplexityIncrease: undefined };
+  return { ...given, sparsity };
 }
 
 /** The most that trials may reach. @throws {CompError} "budget" when that is nothing */

@@ -10,7 +10,7 @@ import type { MeasuredResult, PruneEvent, PruneResult } from "../events/prune.ts
 import { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { OwnCriterion } from "../method/resolve-method.ts";
 import { layerPositions } from "../model/spec/layer-index.ts";
-import type { PruneOptions } from "../options/prune.ts";
+import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import { type LayerSink, pruneLayers, type Sweep } from "../prune/sweep.ts";
 import { type Host, type RunContext, startRun } from "../run-context.ts";
 import { decideSplit } from "../search/layer-split.ts";
@@ -19,6 +19,7 @@ import { measureDense } from "../sensitivity/measure-dense.ts";
 import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
 import { checkScratch, checkSpace } from "./check-space.ts";
 import { copyCheckpoint } from "./copy-checkpoint.ts";
+import { measuredVocabulary } from "./cut-vocabulary.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 import { createPrunedOutput, writtenFacts } from "./pruned-output.ts";
 import { type ChosenCut, type KeptRun, openKeptRun, type Preparation } from "./resume.ts";
@@ -125,14 +126,16 @@ type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "seconds" |
 async function writePruned(
   run: RunContext,
   sweep: Sweep,
-  { format, options: { calibration: _, ...options } }: Job,
+  { format, options: settled, vocabulary: cut }: Job,
   { preparation, output, kept }: Writing,
 ): Promise<Written> {
   const { model, judge } = sweep;
   const { summary: calibration, chosen } = preparation;
   const { decision } = chosen;
   const { keptLayers, spec, equalCostRatio } = decision;
-  const request = { output, model, spec, format, options, calibration, keptLayers };
+  const vocabulary = await measuredVocabulary(cut, run.backend);
+  const options = recordedOptions(settled);
+  const request = { output, model, spec, format, options, calibration, keptLayers, ...vocabulary };
   const writer = await createPrunedOutput(request);
   await kept?.prepared(preparation);
   const course = kept?.course(model.spec, () => output.flush());

@@ -1,5 +1,7 @@
 // What a run writes: a Hugging Face folder with all that belongs to it, or one GGUF file that has it in its header.
 import { cutFigures, type FigureName } from "../allocation/plan.ts";
+import { countedWhole } from "../allocation/vocabulary.ts";
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { Output } from "../checkpoint/storage.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { OutputFormat } from "../method/output-format.ts";
@@ -33,28 +35,31 @@ export interface OutputRequest extends Decisions {
   /** The pruned model. */
   readonly spec: DecoderSpec;
   readonly format: OutputFormat;
+  /** With all its tokens, where some have gone. */
+  readonly source?: Checkpoint | undefined;
 }
 
 /** What is told of a model that was written, whatever it was written for. */
 export type WrittenFacts = Pick<
   PruneResult,
-  "model" | "fingerprint" | "family" | "output" | "files" | "options" | "layersRemoved" | FigureName
+  "model" | "fingerprint" | "family" | "output" | "files" | "options" | "layersRemoved" | "vocabulary" | FigureName
 >;
 
 /** @param files the names of all files */
 export async function writtenFacts(
-  { output, model, spec, format, options, keptLayers }: OutputRequest,
+  { output, model, source = model.checkpoint, spec, format, options, keptLayers, vocabulary }: OutputRequest,
   files: readonly string[],
 ): Promise<WrittenFacts> {
   return {
-    model: model.checkpoint.name,
-    fingerprint: await model.checkpoint.fingerprint(),
+    model: source.name,
+    fingerprint: await source.fingerprint(),
     family: model.spec.family,
     output: output.name,
     files,
     options,
     layersRemoved: layerIndices(model.spec).filter((index) => !keptLayers.includes(index)),
-    ...cutFigures(model, { spec, keptLayers }, format),
+    ...countedWhole(cutFigures(model, { spec, keptLayers }, format), vocabulary),
+    ...(vocabulary && { vocabulary }),
   };
 }
 
@@ -90,11 +95,11 @@ async function folder(
 }
 
 async function ggufFile(
-  { output, model, spec, ...decisions }: OutputRequest,
+  { output, model, source = model.checkpoint, spec, ...decisions }: OutputRequest,
   { dtype, weighted }: OutputFormat & { format: "gguf" },
 ): Promise<PrunedOutput> {
   const types = ggufTypes(model, decisions.keptLayers, dtype, weighted);
-  const record = await ggufRecord(model.checkpoint, decisions);
+  const record = await ggufRecord(source, decisions);
   const writer = await ModelWriter.createGguf(output, model, spec, types, record);
   return {
     writeLayer: (position, weights) => writer.writeLayer(position, weights),

@@ -23,14 +23,38 @@ export function createBpe(model: ModelJson): EncodePiece {
   };
 }
 
+/**
+ * What a piece is merged from: its characters, then each token that merging makes on the way, the piece itself last. Nothing where
+ * merging does not end in the piece.
+ *
+ * No merge reaches across the ends of a token that merging leaves in a text, so that within them it takes the same steps as for
+ * the token alone: these are the tokens that it needs wherever it stands.
+ *
+ * @throws {Error} for a model that marks where words begin or end: there a piece alone is another word
+ */
+export function createMergeSteps(model: ModelJson): (piece: string) => readonly number[] {
+  if (isMarked(model)) throw new Error("it marks where words begin or end");
+  const ids = idsOf(model);
+  const table = readMerges(model, ids);
+  const symbolsOf = createSymbolizer(model, ids);
+  return (piece) => {
+    const symbols = symbolsOf(Array.from(piece));
+    const steps = new Set(symbols);
+    const left = mergeSymbols(symbols, table, (made) => steps.add(made));
+    return left.length === 1 && left[0] === ids.get(piece) ? [...steps] : [];
+  };
+}
+
+const isMarked = (model: ModelJson): boolean =>
+  Boolean(model.continuing_subword_prefix) || Boolean(model.end_of_word_suffix);
+
 const idsOf = (model: ModelJson): Map<string, number> => new Map(Object.entries(vocabRecord(model)));
 
 /** Cuts that leave the ids as they are; none where words are marked, or where what is unknown vanishes from between others. */
 function createCuts(model: ModelJson): (piece: string) => string[] {
   const ids = idsOf(model);
-  const isMarked = Boolean(model.continuing_subword_prefix) || Boolean(model.end_of_word_suffix);
   const isSpelled = model.byte_fallback === true && byteTokens(ids).every((id) => id !== undefined);
-  if (isMarked || (unknownId(model, ids) === undefined && !isSpelled)) return (piece) => [piece];
+  if (isMarked(model) || (unknownId(model, ids) === undefined && !isSpelled)) return (piece) => [piece];
   // unknown characters side by side are one unknown token where they are fused
   return safeCuts(vocabRecord(model), (character) => !isSpelled && !ids.has(character));
 }

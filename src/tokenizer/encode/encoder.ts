@@ -52,7 +52,8 @@ function dropsBeginning(text: string, normalize: Normalize): boolean {
   return normalize(`${first}x`) === normalize("x");
 }
 
-function createModel(model: ModelJson): EncodePiece {
+/** The model alone: what becomes of one piece of text. @throws {Error} for a kind that is not supported */
+export function createModel(model: ModelJson): EncodePiece {
   switch (kindOf(model)) {
     case "BPE":
       return createBpe(model);

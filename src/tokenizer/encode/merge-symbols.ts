@@ -10,8 +10,12 @@ export interface MergeTable {
   readonly madeBy: readonly number[];
 }
 
-/** Ids of a text's characters, merged as far as they can be. */
-export function mergeSymbols(ids: readonly number[], table: MergeTable): number[] {
+/** Ids of a text's characters, merged as far as they can be. `onMade` hears of each token that a merge makes on the way. */
+export function mergeSymbols(
+  ids: readonly number[],
+  table: MergeTable,
+  onMade: (id: number) => void = () => {},
+): number[] {
   const symbols = new SymbolList(ids);
   const queue = new MinHeap();
   const span = ids.length;
@@ -27,6 +31,7 @@ export function mergeSymbols(ids: readonly number[], table: MergeTable): number[
     const rank = symbols.rankAt(at, table);
     if (rank === undefined || table.madeBy[rank] !== made) continue; // one of the two has been merged with another
     symbols.mergeAt(at, made);
+    onMade(made);
     offer(symbols.previous[at]!);
     offer(at);
   }

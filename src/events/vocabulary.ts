@@ -1,0 +1,26 @@
+// What cutting the vocabulary tells: what goes, and what texts then take.
+import type { BeforeAfter } from "./common.ts";
+
+/** A text before and after. */
+export interface TextGrowth {
+  readonly name: string;
+  /** In UTF-8. */
+  readonly bytes: number;
+  /** That it takes. */
+  readonly tokens: BeforeAfter;
+}
+
+export interface VocabularyResult {
+  /** Tokens of the tokenizer. */
+  readonly tokens: BeforeAfter;
+  /** Rows of the embedding, which may be more or fewer. */
+  readonly rows: BeforeAfter;
+  readonly parameters: BeforeAfter;
+  /** Of the weights as the source has them. */
+  readonly bytes: BeforeAfter;
+  readonly texts: readonly TextGrowth[];
+  /** Parts of the texts that had no say in which tokens stay; absent where the texts are too short for it. */
+  readonly heldOut?: TextGrowth;
+  /** Mean probability that the whole model gives to the tokens that go, on windows of the texts. */
+  readonly removedProbability?: number;
+}

@@ -1,0 +1,44 @@
+// How many tokens stay.
+import { CompError } from "../errors.ts";
+import type { VocabularySize } from "../options/vocabulary.ts";
+import type { TokenOrder } from "./order.ts";
+
+/** By how much a text that took no part may grow at `auto`. */
+const MOST_GROWTH = 0.01;
+
+export interface SizeRequest {
+  readonly order: TokenOrder;
+  readonly asked: VocabularySize | undefined;
+  /** Tokens of the whole vocabulary. */
+  readonly total: number;
+  /** By how much a text that took no part in the order grows, as a fraction, with so many tokens. */
+  readonly growthAt: (size: number) => number;
+  /** So many need not go: with them as much of the model goes as is to go; 0 where the vocabulary alone decides. */
+  readonly enough: number;
+}
+
+/** @throws {CompError} "option" for fewer tokens than no text can do without */
+export function chooseSize({ order, asked, total, growthAt, enough }: SizeRequest): number {
+  const size = asked === "auto" ? leastWithin(order, growthAt) : Math.min(order.used, bound(asked, order, total));
+  return Math.min(order.ids.length, Math.max(size, enough));
+}
+
+function bound(asked: number | undefined, { needed, ids }: TokenOrder, total: number): number {
+  if (asked === undefined) return ids.length;
+  const most = asked < 1 ? Math.round(asked * total) : asked;
+  if (most >= needed) return most;
+  throw new CompError("option", `--vocabulary-size ${asked} leaves ${most} tokens, and ${needed} have to stay`, {
+    hint: "special and added tokens and those that spell all others always stay; give a larger size",
+  });
+}
+
+/** Growth falls with the size, so that halving finds where it is small enough. */
+function leastWithin({ needed, ids }: TokenOrder, growthAt: (size: number) => number): number {
+  let [low, high] = [needed, ids.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (growthAt(middle) <= MOST_GROWTH) high = middle;
+    else low = middle + 1;
+  }
+  return high;
+}
