@@ -8,6 +8,7 @@ export type * from "./events/common.ts";
 export type * from "./events/compare.ts";
 export type * from "./events/model.ts";
 export type * from "./events/prune.ts";
+export type * from "./events/vocabulary.ts";
 export type { BlockCosts } from "./importance/block-costs.ts";
 export type { Criterion, CriterionContext, Removal } from "./importance/criterion.ts";
 export { byScore, removeLowest, type Scores } from "./importance/one-shot.ts";

@@ -1,6 +1,7 @@
 // Pruning events as text: the plan, one table row a layer as it is finished, the figures at the end.
 import type { BeforeAfter, CalibrationSummary } from "../events/common.ts";
 import type { LayerProgress, PrunePlan, PruneResult, Resumption, SplitTrial, Trial } from "../events/prune.ts";
+import type { VocabularyResult } from "../events/vocabulary.ts";
 import {
   describeCollapse,
   describeDevice,
@@ -11,6 +12,7 @@ import {
   formatPercent,
   formatSeconds,
 } from "../report/format.ts";
+import { describeVocabulary, OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 
 /** What will be cut and what it will cost, before anything is computed. */
 export function renderPlan(plan: PrunePlan): string[] {
@@ -24,6 +26,7 @@ export function renderPlan(plan: PrunePlan): string[] {
     ...(heads.before === heads.after
       ? []
       : [`  heads         ${heads.before} → ${heads.after}, for keys and values ${shared.before} → ${shared.after}`]),
+    ...renderVocabulary("  vocabulary    ", plan.vocabulary),
     `  parameters    ${renderChange(plan.parameters, formatCount)}`,
     `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,
@@ -80,6 +83,7 @@ export function renderResult(result: PruneResult): string[] {
     `parameters      ${renderChange(result.parameters, formatCount)}`,
     `in layers       ${renderChange(result.decoderParameters, formatCount)}`,
     `weights         ${renderChange(result.bytes, formatBytes)}`,
+    ...renderVocabulary("vocabulary      ", result.vocabulary),
     ...renderQuality(result),
     ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
@@ -89,12 +93,20 @@ export function renderResult(result: PruneResult): string[] {
   ];
 }
 
-function renderQuality({ quality }: PruneResult): string[] {
-  if (quality === undefined) return ["quality         nothing was removed, and nothing measured"];
+/** Its first line after a heading, the others below that. */
+const renderVocabulary = (heading: string, vocabulary: VocabularyResult | undefined): string[] =>
+  vocabulary === undefined
+    ? []
+    : describeVocabulary(vocabulary).map((line, i) => (i === 0 ? heading : " ".repeat(heading.length)) + line);
+
+function renderQuality({ quality, vocabulary }: PruneResult): string[] {
+  if (quality === undefined)
+    return [`quality         nothing${vocabulary ? " but tokens" : ""} was removed, and nothing measured`];
   const { perplexity, klDivergence, topOneAgreement, tokens, on } = quality;
   return [
     `perplexity      ${formatFigure(perplexity.before)} → ${formatFigure(perplexity.after)}   on ${formatInteger(tokens)} tokens of ${on}`,
     `KL divergence   ${formatFigure(klDivergence)} nats a token, same first choice for ${formatPercent(topOneAgreement)}`,
+    ...(vocabulary ? [`                ${OVER_KEPT_TOKENS}`] : []),
   ];
 }
 

@@ -4,6 +4,7 @@ import type { BeforeAfter, CalibrationSummary, Quality } from "../events/common.
 import type { PruneResult } from "../events/prune.ts";
 import { MODELING_FILE } from "../model/write/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { OVER_KEPT_TOKENS, vocabularySection } from "./vocabulary.ts";
 
 /**
  * Renders the model card.
@@ -18,13 +19,14 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
     `# ${name}`,
     "",
     result.quality === undefined
-      ? `${source}, written anew by COMP (\`comp-llm\`): nothing was removed, so that nothing was measured.`
+      ? `${source}, written anew by COMP (\`comp-llm\`): nothing${result.vocabulary ? " but tokens" : ""} was removed, so that nothing was measured.`
       : `${source}, made smaller by structured pruning with COMP (\`comp-llm\`): ${describeCut(result)}`,
     "",
     ...figures(result),
     "",
     `${describeMeasurement(result)}\`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
     "",
+    ...(result.vocabulary ? vocabularySection(result.vocabulary) : []),
     ...loading(name, result.files.includes(MODELING_FILE)),
     "",
     "## Licence",
@@ -70,10 +72,10 @@ function describeHeads({ numAttentionHeads, numKeyValueHeads }: PruneResult): st
   return `heads ${change(numAttentionHeads)}, for keys and values ${change(numKeyValueHeads)}, `;
 }
 
-function describeMeasurement({ calibration, quality }: PruneResult): string {
+function describeMeasurement({ calibration, quality, vocabulary }: PruneResult): string {
   if (quality === undefined) return "";
   const extent = `${formatInteger(quality.tokens)} tokens of ${quality.on}`;
-  return `Perplexity, divergence and agreement were measured on ${extent} (${describeCalibration(calibration)}). `;
+  return `Perplexity, divergence and agreement were measured on ${extent} (${describeCalibration(calibration)})${vocabulary ? `, ${OVER_KEPT_TOKENS}` : ""}. `;
 }
 
 function describeCalibration({ source, windows, ownWindows, context, names }: CalibrationSummary): string {
