@@ -4,6 +4,7 @@ import type { EvalResult } from "../events/model.ts";
 import { readText } from "../node/read-text.ts";
 import { EvalOptions } from "../options/eval.ts";
 import { describeDevice, formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
+import { OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
@@ -46,6 +47,7 @@ export function renderEvaluation(result: EvalResult): string[] {
   if (densePerplexity !== undefined) lines.push(`dense           ${formatFigure(densePerplexity)}`);
   if (klDivergence !== undefined) lines.push(`KL divergence   ${formatFigure(klDivergence)} nats a token`);
   if (topOneAgreement !== undefined) lines.push(`same choice     ${formatPercent(topOneAgreement)} of tokens`);
+  if (result.keptTokens !== undefined) lines.push(`                ${OVER_KEPT_TOKENS}`);
   const extent = `${formatInteger(result.tokens)} tokens in ${result.windows} windows of ${result.context}`;
   return [
     ...lines,

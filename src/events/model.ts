@@ -111,6 +111,8 @@ export interface EvalResult {
   readonly klDivergence?: number;
   /** Fraction of targets for which both models rank the same token first. */
   readonly topOneAgreement?: number;
+  /** So many tokens the model has where the dense one has more, whose probabilities are then over these, renormalised. */
+  readonly keptTokens?: number;
   /** What computed. */
   readonly device: DeviceName;
   readonly seconds: number;

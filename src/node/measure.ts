@@ -59,7 +59,7 @@ export interface EvaluateRequest extends ModelRequest, Partial<EvalOptions> {
  * Measures the perplexity of a model on a text and, with a dense model, KL divergence and agreement.
  *
  * @returns events of the progress; the last is "done" with the figures
- * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
+ * @throws {CompError} "calibration" when the text has not one window, "option" when the model has tokens that the dense one has not
  */
 export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
   streamEvents<EvalEvent>(async (report, signal) => {

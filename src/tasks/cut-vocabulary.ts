@@ -11,7 +11,7 @@ import type { TokenWindows } from "../model/spec/token-windows.ts";
 import { cutVocabulary, namedIds } from "../model/vocabulary-cut.ts";
 import type { PruneOptions } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
-import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chatTemplate, readTokenizerSource } from "../tokenizer/tokenizer-source.ts";
 import { createRenumbering } from "../tokenizer/trim/renumbering.ts";
 import { chooseVocabulary } from "../vocabulary/choose.ts";
@@ -19,7 +19,7 @@ import { countUsage, type TextUsage } from "../vocabulary/usage.ts";
 import type { OutputRequest } from "./pruned-output.ts";
 
 /** Windows on which the probability of removed tokens is measured, at most. */
-const WINDOWS = 8;
+const WINDOWS = 4;
 
 /** A model of which some tokens have gone. */
 export interface VocabularyCut {
@@ -46,10 +46,10 @@ export type VocabularyGoal = Pick<PruneOptions, "vocabulary" | "vocabularySize">
  */
 export async function cutToTexts(source: Checkpoint, goal: VocabularyGoal): Promise<VocabularyCut> {
   const model = await openModel(source);
-  const tokenizer = await openTokenizer(source);
+  const tokenizerSource = await readTokenizerSource(source);
+  const tokenizer = createTokenizer(tokenizerSource, source.name);
   const texts = goal.vocabulary.map((text) => countUsage(text.name, joinDocuments(text), tokenizer));
   checkTexts(texts);
-  const tokenizerSource = await readTokenizerSource(source);
   const { spec } = model;
   const template = await chatTemplate(source, tokenizerSource.config);
   const limit = Math.max(spec.vocabSize, tokenizer.vocabSize);

@@ -2,6 +2,7 @@
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
 import { type Evaluation, evaluateModel } from "../evaluate/compare-models.ts";
+import { withTokensOf } from "../evaluate/shared-vocabulary.ts";
 import type { StageEvent } from "../events/common.ts";
 import type { EvalResult } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
@@ -30,16 +31,18 @@ export interface EvaluationRequest {
 }
 
 /**
- * Perplexity on the windows and, with a dense model, KL divergence and agreement; progress counts windows.
+ * Perplexity on the windows and, with a dense model, KL divergence and agreement; progress counts windows. A dense model of more
+ * tokens counts with those alone that the model has.
  *
- * @throws {CompError} "calibration" when the text has not one window, "option" when the two models differ in vocabulary
+ * @throws {CompError} "calibration" when the text has not one window, "option" when the model has tokens that the dense one has not
  */
 export async function evaluateText(
   request: EvaluationRequest,
   report: (event: StageEvent) => void,
 ): Promise<EvalResult> {
-  const { backend, model, text, dense, denseHidden, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
-  if (dense !== undefined) checkVocabulary(model, dense);
+  const { backend, model, text, denseHidden, options, hiddenBytes = HIDDEN_BYTES, signal } = request;
+  const isCut = request.dense !== undefined && request.dense.spec.vocabSize !== model.spec.vocabSize;
+  const dense = isCut ? await withTokensOf(model, request.dense!) : request.dense;
   const start = performance.now();
   const windows = cutWindows(request);
   const evaluations: Evaluation[] = [];
@@ -58,15 +61,14 @@ export async function evaluateText(
   }
   report({ type: "stage", name: "evaluate", done: windows.count, total: windows.count });
   const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
-  return { ...extent, ...merge(evaluations), device: backend.device, seconds: (performance.now() - start) / 1000 };
-}
-
-function checkVocabulary(model: Model, dense: Model): void {
-  const [own, other] = [model.spec.vocabSize, dense.spec.vocabSize];
-  if (own === other) return;
-  throw new CompError("option", `the vocabularies differ: ${own} tokens here, ${other} in ${dense.checkpoint.name}`, {
-    hint: "--dense must be the model that was pruned",
-  });
+  const shared = isCut ? { keptTokens: model.spec.vocabSize } : {};
+  return {
+    ...extent,
+    ...merge(evaluations),
+    ...shared,
+    device: backend.device,
+    seconds: (performance.now() - start) / 1000,
+  };
 }
 
 /**
@@ -114,7 +116,7 @@ const slice = ({ ids, length }: TokenWindows, start: number, count: number): Tok
 /** Means over all targets from the means of groups; perplexities are averaged as losses. */
 function merge(
   groups: readonly Evaluation[],
-): Omit<EvalResult, "model" | "text" | "windows" | "context" | "device" | "seconds"> {
+): Omit<EvalResult, "model" | "text" | "windows" | "context" | "keptTokens" | "device" | "seconds"> {
   const tokens = groups.reduce((sum, group) => sum + group.tokens, 0);
   const mean = (figure: (group: Evaluation) => number): number =>
     groups.reduce((sum, group) => sum + group.tokens * figure(group), 0) / tokens;

@@ -3,7 +3,7 @@ import type { TextGrowth } from "../events/vocabulary.ts";
 import type { VocabularySize } from "../options/vocabulary.ts";
 import type { TokenizerSource } from "../tokenizer/tokenizer-json.ts";
 import { createCounter } from "./growth.ts";
-import { orderTokens, type TokenOrder } from "./order.ts";
+import { createOrder, type TokenOrder } from "./order.ts";
 import { chooseSize } from "./size.ts";
 import { learntCounts, sumCounts, type TextUsage } from "./usage.ts";
 
@@ -26,23 +26,19 @@ export interface ChosenVocabulary {
   readonly heldOut: TextGrowth | undefined;
 }
 
-/** @throws {CompError} "option" as `chooseSize` @throws {Error} as `orderTokens` */
+/** @throws {CompError} "option" as `chooseSize` @throws {Error} as `createOrder` */
 export function chooseVocabulary(request: VocabularyRequest): ChosenVocabulary {
   const { source, texts, named, size, total, enough } = request;
-  const learnt = orderTokens(source, sumCounts(texts, learntCounts), named);
+  const orderOf = createOrder(source, named);
+  const learnt = orderOf(sumCounts(texts, learntCounts));
   const heldOut = sumCounts(texts, (text) => text.heldOut.counts);
   const tokens = sum(heldOut);
-  const after = (order: TokenOrder, count: number): number =>
-    createCounter(source.json, order.ids.slice(0, count))(heldOut);
+  const after = (order: TokenOrder, count: number): number => createCounter(source.json, order.first(count))(heldOut);
   const growthAt = (count: number): number => after(learnt, count) / tokens - 1;
   const choice = { asked: size, total, growthAt, enough };
   const learntSize = chooseSize({ order: learnt, ...choice });
-  const order = orderTokens(
-    source,
-    sumCounts(texts, ({ counts }) => counts),
-    named,
-  );
-  const kept = order.ids.slice(0, size === "auto" ? learntSize : chooseSize({ order, ...choice }));
+  const order = orderOf(sumCounts(texts, ({ counts }) => counts));
+  const kept = order.first(size === "auto" ? learntSize : chooseSize({ order, ...choice }));
   const count = createCounter(source.json, kept);
   return {
     kept,

@@ -1,5 +1,6 @@
 // What a text takes with fewer tokens: each that is gone is spelled by those that stay.
 import { createModel } from "../tokenizer/encode/encoder.ts";
+import type { EncodePiece } from "../tokenizer/encode/pre-tokenizers.ts";
 import type { TokenizerJson } from "../tokenizer/tokenizer-json.ts";
 import { pieceIds } from "../tokenizer/trim/needed-tokens.ts";
 import { createRenumbering } from "../tokenizer/trim/renumbering.ts";
@@ -16,15 +17,18 @@ export type CountTokens = (counts: Uint32Array) => number;
  */
 export function createCounter(json: TokenizerJson, kept: readonly number[]): CountTokens {
   const stays = new Set(kept);
-  const { model } = trimTokenizerJson(json, createRenumbering(kept));
-  const encode = createModel(model);
+  let encode: EncodePiece | undefined; // made when the first token that is gone turns up
+  const spell: EncodePiece = (piece) => {
+    encode ??= createModel(trimTokenizerJson(json, createRenumbering(kept)).model);
+    return encode(piece);
+  };
   const gone = [...pieceIds(json)].filter(([, id]) => !stays.has(id));
   const lengths = new Map<number, number>();
   return (counts) => {
     let tokens = counts.reduce((sum, count) => sum + count, 0);
     for (const [piece, id] of gone) {
       if (counts[id] === 0) continue;
-      const length = lengths.get(id) ?? encode(piece).length;
+      const length = lengths.get(id) ?? spell(piece).length;
       lengths.set(id, length);
       tokens += counts[id]! * (length - 1);
     }

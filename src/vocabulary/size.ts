@@ -6,6 +6,9 @@ import type { TokenOrder } from "./order.ts";
 /** By how much a text that took no part may grow at `auto`. */
 const MOST_GROWTH = 0.01;
 
+/** Share of the vocabulary by which `auto` may keep more than it would have to. */
+const STEP = 1 / 512;
+
 export interface SizeRequest {
   readonly order: TokenOrder;
   readonly asked: VocabularySize | undefined;
@@ -20,11 +23,11 @@ export interface SizeRequest {
 /** @throws {CompError} "option" for fewer tokens than no text can do without */
 export function chooseSize({ order, asked, total, growthAt, enough }: SizeRequest): number {
   const size = asked === "auto" ? leastWithin(order, growthAt) : Math.min(order.used, bound(asked, order, total));
-  return Math.min(order.ids.length, Math.max(size, enough));
+  return Math.min(order.total, Math.max(size, enough));
 }
 
-function bound(asked: number | undefined, { needed, ids }: TokenOrder, total: number): number {
-  if (asked === undefined) return ids.length;
+function bound(asked: number | undefined, { needed, used }: TokenOrder, total: number): number {
+  if (asked === undefined) return used;
   const most = asked < 1 ? Math.round(asked * total) : asked;
   if (most >= needed) return most;
   throw new CompError("option", `--vocabulary-size ${asked} leaves ${most} tokens, and ${needed} have to stay`, {
@@ -32,13 +35,13 @@ function bound(asked: number | undefined, { needed, ids }: TokenOrder, total: nu
   });
 }
 
-/** Growth falls with the size, so that halving finds where it is small enough. */
-function leastWithin({ needed, ids }: TokenOrder, growthAt: (size: number) => number): number {
-  let [low, high] = [needed, ids.length];
-  while (low < high) {
+/** Growth falls with the size, so that halving finds where it is small enough; to the last token would take long. */
+function leastWithin({ needed, total }: TokenOrder, growthAt: (size: number) => number): number {
+  let [low, high] = [needed, total];
+  while (high - low > total * STEP) {
     const middle = Math.floor((low + high) / 2);
     if (growthAt(middle) <= MOST_GROWTH) high = middle;
-    else low = middle + 1;
+    else low = middle;
   }
   return high;
 }

@@ -27,7 +27,7 @@ const ONE_IN = 10;
 const STRETCH = 2048;
 const LEAST_STRETCHES = 2 * ONE_IN;
 /** Tokens of an excerpt. */
-const EXCERPT = 256;
+const EXCERPT = 128;
 
 export function countUsage(name: string, text: string, tokenizer: Tokenizer): TextUsage {
   const ids = tokenizer.encode(text);

@@ -2,12 +2,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { renderEvaluation } from "../../src/cli/eval.ts";
 import { renderResult } from "../../src/cli/render.ts";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
+import type { EvalResult } from "../../src/events/model.ts";
 import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
+import { evaluate } from "../../src/node/measure.ts";
 import { withPaths } from "../../src/node/open-path.ts";
 import { type PruneRequest, prune } from "../../src/node/prune.ts";
 import type { CalibrationText } from "../../src/options/prune.ts";
@@ -144,6 +147,18 @@ describe("in the budget", () => {
     expect(renderResult(result).join("\n")).toContain("over the tokens that stay");
     expect(readFileSync(join(result.output, "README.md"), "utf8")).toContain("over the tokens that stay");
   });
+});
+
+test("a model with fewer tokens is compared with the whole one over those that it has", async () => {
+  const { output } = await run({});
+  const events = [];
+  for await (const event of evaluate({ model: output, dense: DEMO_MODEL, text: known, context: 64, windows: 2 }))
+    events.push(event);
+  const { result } = events.at(-1) as { result: EvalResult };
+  expect(result.klDivergence).toBeCloseTo(0, 6); // nothing but tokens went
+  expect(result.topOneAgreement).toBe(1);
+  expect(result.perplexity).toBeCloseTo(result.densePerplexity!, 6);
+  expect(renderEvaluation(result).join("\n")).toContain("over the tokens that stay");
 });
 
 test("ids in settings follow their tokens", async () => {

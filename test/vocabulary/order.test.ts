@@ -9,7 +9,7 @@ import type { ModelJson, TokenizerJson, TokenizerSource } from "../../src/tokeni
 import { pieceIds } from "../../src/tokenizer/trim/needed-tokens.ts";
 import { createRenumbering } from "../../src/tokenizer/trim/renumbering.ts";
 import { trimTokenizerJson } from "../../src/tokenizer/trim/trim-json.ts";
-import { orderTokens } from "../../src/vocabulary/order.ts";
+import { createOrder } from "../../src/vocabulary/order.ts";
 
 interface Fixture {
   readonly texts: readonly string[];
@@ -79,9 +79,9 @@ describe.each(sources.filter(canBeCut).map((source) => [source.name, source] as 
       fc.property(choice, ({ learnt, share }) => {
         const counts = new Uint32Array(size);
         for (const i of learnt) for (const id of ids[i]!) counts[id]!++;
-        const order = orderTokens(sourceOf(json), counts, []);
-        const count = order.needed + Math.round(share * (order.ids.length - order.needed));
-        const renumbering = createRenumbering(order.ids.slice(0, count));
+        const order = createOrder(sourceOf(json), [])(counts);
+        const count = order.needed + Math.round(share * (order.total - order.needed));
+        const renumbering = createRenumbering(order.first(count));
         const trimmed = trimTokenizerJson(json, renumbering);
         const encodeTrimmed = createEncoder(trimmed);
         const trimmedPieces = piecesOf(trimmed);
@@ -100,18 +100,18 @@ describe.each(sources.filter(canBeCut).map((source) => [source.name, source] as 
   test("what texts use is enough for them", () => {
     const counts = new Uint32Array(size);
     for (const id of ids.flat()) counts[id]!++;
-    const order = orderTokens(sourceOf(json), counts, []);
-    const kept = new Set(order.ids.slice(0, order.used));
+    const order = createOrder(sourceOf(json), [])(counts);
+    const kept = new Set(order.first(order.used));
     expect(ids.flat().filter((id) => !kept.has(id))).toEqual([]);
     expect(order.needed).toBeLessThanOrEqual(order.used);
-    expect([...order.ids].sort((a, b) => a - b)).toEqual([...pieces.keys()].sort((a, b) => a - b));
+    expect([...order.first(order.total)].sort((a, b) => a - b)).toEqual([...pieces.keys()].sort((a, b) => a - b));
   });
 });
 
 test.each(sources.filter((source) => !canBeCut(source)).map((source) => [source.name, source] as const))(
   "%s is refused: its pieces mean something else alone",
   (_, { json }) => {
-    expect(() => orderTokens(sourceOf(json), new Uint32Array(1000), [])).toThrow(/its kind is|marks where words/);
+    expect(() => createOrder(sourceOf(json), [])).toThrow(/its kind is|marks where words/);
   },
 );
 
@@ -128,8 +128,8 @@ test("a merge that leads to two tokens goes with neither of the other ways to th
   };
   const json = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model };
   const counts = Uint32Array.from([0, 0, 0, 0, 0, 1]);
-  const order = orderTokens(sourceOf(json), counts, []);
-  expect(order.ids.slice(0, order.used)).toEqual([0, 1, 2, 4, 5]); // by way of bc: ab has no part in it
+  const order = createOrder(sourceOf(json), [])(counts);
+  expect(order.first(order.used)).toEqual([0, 1, 2, 4, 5]); // by way of bc: ab has no part in it
   expect(trimTokenizerJson(json, createRenumbering([0, 1, 2, 4, 5])).model).toMatchObject({
     vocab: { a: 0, b: 1, c: 2, bc: 3, abc: 4 },
     merges: [
