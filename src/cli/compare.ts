@@ -1,5 +1,6 @@
 // comp compare MODEL: many methods at many sizes on the same texts, one table.
 import * as z from "zod";
+import type { ComparedSubject } from "../events/compare.ts";
 import { readTexts } from "../node/read-text.ts";
 import { noCache } from "../options/common.ts";
 import { CompareOptions } from "../options/compare.ts";
@@ -13,6 +14,7 @@ import type { Screen } from "./screen.ts";
 type CompareFlags = CompareOptions & {
   calibration: string[];
   text: string[];
+  against: string[];
   output?: string;
   keep: boolean;
   noCache: boolean;
@@ -29,6 +31,11 @@ export const compareCommand: Command = {
     })
     .extend(CompareOptions.shape)
     .extend({
+      against: z
+        .array(z.string())
+        .default([])
+        .describe("another model to compare with by bits per byte, repeatable")
+        .meta({ value: "MODEL" }),
       output: z
         .string()
         .optional()
@@ -40,6 +47,7 @@ export const compareCommand: Command = {
     }),
   examples: [
     "comp compare ./SmolLM2-135M --presets best,flap,osscar --sparsity 0.1,0.2 --calibration notes.txt --text wiki.test.raw",
+    "comp compare ./SmolLM2-135M --presets best --quantized q8_0,q4_k_m,q3_k_m --dtypes f16,q4_k_m --text wiki.test.raw",
     "comp compare ./SmolLM2-135M --presets all --prune mlp --text a.txt --text b.txt -o ./figures",
   ],
   writesFiles: true,
@@ -62,8 +70,7 @@ async function runCompare(
   const showStage = createProgress(labelled, () => performance.now() / 1000);
   try {
     for await (const event of library.compare({ ...options, model, output, calibration, texts, signal })) {
-      if (event.type === "cell")
-        label = `${event.number}/${event.total} ${event.preset} ${formatPercent(event.sparsity)}`;
+      if (event.type === "cell") label = `${event.number}/${event.total} ${nameOf(event)}`;
       if (event.type === "stage") showStage(event);
       if (event.type === "warning") screen.note(`comp: warning: ${event.message}`);
       if (event.type === "done")
@@ -72,4 +79,9 @@ async function runCompare(
   } finally {
     screen.live("");
   }
+}
+
+function nameOf(subject: ComparedSubject): string {
+  if ("quantized" in subject) return subject.quantized;
+  return "against" in subject ? subject.against : `${subject.preset} ${formatPercent(subject.sparsity)}`;
 }

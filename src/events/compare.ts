@@ -1,5 +1,6 @@
 // What comparing methods tells, cell by cell.
 import type { CompareOptions } from "../options/compare.ts";
+import type { DtypeName } from "../options/dtypes.ts";
 import type { PresetName } from "../options/presets.ts";
 import type { ModelSize, Sparsity, StageEvent, WarningEvent } from "./common.ts";
 import type { EvalResult } from "./model.ts";
@@ -11,8 +12,13 @@ export interface ComparedCell {
   readonly sparsity: number;
 }
 
-/** What became of it. */
+/** What a row is about: a method at one size, the dense model in a type, or another model by its path. */
+export type ComparedSubject = ComparedCell | { readonly quantized: DtypeName } | { readonly against: string };
+
+/** What became of a method at one size. */
 export interface CellResult extends ComparedCell, ModelSize {
+  /** The type that it was judged in, `bytes` being those of the GGUF file then; absent where it was judged as pruned. */
+  readonly dtype?: DtypeName;
   /** Fractions really removed. */
   readonly reached: Sparsity;
   /** Of pruning alone. */
@@ -26,7 +32,22 @@ export type JudgedText = Omit<EvalResult, "model">;
 
 /** Why there is nothing to judge. */
 export interface CellFailure extends ComparedCell {
+  readonly dtype?: DtypeName;
   readonly failure: string;
+}
+
+/** The dense model in a type, quantized without importance. */
+export interface QuantizedResult {
+  readonly quantized: DtypeName;
+  /** Of the GGUF file. */
+  readonly bytes: number;
+  readonly texts: readonly JudgedText[];
+}
+
+/** Another model, judged on the same stretch of each text in tokens of its own. */
+export interface OtherResult extends ModelSize {
+  readonly against: string;
+  readonly texts: readonly JudgedText[];
 }
 
 export interface Comparison {
@@ -37,14 +58,16 @@ export interface Comparison {
   /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
   readonly calibration: readonly string[];
   readonly dense: ModelSize;
-  /** Those that are finished. */
+  /** Those that are finished, of each kind. */
+  readonly quantized: readonly QuantizedResult[];
+  readonly against: readonly OtherResult[];
   readonly cells: readonly (CellResult | CellFailure)[];
 }
 
-/** Stages belong to the cell named last. */
+/** Stages belong to the cell named last; a cell of a preset gives a row for each type that it is judged in. */
 export type CompareEvent =
   | StageEvent
   | WarningEvent
-  | ({ readonly type: "cell"; readonly number: number; readonly total: number } & ComparedCell)
+  | ({ readonly type: "cell"; readonly number: number; readonly total: number } & ComparedSubject)
   | { readonly type: "result"; readonly comparison: Comparison; readonly reused: boolean }
   | { readonly type: "done"; readonly comparison: Comparison };

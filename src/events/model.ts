@@ -102,6 +102,8 @@ export interface EvalResult {
   readonly model: string;
   readonly text: string; // name of the text
   readonly perplexity: number;
+  /** Of UTF-8 text, which compares models of different tokenizers. */
+  readonly bitsPerByte: number;
   /** Targets: every token of a window but its first. */
   readonly tokens: number;
   readonly windows: number;

@@ -1,6 +1,7 @@
 // How to compare methods.
 import * as z from "zod";
 import { device, fraction, seed, threads } from "./common.ts";
+import { dtypeList } from "./dtypes.ts";
 import { EvalOptions } from "./eval.ts";
 import { PruneOptions } from "./prune.ts";
 
@@ -34,6 +35,8 @@ export const CompareOptions = z.strictObject({
   calibrationContext: calibrationContext.describe("tokens in a calibration window"),
   seed,
   dtype,
+  dtypes: dtypeList.describe("judge each pruned model as GGUF of these types, from one pruning"),
+  quantized: dtypeList.describe("judge the dense model too, plainly quantized to these types"),
   context: EvalOptions.shape.context.describe("tokens in a judged window"),
   windows: EvalOptions.shape.windows,
   bos: EvalOptions.shape.bos,

@@ -14,6 +14,7 @@ export const CurveOptions = PruneOptions.omit({
   vocabularySize: true,
 }).extend({
   sparsity: CompareOptions.shape.sparsity.default([0.1, 0.2, 0.3, 0.4, 0.5]),
+  quantized: CompareOptions.shape.quantized,
   as: z.enum(["folder", "gguf"]).default("folder").describe("what would be written; it decides what --widths auto is"),
 });
 

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { type CriterionName, criteria } from "../importance/index.ts";
 import { type RecoveryName, recoveries } from "../recover/index.ts";
 import { device, fraction, seed, threads } from "./common.ts";
+import { DTYPES } from "./dtypes.ts";
 import { type Preset, presets } from "./presets.ts";
 import { namesOf } from "./schema.ts";
 import { vocabularySize } from "./vocabulary.ts";
@@ -31,12 +32,6 @@ const byteSize = z
   .string()
   .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
   .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" });
-
-/** What weights are written in: floats, and the mixtures of llama.cpp by their names. */
-const DTYPES = [
-  ...(["f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q5_1", "q5_0", "q4_k_m", "q4_k_s"] as const),
-  ...(["q4_1", "q4_0", "q3_k_l", "q3_k_m", "q3_k_s", "q2_k", "iq4_nl", "iq4_xs"] as const),
-] as const;
 
 /** "5GB", "500 MB", "1024B" */
 export const BYTE_SIZE: RegExp = /^\d+(\.\d+)? ?[KMG]?B$/i;

@@ -1,74 +1,39 @@
-// Many methods at many sizes on the same texts: cell by cell, each pruned, judged, recorded and forgotten. What is recorded is not
-// computed again.
+// Many methods at many sizes on the same texts, beside what one could have instead: cell by cell, each made, judged, recorded and
+// forgotten. What is recorded is not computed again.
 import { CompError } from "../errors.ts";
-import type { StageEvent } from "../events/common.ts";
-import type { CellFailure, CellResult, ComparedCell, CompareEvent, Comparison, JudgedText } from "../events/compare.ts";
-import type { EvalResult } from "../events/model.ts";
-import type { PruneResult } from "../events/prune.ts";
+import type { ComparedCell, ComparedSubject, CompareEvent, Comparison } from "../events/compare.ts";
 import type { CompareOptions } from "../options/compare.ts";
-import type { Judging } from "../options/eval.ts";
+import { parseDtypes } from "../options/dtypes.ts";
 import { type PresetName, presets } from "../options/presets.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
 import { VERSION } from "../version.ts";
+import { type ComparedRow, type CompareHost, type ComparisonRequest, rowsOf } from "./compare-rows.ts";
 
-export interface ComparisonRequest {
-  readonly options: CompareOptions;
-  readonly calibration: readonly CalibrationText[];
-  /** What the models are judged on. */
-  readonly texts: readonly CalibrationText[];
-  readonly dense: Pick<Comparison, "model" | "fingerprint" | "dense">;
-}
-
-/** What the comparison needs of the machine that it runs on. */
-export interface CompareHost {
-  /** Prunes the dense model, so that the memory it takes does not add to that of other cells. */
-  prune(cell: ComparedCell, report: (event: StageEvent) => void): Promise<PrunedCell>;
-  /** Compares the model at a path with the dense one. */
-  judge(
-    path: string,
-    text: CalibrationText,
-    options: Judging,
-    report: (event: StageEvent) => void,
-  ): Promise<EvalResult>;
-  /** The model at a path is not needed any more. */
-  discard(path: string): Promise<void>;
-  recall(key: string): Promise<string | undefined>;
-  /** Keeps a text under a key, whole or not at all. */
-  record(key: string, text: string): Promise<void>;
-  /** Shows what is known so far; called after each cell. */
-  publish(comparison: Comparison): Promise<void>;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface PrunedCell {
-  readonly path: string;
-  readonly result: PruneResult;
-}
-
-/** All cells in order of sparsity. A cell that fails is recorded by what it said. */
+/** Quantizations first, then other models, then all presets in order of sparsity. A cell that fails is recorded by what it said. */
 export async function comparePresets(
   request: ComparisonRequest,
   host: CompareHost,
   report: (event: CompareEvent) => void,
 ): Promise<Comparison> {
-  const cells = cellsOf(request.options);
-  const results: (CellResult | CellFailure)[] = [];
-  for (const [index, cell] of cells.entries()) {
+  const subjects = subjectsOf(request);
+  const rows: ComparedRow[] = [];
+  for (const [index, subject] of subjects.entries()) {
     host.signal?.throwIfAborted();
-    report({ type: "cell", number: index + 1, total: cells.length, ...cell });
-    const key = await cellKey(request, cell);
+    report({ type: "cell", number: index + 1, total: subjects.length, ...subject });
+    const key = await recordKey(request, subject);
     const known = await host.recall(key);
-    const result = known === undefined ? await runCell(request, host, cell, report) : (JSON.parse(known) as CellResult);
+    const found =
+      known === undefined ? await rowsOf(request, host, subject, report) : (JSON.parse(known) as ComparedRow[]);
     // a failure shows at once and may have passed by the next time: an out-of-reach sparsity costs nothing to ask for again
-    if (known === undefined && !("failure" in result))
-      await host.record(key, `${JSON.stringify(result, undefined, 2)}\n`);
-    results.push(result);
-    const comparison = comparisonOf(request, results);
+    if (known === undefined && !found.some((row) => "failure" in row))
+      await host.record(key, `${JSON.stringify(found, undefined, 2)}\n`);
+    rows.push(...found);
+    const comparison = comparisonOf(request, rows);
     await host.publish(comparison);
     report({ type: "result", comparison, reused: known !== undefined });
   }
-  return comparisonOf(request, results);
+  return comparisonOf(request, rows);
 }
 
 /** @throws {CompError} "option" for a name that no preset has */
@@ -81,6 +46,12 @@ export function parsePresets(list: string): PresetName[] {
   throw new CompError("option", `there is no preset ${unknown}`, { hint: `the presets are ${known.join(", ")}` });
 }
 
+const subjectsOf = ({ options, others }: ComparisonRequest): ComparedSubject[] => [
+  ...parseDtypes(options.quantized).map((quantized) => ({ quantized })),
+  ...others.map(({ against }) => ({ against })),
+  ...cellsOf(options),
+];
+
 const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
   [...new Set(sparsity)]
     .sort((a, b) => a - b)
@@ -88,52 +59,38 @@ const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
 
 const comparisonOf = (
   { options, calibration, dense }: ComparisonRequest,
-  cells: readonly (CellResult | CellFailure)[],
+  rows: readonly ComparedRow[],
 ): Comparison => ({
   comp: VERSION,
   ...dense,
   options,
   calibration: calibration.map(({ name }) => name),
-  cells: [...cells],
+  quantized: rows.filter((row) => "quantized" in row),
+  against: rows.filter((row) => "against" in row),
+  cells: rows.filter((row) => "preset" in row),
 });
 
-async function runCell(
-  request: ComparisonRequest,
-  host: CompareHost,
-  cell: ComparedCell,
-  report: (event: StageEvent) => void,
-): Promise<CellResult | CellFailure> {
-  let pruned: PrunedCell;
-  try {
-    pruned = await host.prune(cell, report);
-  } catch (error) {
-    if (host.signal?.aborted || !(error instanceof CompError)) throw error;
-    return { ...cell, failure: error.message };
+/** A name for everything that the figures of a subject depend on; the device and its threads are not among it. */
+async function recordKey(request: ComparisonRequest, subject: ComparedSubject): Promise<string> {
+  const { options, calibration, texts, dense, others } = request;
+  const { context, windows, bos } = options;
+  const judged = [VERSION, await hashesOf(texts)];
+  if ("quantized" in subject)
+    return keyOf(`quantized-${subject.quantized}`, [judged, dense.fingerprint, context, windows, bos]);
+  if ("against" in subject) {
+    const at = others.findIndex(({ against }) => against === subject.against);
+    return keyOf(`against-${at}`, [judged, others[at]!.fingerprint, dense.fingerprint, context, windows, bos]);
   }
-  const { context, windows, bos } = request.options;
-  const texts: JudgedText[] = [];
-  try {
-    for (const text of request.texts)
-      texts.push(withoutModel(await host.judge(pruned.path, text, { context, windows, bos }, report)));
-  } finally {
-    await host.discard(pruned.path);
-  }
-  const { parameters, decoderParameters, bytes, sparsity: reached, seconds, peakBytes } = pruned.result;
-  const sizes = { parameters: parameters.after, decoderParameters: decoderParameters.after, bytes: bytes.after };
-  return { ...cell, reached, ...sizes, seconds, peakBytes, texts };
+  const { presets: _, sparsity: __, threads: ___, device: ____, quantized: _____, ...settings } = options;
+  const inputs = [judged, dense.fingerprint, subject, Object.entries(settings).sort(), await hashesOf(calibration)];
+  return keyOf(`${subject.preset}-${subject.sparsity}`, inputs);
 }
 
-const withoutModel = ({ model: _, ...judged }: EvalResult): JudgedText => judged;
+const keyOf = async (name: string, inputs: readonly unknown[]): Promise<string> =>
+  `${name}-${(await sha256(JSON.stringify(inputs))).slice(0, 12)}`;
 
-/** A name for everything that a cell's figures depend on; the device and its threads are not among it. */
-async function cellKey({ options, calibration, texts, dense }: ComparisonRequest, cell: ComparedCell): Promise<string> {
-  const { presets: _, sparsity: __, threads: ___, device: ____, ...settings } = options;
-  const hashes = (list: readonly CalibrationText[]): Promise<string[]> =>
-    Promise.all(list.map((text) => sha256(`${text.name}\n${joinDocuments(text)}`)));
-  const inputs = [await hashes(calibration), await hashes(texts)];
-  const all = JSON.stringify([VERSION, dense.fingerprint, cell, Object.entries(settings).sort(), inputs]);
-  return `${cell.preset}-${cell.sparsity}-${(await sha256(all)).slice(0, 12)}`;
-}
+const hashesOf = (list: readonly CalibrationText[]): Promise<string[]> =>
+  Promise.all(list.map((text) => sha256(`${text.name}\n${joinDocuments(text)}`)));
 
 async function sha256(text: string): Promise<string> {
   const bytes = await globalThis.crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

@@ -1,6 +1,7 @@
 // Judges a model on a text: windows from its start, in groups that bound the memory for hidden states.
 import type { Backend } from "../compute/backend.ts";
 import { CompError } from "../errors.ts";
+import { bitsPerByte } from "../evaluate/bits-per-byte.ts";
 import { type Evaluation, evaluateModel } from "../evaluate/compare-models.ts";
 import { withTokensOf } from "../evaluate/shared-vocabulary.ts";
 import type { StageEvent } from "../events/common.ts";
@@ -62,9 +63,11 @@ export async function evaluateText(
   report({ type: "stage", name: "evaluate", done: windows.count, total: windows.count });
   const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
   const shared = isCut ? { keptTokens: model.spec.vocabSize } : {};
+  const figures = merge(evaluations);
   return {
     ...extent,
-    ...merge(evaluations),
+    ...figures,
+    bitsPerByte: bitsPerByte(figures.perplexity, windows, request.tokenizer),
     ...shared,
     device: backend.device,
     seconds: (performance.now() - start) / 1000,
@@ -116,7 +119,7 @@ const slice = ({ ids, length }: TokenWindows, start: number, count: number): Tok
 /** Means over all targets from the means of groups; perplexities are averaged as losses. */
 function merge(
   groups: readonly Evaluation[],
-): Omit<EvalResult, "model" | "text" | "windows" | "context" | "keptTokens" | "device" | "seconds"> {
+): Omit<EvalResult, "model" | "text" | "windows" | "context" | "keptTokens" | "bitsPerByte" | "device" | "seconds"> {
   const tokens = groups.reduce((sum, group) => sum + group.tokens, 0);
   const mean = (figure: (group: Evaluation) => number): number =>
     groups.reduce((sum, group) => sum + group.tokens * figure(group), 0) / tokens;

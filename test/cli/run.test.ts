@@ -46,6 +46,7 @@ const evaluation: EvalResult = {
   model: "m",
   text: "notes.txt",
   perplexity: 30.4444,
+  bitsPerByte: 1.2,
   tokens: 8176,
   windows: 16,
   context: 512,

@@ -22,7 +22,7 @@ export const cell: CellResult = {
   bytes: 215_224_012,
   seconds: 151.2,
   peakBytes: 812.3e6,
-  texts: [{ ...judged, perplexity: 30.4444, klDivergence: 0.4021, topOneAgreement: 0.74 }],
+  texts: [{ ...judged, perplexity: 30.4444, bitsPerByte: 1.2, klDivergence: 0.4021, topOneAgreement: 0.74 }],
 };
 
 export const comparison: Comparison = {
@@ -32,6 +32,8 @@ export const comparison: Comparison = {
   options: parseOptions(CompareOptions, { presets: "flap,random,llm-pruner" }),
   calibration: ["mix.txt"],
   dense: { parameters: 134_515_008, decoderParameters: 106_203_456, bytes: 269_030_016 },
+  quantized: [],
+  against: [],
   cells: [
     cell,
     {

@@ -35,3 +35,31 @@ test("where everything failed there is a list of why", () => {
     "- llm-pruner, 20.0 %: a sparsity of 0.2 cannot be reached",
   );
 });
+
+test("beside quantizations everything stands in one table by size, and the last line says what to take", () => {
+  const [judged] = comparison.cells.flatMap((cell) => ("texts" in cell ? cell.texts : []));
+  const at = (perplexity: number, klDivergence: number) => [{ ...judged!, perplexity, klDivergence }];
+  const quantized = [
+    { quantized: "q8_0" as const, bytes: 144.8e6, texts: at(20.1, 0.001) },
+    { quantized: "q4_k_m" as const, bytes: 105.5e6, texts: at(21, 0.05) },
+    { quantized: "q2_k" as const, bytes: 88.2e6, texts: at(900, 4) },
+  ];
+  const [, table] = renderComparison({ ...comparison, quantized }).split("## By size");
+  expect(table).toMatchInlineSnapshot(`
+    "
+
+    Divergences and bits are means over the texts; quantizations are plain, without importance, and have the size of their GGUF file.
+
+    | model | size | of the dense | KL divergence | bits per byte | best at its size |
+    | --- | ---: | ---: | ---: | ---: | :---: |
+    | dense | 269.0 MB | 100.0 % | 0 | 1.198 | ● |
+    | flap at 20.0 % | 215.2 MB | 80.0 % | 0.4021 | 1.2 |  |
+    | random at 20.0 % | 215.2 MB | 80.0 % | 5.31 | 1.2 | collapsed |
+    | q8_0 | 144.8 MB | 53.8 % | 0.001 | 1.2 | ● |
+    | q4_k_m | 105.5 MB | 39.2 % | 0.05 | 1.2 | ● |
+    | q2_k | 88.2 MB | 32.8 % | 4 | 1.2 | collapsed |
+
+    Do not prune, quantize: take the dense model where 269.0 MB fit, the dense model in q8_0 from 144.8 MB, the dense model in q4_k_m from 105.5 MB; nothing here is of use below 105.5 MB.
+    "
+  `);
+});

@@ -4,7 +4,8 @@ import { CompError } from "../../src/errors.ts";
 import type { CompareEvent, Comparison } from "../../src/events/compare.ts";
 import { CompareOptions } from "../../src/options/compare.ts";
 import { parseOptions } from "../../src/options/schema.ts";
-import { type CompareHost, type ComparisonRequest, comparePresets, parsePresets } from "../../src/tasks/compare.ts";
+import { comparePresets, parsePresets } from "../../src/tasks/compare.ts";
+import type { CompareHost, ComparisonRequest } from "../../src/tasks/compare-rows.ts";
 import { cell } from "../helpers/comparison.ts";
 import { pruneResult } from "../helpers/prune-result.ts";
 
@@ -15,6 +16,7 @@ const requestOf = (options: object, over: object = {}): ComparisonRequest => ({
   calibration: [text],
   texts: [text],
   dense: { model: "m", fingerprint: "ab12", dense: { parameters: 3, decoderParameters: 2, bytes: 6 } },
+  others: [],
   ...over,
 });
 
@@ -29,10 +31,16 @@ function fakeHost(records = new Map<string, string>(), failing: string[] = []) {
       if (failing.includes(preset)) throw new CompError("budget", "out of reach");
       return { path: `${preset}-${sparsity}`, result: pruneResult };
     },
-    async judge(path, { name }) {
-      log.push(`judge ${path} on ${name}`);
+    async judge({ path = "dense", dtype }, { name }) {
+      const model = dtype === undefined ? path : `${path} in ${dtype}`;
+      log.push(`judge ${model} on ${name}`);
+      return { ...cell.texts[0]!, model };
+    },
+    async judgeOther(path, { name }) {
+      log.push(`judge ${path} by itself on ${name}`);
       return { ...cell.texts[0]!, model: path };
     },
+    bytesIn: async (dtype, path = "dense") => (path === "dense" ? 5 : 4) * (dtype === "q4_k_m" ? 10 : 20),
     publish: async ({ cells }) => void published.push(cells.length),
     discard: async (path) => void log.push(`discard ${path}`),
     recall: async (key) => records.get(key),
@@ -96,6 +104,58 @@ test.each<[string, object, object]>([
   const again = fakeHost(records);
   await run(requestOf({ presets: "flap", ...options }, over), again.host);
   expect(again.log[0]).toBe("prune flap 0.2");
+});
+
+test("quantizations come first, then other models; a pruned model is judged in each type from one pruning", async () => {
+  const { host, log } = fakeHost();
+  const other = { against: "next", parameters: 2, decoderParameters: 1, bytes: 3, fingerprint: "ef56" };
+  const options = { presets: "flap", quantized: "q8_0,q4_k_m", dtypes: "f16,q4_k_m" };
+  const { last } = await run(requestOf(options, { others: [other] }), host);
+  expect(log).toEqual([
+    "judge dense in q8_0 on notes.txt",
+    "judge dense in q4_k_m on notes.txt",
+    "judge next by itself on notes.txt",
+    "prune flap 0.2",
+    "judge flap-0.2 in f16 on notes.txt",
+    "judge flap-0.2 in q4_k_m on notes.txt",
+    "discard flap-0.2",
+  ]);
+  expect(last.quantized.map(({ quantized, bytes }) => [quantized, bytes])).toEqual([
+    ["q8_0", 100],
+    ["q4_k_m", 50],
+  ]);
+  expect(last.against).toMatchObject([{ against: "next", bytes: 3, texts: [{ text: "notes.txt" }] }]);
+  expect(last.cells).toMatchObject([
+    { preset: "flap", dtype: "f16", bytes: 80 },
+    { preset: "flap", dtype: "q4_k_m", bytes: 40 },
+  ]);
+});
+
+test("another quantization beside it leaves a cell as it is, another model to compare with is judged anew", async () => {
+  const { host, records } = fakeHost();
+  const other = { against: "next", parameters: 2, decoderParameters: 1, bytes: 3, fingerprint: "ef56" };
+  await run(requestOf({ presets: "flap" }, { others: [other] }), host);
+  const again = fakeHost(records);
+  const others = [{ ...other, fingerprint: "0a1b" }];
+  await run(requestOf({ presets: "flap", quantized: "q8_0" }, { others }), again.host);
+  expect(again.log).toEqual(["judge dense in q8_0 on notes.txt", "judge next by itself on notes.txt"]);
+});
+
+test("a type that a pruned model cannot have is told in its row", async () => {
+  const { host, records } = fakeHost();
+  const refusing: CompareHost = {
+    ...host,
+    async bytesIn(dtype) {
+      if (dtype === "q4_k_m") throw new CompError("architecture", "no form for it");
+      return 80;
+    },
+  };
+  const { last } = await run(requestOf({ presets: "flap", dtypes: "f16,q4_k_m" }), refusing);
+  expect(last.cells).toMatchObject([
+    { dtype: "f16", bytes: 80 },
+    { dtype: "q4_k_m", failure: "no form for it" },
+  ]);
+  expect(records.size).toBe(0);
 });
 
 test("what is known is published after each cell, with its stages told before", async () => {

@@ -1,10 +1,16 @@
 // Writes the tensors of a model into a GGUF file, under the names and in the order of llama.cpp.
 
-import { byteLength } from "../../checkpoint/dtype.ts";
+import { byteLength, type Dtype } from "../../checkpoint/dtype.ts";
 import type { Output } from "../../checkpoint/storage.ts";
 import { baseName } from "../../checkpoint/storage.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
-import { type GgufMetadata, type GgufTensorPlan, planGguf, writeGguf } from "../../checkpoint/write-gguf.ts";
+import {
+  type GgufMetadata,
+  type GgufPlan,
+  type GgufTensorPlan,
+  planGguf,
+  writeGguf,
+} from "../../checkpoint/write-gguf.ts";
 import { elementCount } from "../../compute/tensor.ts";
 import { type GgufLayout, layoutFor, storedSpec } from "../gguf/layout.ts";
 import { ggufStorage } from "../gguf/names.ts";
@@ -28,6 +34,16 @@ export async function checkGguf(source: Model, spec: DecoderSpec, fileType: numb
 export const ggufBytes = (spec: DecoderSpec, types: GgufTypes): number =>
   planTensors(spec, layoutFor(spec), types).reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
 
+/** Bytes of the whole file of a model of `spec` made from `source`. @throws {CompError} as `writeGgufModel` */
+export const ggufFileBytes = async (source: Model, spec: DecoderSpec, types: GgufTypes): Promise<number> =>
+  (await planFile(source, spec, layoutFor(spec), types)).byteLength;
+
+/** The type of each tensor of the model in a file, by its name. @throws {CompError} "architecture" as `layoutFor` */
+export function ggufTensorTypes(spec: DecoderSpec, types: GgufTypes): Map<string, Dtype> {
+  const stored = typedTensors(spec, layoutFor(spec), types);
+  return new Map(stored.flatMap(({ pieces, dtype }) => pieces.map(({ tensor }) => [tensor.name, dtype] as const)));
+}
+
 const tensorBytes = ({ dtype, shape }: GgufTensorPlan): number => byteLength(dtype, elementCount(shape));
 
 /**
@@ -43,11 +59,21 @@ export async function writeGgufModel(
 ): Promise<StoringWriter> {
   const layout = layoutFor(spec);
   const stored = typedTensors(spec, layout, types);
-  const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.fileType)), ...extra]);
-  const writer = await writeGguf(output, baseName(output.name), planGguf(metadata, planTensors(spec, layout, types)));
+  const writer = await writeGguf(output, baseName(output.name), await planFile(source, spec, layout, types, extra));
   for (const [name, values] of ropeTensors(spec)) await writer.write(name, values);
   await writeIdleParts(writer, stored, spec, layout);
   return storingWriter(writer, stored);
+}
+
+async function planFile(
+  source: Model,
+  spec: DecoderSpec,
+  layout: GgufLayout,
+  types: GgufTypes,
+  extra: GgufMetadata = new Map(),
+): Promise<GgufPlan> {
+  const metadata = new Map([...(await ggufMetadata(source, spec, layout, types.fileType)), ...extra]);
+  return planGguf(metadata, planTensors(spec, layout, types));
 }
 
 /** The tensors of the file, those of idle parts included. */

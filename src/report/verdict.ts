@@ -1,0 +1,77 @@
+// What to take at which size: every way to a smaller model in one table, those that nothing smaller and better beats marked, and one
+// sentence.
+import { formatBytes, formatFigure, formatPercent } from "./format.ts";
+
+/** One way to a model of some size. */
+export interface Rival {
+  readonly name: string;
+  readonly kind: "dense" | "quantized" | "pruned" | "other";
+  readonly bytes: number;
+  /** From the dense model, nats per token; undefined where the model has another tokenizer. */
+  readonly klDivergence: number | undefined;
+  /** Undefined where it was not measured. */
+  readonly bitsPerByte: number | undefined;
+  /** Whether it is past all use. */
+  readonly isCollapsed: boolean;
+}
+
+/**
+ * The rivals that no other beats in both size and quality, the largest first. Quality is the KL divergence where all have one, else
+ * bits per byte. What has collapsed is no choice.
+ */
+export function paretoFront(rivals: readonly Rival[]): Rival[] {
+  const lossOf = lossFor(rivals);
+  const usable = rivals.filter(({ isCollapsed }) => !isCollapsed);
+  const beats = (a: Rival, b: Rival): boolean =>
+    a.bytes <= b.bytes && lossOf(a) <= lossOf(b) && (a.bytes < b.bytes || lossOf(a) < lossOf(b));
+  return bySize(usable).filter((one) => !usable.some((other) => beats(other, one)));
+}
+
+function lossFor(rivals: readonly Rival[]): (rival: Rival) => number {
+  const haveDivergence = rivals.every(({ klDivergence }) => klDivergence !== undefined);
+  return ({ klDivergence, bitsPerByte }) => (haveDivergence ? klDivergence : bitsPerByte) ?? Number.POSITIVE_INFINITY;
+}
+
+const bySize = (rivals: readonly Rival[]): Rival[] => rivals.toSorted((a, b) => b.bytes - a.bytes);
+
+/** The table by size, the front marked. */
+export function renderRivals(rivals: readonly Rival[]): string[] {
+  const front = new Set(paretoFront(rivals));
+  const dense = rivals.find(({ kind }) => kind === "dense");
+  const rows = bySize(rivals).map((rival) => [
+    rival.name,
+    formatBytes(rival.bytes),
+    dense === undefined ? "–" : formatPercent(rival.bytes / dense.bytes),
+    rival.klDivergence === undefined ? "–" : formatFigure(rival.klDivergence),
+    rival.bitsPerByte === undefined ? "–" : formatFigure(rival.bitsPerByte),
+    front.has(rival) ? "●" : rival.isCollapsed ? "collapsed" : "",
+  ]);
+  const header = ["model", "size", "of the dense", "KL divergence", "bits per byte", "best at its size"];
+  const rule = ["---", "---:", "---:", "---:", "---:", ":---:"];
+  return [header, rule, ...rows].map((row) => `| ${row.join(" | ")} |`);
+}
+
+/** One sentence: what to take at which size, also where that is not to prune. */
+export function renderVerdict(rivals: readonly Rival[]): string {
+  const front = paretoFront(rivals);
+  const [first, ...others] = front;
+  if (first === undefined) return "Take none of these: all have collapsed.";
+  const choices = [
+    `${titleOf(first)} where ${formatBytes(first.bytes)} fit`,
+    ...others.map((rival) => `${titleOf(rival)} from ${formatBytes(rival.bytes)}`),
+  ];
+  return `${adviceOf(rivals, front)}take ${choices.join(", ")}; nothing here is of use below ${formatBytes(front.at(-1)!.bytes)}.`;
+}
+
+/** Whether pruning pays at all, where something was pruned. */
+function adviceOf(rivals: readonly Rival[], front: readonly Rival[]): string {
+  const kinds = new Set(front.map(({ kind }) => kind));
+  if (!rivals.some(({ kind }) => kind === "pruned")) return "Of these ";
+  if (!kinds.has("pruned")) return kinds.has("other") ? "Do not prune: " : "Do not prune, quantize: ";
+  return kinds.has("quantized") || kinds.has("other") ? "Prune only where it is named here: " : "Prune: ";
+}
+
+const titleOf = ({ name, kind }: Rival): string => {
+  if (kind === "dense") return "the dense model";
+  return kind === "quantized" ? `the dense model in ${name}` : name;
+};
