@@ -105,10 +105,11 @@ export function resolveMethod(
   return { method, options, warnings: [...keptHeads, ...(biases === undefined ? [left] : [])] };
 }
 
-/** The same method by another criterion and without the choice of a ridge: for trials, which only rank. */
+/** The same method by another criterion, towards each layer's own output and without the choice of a ridge: for trials, which only rank. */
 export const trialMethod = (method: Method, spec: DecoderSpec, criterion: Criterion): Method => ({
   ...method,
   criterion,
+  recovery: method.recovery.towardsDense === true ? recoveries["least-squares"] : method.recovery,
   choosesRidge: false,
   importance: "none",
   tokenScale: scalesTokens(spec, criterion, method.recovery),

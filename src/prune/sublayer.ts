@@ -65,19 +65,24 @@ export interface SublayerSensitivity {
   readonly weights?: StoredArray | undefined;
 }
 
-export interface SublayerRequest {
-  readonly runner: LayerRunner;
-  readonly method: Method;
+/** What goes of a sublayer. */
+export interface SublayerGoal {
   readonly index: LayerIndex;
   /** What the sublayer shall have. */
   readonly sizes: LayerSizes;
+  /** Neurons in the order of their removal, where those of all layers have been ranked. */
+  readonly order: Int32Array | undefined;
+}
+
+export interface SublayerRequest extends SublayerGoal {
+  readonly runner: LayerRunner;
+  readonly method: Method;
   /** Hidden states before the sublayer, of all calibration tokens. */
   readonly states: HiddenStates;
   readonly tokenCount: number;
   /** The dense model's hidden states behind the sublayer, for a recovery that aims at them. */
   readonly target: HiddenStates | undefined;
   readonly sensitivity: SublayerSensitivity;
-  readonly order: Int32Array | undefined;
   /** For what enters the projection of all tokens: one memory for all sublayers, which follow one another. */
   readonly inputMemory: ReusedTensors;
 }
@@ -119,20 +124,43 @@ export async function pruneSublayer<C extends Choice>(
       ? weights
       : withInputMoments(cut.sublayer, weights, { gram: statistics.gram, kept, entries });
   if (!changes) return { ...untouched(weighed(layer.weights, all.inputs), smaller), choice: all, error: NO_ERROR };
-  run.collectGarbage();
-  const context = { gemm: run.gemm, random: nthRandom(method.seed, request.index).nextFloat };
-  const ranking = { criterion: method.criterion, projection, statistics, context, order: request.order };
-  const choice = isCut ? await cut.choose(ranking, had, sizes) : all;
-  run.collectGarbage();
-  const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
-  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
-  run.collectGarbage();
+  const { layer: left, choice, recovered } = await cutByStatistics(run, cut, layer, statistics, request);
   return {
-    layer: { sizes: smaller, weights: weighed(cut.take(layer.weights, choice, recovered), choice.inputs) },
+    layer: { ...left, weights: weighed(left.weights, choice.inputs) },
     choice,
     inputs: inputs && { batches: inputs, kept: choice.inputs },
     error: cut.tellsError ? await errorOf(run, projection, statistics, choice, recovered) : NO_ERROR,
   };
+}
+
+interface CutLayer<C extends Choice> extends Pick<PrunedSublayer<C>, "layer" | "choice"> {
+  readonly recovered: Recovered;
+}
+
+/** Chooses what of a sublayer stays and recovers its projection; where nothing goes it is only refitted. */
+export async function cutByStatistics<C extends Choice>(
+  run: RunContext,
+  cut: SublayerCut<C>,
+  layer: DecoderLayer,
+  statistics: ProjectionStatistics,
+  { method, index, sizes, order }: SublayerGoal & Pick<SublayerRequest, "method">,
+): Promise<CutLayer<C>> {
+  run.collectGarbage();
+  const had = sizesOf(layer.sizes);
+  const isCut = cut.width(sizes) < cut.width(had);
+  const projection = projectionOf(cut.sublayer, layer);
+  const context = { gemm: run.gemm, random: nthRandom(method.seed, index).nextFloat };
+  const ranking = { criterion: method.criterion, projection, statistics, context, order };
+  const choice = isCut ? await cut.choose(ranking, had, sizes) : cut.all(had, projection.inputSize);
+  run.collectGarbage();
+  const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
+  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
+  run.collectGarbage();
+  const smaller = {
+    sizes: resized(layer.sizes, cut.ownSizes(sizes)),
+    weights: cut.take(layer.weights, choice, recovered),
+  };
+  return { layer: smaller, choice, recovered };
 }
 
 const untouched = (weights: LayerWeights, sizes: LayerSpec): Pick<PrunedSublayer<Choice>, "layer" | "inputs"> => ({
@@ -153,10 +181,10 @@ export function keptBytes(tokenCount: number, inputSize: number): number {
 }
 
 /** Statistics over all calibration tokens at the projection of a sublayer, with what backward sweeps have found. */
-async function gatherStatistics(
+export async function gatherStatistics(
   sublayer: Sublayer,
   layer: DecoderLayer,
-  { runner, method, states, target, tokenCount, sensitivity, inputMemory }: SublayerRequest,
+  { runner, method, states, target, tokenCount, sensitivity, inputMemory }: Omit<SublayerRequest, keyof SublayerGoal>,
 ): Promise<FoundStatistics> {
   const { inputSize } = projectionOf(sublayer, layer);
   const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);

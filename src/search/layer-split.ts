@@ -10,7 +10,7 @@ import { sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
-import { tryDecision } from "./trial.ts";
+import { trySplits } from "./split-trials.ts";
 
 /** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
 const TRIAL_SHARE = 1 / 8;
@@ -20,7 +20,7 @@ const LEAST_TRIAL_WINDOWS = 8;
 const MOST_JUDGES = 8;
 const JUDGE_SHARE = 1 / 4;
 
-/** Needs no inverse, so that a trial takes half the time; with the refit behind it the choice of neurons matters little. */
+/** Needs no inverse; with the refit behind it the choice of neurons matters little. */
 const TRIAL_CRITERION = criteria.wanda;
 
 /** Layers tried beyond those that have to go. */
@@ -53,17 +53,24 @@ export async function decideSplit(
   const trial = trialSweep(sweep);
   const { count: fewest } = planLayers(model.spec, method, sparsity);
   const costs = [...findings.influences!].sort((a, b) => a - b);
+  const counts = Array.from({ length: MOST_MORE_LAYERS + 1 }, (_, more) => fewest + more);
+  const decisions = counts
+    .filter((count) => count < costs.length)
+    .map((count) => decide(model.spec, findings, { ...method, layers: { kind: "count", count } }, sparsity));
+  const tried: number[] = []; // divergence of each
   const splits: SplitTrial[] = [];
   let best: { decision: Decision; divergence: number } | undefined;
-  for (let count = fewest; count <= fewest + MOST_MORE_LAYERS && count < costs.length; count++) {
-    const alone = costs.slice(0, count).reduce((sum, cost) => sum + cost, 0);
+  for (const [more, decision] of decisions.entries()) {
+    const alone = costs.slice(0, fewest + more).reduce((sum, cost) => sum + cost, 0);
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
-    const decision = decide(model.spec, findings, { ...method, layers: { kind: "count", count } }, sparsity);
-    const { klDivergence } = await tryDecision(run, trial, decision);
-    splits.push(splitOf(sweep, decision, sparsity, klDivergence));
+    // one pass for the first two, since hardly ever one alone decides
+    if (more === tried.length)
+      tried.push(...(await trySplits(run, trial, decisions.slice(more, Math.max(2, more + 1)))));
+    const divergence = tried[more]!;
+    splits.push(splitOf(sweep, decision, sparsity, divergence));
     run.report({ type: "split", split: splits.at(-1)! });
-    const gain = best ? 1 - klDivergence / best.divergence : 1;
-    if (gain >= LEAST_GAIN) best = { decision, divergence: klDivergence };
+    const gain = best ? 1 - divergence / best.divergence : 1;
+    if (gain >= LEAST_GAIN) best = { decision, divergence };
     if (gain < PROMISING_GAIN) break;
   }
   return { decision: best!.decision, splits };

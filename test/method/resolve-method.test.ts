@@ -310,10 +310,16 @@ describe("a criterion of one's own", () => {
 });
 
 describe("the method of a trial", () => {
-  test("is the same but for the criterion, the choice of a ridge, and weights of a rounding that it does not do", () => {
+  test("is the same but for the criterion, the target, the choice of a ridge, and weights of a rounding that it does not do", () => {
     const method = methodOf({}, llama);
-    const changed = { criterion: criteria.wanda, choosesRidge: false, importance: "none" };
+    const recovery = recoveries["least-squares"];
+    const changed = { criterion: criteria.wanda, recovery, choosesRidge: false, importance: "none" };
     expect(trialMethod(method, llama, criteria.wanda)).toEqual({ ...method, ...changed });
+  });
+
+  test("keeps a recovery that does not aim at the dense model", () => {
+    const method = methodOf({ recovery: "bias" }, llama);
+    expect(trialMethod(method, llama, criteria.wanda).recovery).toBe(method.recovery);
   });
 
   test("weights tokens as its own criterion wants it", () => {
