@@ -12,6 +12,12 @@ export interface TensorInfo {
 /** Number of elements of a shape; 1 for a scalar. */
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
+/** Elements of a row, which runs along the last dimension; those of a vector have one each. */
+export const rowSizeOf = (shape: readonly number[]): number => (shape.length > 1 ? shape.at(-1)! : 1);
+
+/** Rows of a tensor: of a stack of matrices those of all of them, one below the other. */
+export const rowCountOf = (shape: readonly number[]): number => elementsOf(shape) / Math.max(1, rowSizeOf(shape));
+
 /** Named tensors of a safetensors folder or a GGUF model; headers are read, tensor data is not. */
 export interface Checkpoint {
   readonly format: "safetensors" | "gguf";
@@ -27,7 +33,7 @@ export interface Checkpoint {
   readMetadata(key: string): Promise<Uint8Array>;
   /** Whole tensor as f32, row-major. @throws {CompError} "checkpoint" when it does not exist. */
   read(name: string): Promise<Float32Array>;
-  /** Rows [start, end) of a tensor's first dimension as f32: [end − start, ...rest]. */
+  /** Rows [start, end) of a tensor as f32, counted as of `rowCountOf`: [end − start, rowSize]. */
   readRows(name: string, start: number, end: number): Promise<Float32Array>;
   /** The same rows as they are stored. @throws {RangeError} when a row does not fill whole blocks of the tensor's type. */
   readRowBytes(name: string, start: number, end: number): Promise<Uint8Array>;

@@ -1,7 +1,14 @@
 // What both formats share once their headers are parsed: tensors with a place in a file, checked, read by range, and
 // fingerprinted without reading gigabytes.
 import { CompError } from "../errors.ts";
-import { type Checkpoint, elementsOf, type MetadataValue, type TensorInfo } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  elementsOf,
+  type MetadataValue,
+  rowCountOf,
+  rowSizeOf,
+  type TensorInfo,
+} from "./checkpoint.ts";
 import { blockSize, byteLength, decodeInto } from "./dtype.ts";
 import { applyScales, type ScaleBlock } from "./scales.ts";
 import type { ByteSource, SourceFolder } from "./storage.ts";
@@ -118,10 +125,9 @@ async function readRowBytes(tensor: StoredTensor, start: number, end: number): P
 
 /** Elements of a row. @throws {RangeError} when the tensor does not have the rows */
 function checkedRowSize({ name, shape }: StoredTensor, start: number, end: number): number {
-  const [rows, ...rest] = shape;
-  if (rows === undefined || !(0 <= start && start <= end && end <= rows))
+  if (!(0 <= start && start <= end && end <= rowCountOf(shape)))
     throw new RangeError(`rows ${start} to ${end} of "${name}" [${shape.join(", ")}]`);
-  return elementsOf(rest);
+  return rowSizeOf(shape);
 }
 
 /** Elements [start, end) as f32; both are multiples of the block size. */

@@ -1,6 +1,6 @@
 // Writes tensors into their places in files, in any order and in any tiles of rows: nothing is kept in memory.
 import { CompError } from "../errors.ts";
-import { elementsOf } from "./checkpoint.ts";
+import { elementsOf, rowSizeOf } from "./checkpoint.ts";
 import { byteLength, type Dtype, encode, isWritable, type WritableDtype } from "./dtype.ts";
 import { BF16_OVERFLOW, F16_OVERFLOW } from "./float16.ts";
 import type { ByteSink } from "./storage.ts";
@@ -37,7 +37,7 @@ export interface TensorWriter {
    * @throws {CompError} "numeric" when a value is not finite in the file's type; "output" when the disk refuses.
    */
   write(name: string, values: Float32Array, importance?: Float32Array): Promise<void>;
-  /** The same for rows of the first dimension from `startRow` on, as many as `values` fills. */
+  /** The same for rows from `startRow` on, counted as of `rowCountOf`, as many as `values` fills. */
   writeRows(name: string, startRow: number, values: Float32Array, importance?: Float32Array): Promise<void>;
   /** The same for rows that are encoded already, in the type of the file. */
   writeRowBytes(name: string, startRow: number, bytes: Uint8Array): Promise<void>;
@@ -99,7 +99,7 @@ class PendingTensor {
     this.#tensor = tensor;
     this.#sink = sink;
     this.#elements = elementsOf(tensor.shape);
-    this.#rowSize = elementsOf(tensor.shape.slice(1));
+    this.#rowSize = rowSizeOf(tensor.shape);
   }
 
   async writeAll(values: Float32Array, importance?: Float32Array): Promise<void> {

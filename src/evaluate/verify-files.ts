@@ -1,5 +1,5 @@
 // What is checked of the files of a checkpoint beyond what opening them has: the index of the shards, and every value.
-import { type Checkpoint, elementsOf, type TensorInfo } from "../checkpoint/checkpoint.ts";
+import { type Checkpoint, elementsOf, rowCountOf, rowSizeOf, type TensorInfo } from "../checkpoint/checkpoint.ts";
 import { parseJson } from "../checkpoint/json.ts";
 import { INDEX_FILE, SINGLE_FILE } from "../checkpoint/safetensors.ts";
 import { CompError } from "../errors.ts";
@@ -65,9 +65,8 @@ export async function checkValues(
 }
 
 async function checkTensor(checkpoint: Checkpoint, tensor: TensorInfo): Promise<void> {
-  const [rows, ...rest] = tensor.shape;
-  if (rows === undefined) return checkFinite(tensor, await checkpoint.read(tensor.name), 0);
-  const step = Math.max(1, Math.floor(TILE_ELEMENTS / Math.max(1, elementsOf(rest))));
+  const rows = rowCountOf(tensor.shape);
+  const step = Math.max(1, Math.floor(TILE_ELEMENTS / Math.max(1, rowSizeOf(tensor.shape))));
   for (let start = 0; start < rows; start += step)
     checkFinite(tensor, await checkpoint.readRows(tensor.name, start, Math.min(rows, start + step)), start);
 }

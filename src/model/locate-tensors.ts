@@ -92,8 +92,14 @@ export function vocabularyTensors(checkpoint: Checkpoint, spec: DecoderSpec): st
     .filter((name) => checkpoint.tensors.has(name));
 }
 
-export const storageOf = (checkpoint: Checkpoint, { family }: DecoderSpec): StorageRule =>
-  checkpoint.format === "gguf" ? ggufStorage(layoutOf(checkpoint)) : familyOf({ model_type: family }).storage;
+export function storageOf(checkpoint: Checkpoint, { family }: DecoderSpec): StorageRule {
+  if (checkpoint.format === "gguf") return ggufStorage(layoutOf(checkpoint));
+  const { stackedExperts, ...rule } = familyOf({ model_type: family }).storage;
+  const module = `.${stackedExperts?.modules.expertGate}`;
+  if (stackedExperts === undefined || ![...checkpoint.tensors.keys()].some((name) => name.endsWith(module)))
+    return rule;
+  return { ...rule, ...stackedExperts, modules: { ...rule.modules, ...stackedExperts.modules } };
+}
 
 /**
  * What this file calls the tensors of a family. A model saved without its head (AutoModel instead of AutoModelForCausalLM) has

@@ -4,9 +4,9 @@ import { allIndices } from "../linalg/gather.ts";
 import type { Model } from "./model.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "./spec/layer-index.ts";
-import type { LayerSpec } from "./spec/parts.ts";
-import type { LayerRole } from "./spec/roles.ts";
-import { layerTensors } from "./spec/tensor-names.ts";
+import { type LayerSpec, mixtureOf } from "./spec/parts.ts";
+import { LAYER_ROLES, type LayerRole } from "./spec/roles.ts";
+import { type ExpectedTensor, layerTensors } from "./spec/tensor-names.ts";
 
 /** Rows of a tensor of the source, as they are there. */
 export interface SourceRows {
@@ -25,22 +25,57 @@ export interface LayerWeight extends Tensor<Float32Array> {
 /** f32 tensors; a role that the layer does not have is absent. */
 export type LayerWeights = Partial<Record<LayerRole, LayerWeight>>;
 
-export interface DecoderLayer {
-  readonly sizes: LayerSpec;
-  readonly weights: LayerWeights;
+/** The experts of a mixture, of which one at a time need be in memory. */
+export interface Experts {
+  readonly count: number;
+  /** The weights of one, under the roles that they have in an MLP. */
+  read(expert: number): Promise<LayerWeights>;
 }
 
-/** Reads a decoder layer, one tensor after the other. @throws {CompError} as `Model.read` */
+export interface DecoderLayer {
+  readonly sizes: LayerSpec;
+  /** Those of experts excepted. */
+  readonly weights: LayerWeights;
+  /** Where the layer is a mixture of experts. */
+  readonly experts?: Experts | undefined;
+}
+
+/** Reads a decoder layer, one tensor after the other; its experts are read when they are asked for. @throws {CompError} as `Model.read` */
 export async function readLayer(model: Model, index: LayerIndex): Promise<DecoderLayer> {
   const weights: LayerWeights = {};
-  for (const { role, name, shape } of layerTensors(model.spec, index))
-    weights[role] = { ...tensor(await model.read(name), shape), source: { name, rows: allIndices(shape[0]!) } };
-  return { sizes: model.spec.layers[index]!, weights };
+  const tensors = layerTensors(model.spec, index);
+  for (const { role, name, shape, experts } of tensors)
+    if (experts === undefined)
+      weights[role] = { ...tensor(await model.read(name), shape), source: { name, rows: allIndices(shape[0]!) } };
+  const sizes = model.spec.layers[index]!;
+  const mixture = mixtureOf(sizes);
+  return { sizes, weights, ...(mixture && { experts: storedExperts(model, mixture.numExperts, tensors) }) };
+}
+
+/** Experts as a model has them, each a part of every tensor that holds some of all of them. */
+function storedExperts(model: Model, count: number, tensors: readonly ExpectedTensor<LayerRole>[]): Experts {
+  const ofAll = tensors.filter(({ experts }) => experts !== undefined);
+  return {
+    count,
+    async read(expert) {
+      const weights: LayerWeights = {};
+      for (const { role, name, shape } of ofAll) {
+        const height = shape[0]! / count;
+        const [start, end] = [expert * height, (expert + 1) * height];
+        const rows = allIndices(height).map((row) => start + row);
+        const own = tensor(await model.readRows(name, start, end), shape.with(0, height));
+        weights[LAYER_ROLES[role].ofExpert!] = { ...own, source: { name, rows } };
+      }
+      return weights;
+    },
+  };
 }
 
 /** The weights with zeros for the biases that they lack and the layer at `position` of the pruned model has. */
 export function withZeroBiases(weights: LayerWeights, pruned: DecoderSpec, position: LayerPosition): LayerWeights {
-  const missing = layerTensors(pruned, position).filter(({ role }) => weights[role] === undefined);
+  const missing = layerTensors(pruned, position).filter(
+    ({ role, experts }) => weights[role] === undefined && experts === undefined,
+  );
   const zeros = missing.map(({ role, shape }) => [role, tensor(new Float32Array(elementCount(shape)), shape)] as const);
   return { ...weights, ...Object.fromEntries(zeros) };
 }

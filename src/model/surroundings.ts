@@ -1,5 +1,5 @@
 // A model whose text part alone is looked at: images or sounds enter beside the text, and what deals with them stays as it is.
-import type { Checkpoint, TensorInfo } from "../checkpoint/checkpoint.ts";
+import { type Checkpoint, rowCountOf, type TensorInfo } from "../checkpoint/checkpoint.ts";
 import { isFloatDtype } from "../checkpoint/dtype.ts";
 import type { TensorWriter } from "../checkpoint/tensor-writer.ts";
 import type { TensorPlan } from "../checkpoint/write-safetensors.ts";
@@ -56,8 +56,8 @@ export async function copySurroundings(
   writer: TensorWriter,
 ): Promise<void> {
   for (const { name, shape, byteLength } of tensors) {
-    const [count] = shape;
-    if (count === undefined || byteLength === 0) {
+    const count = rowCountOf(shape);
+    if (shape.length === 0 || byteLength === 0) {
       await writer.write(name, await checkpoint.read(name));
       continue;
     }

@@ -4,17 +4,18 @@ import type { Backend } from "../../compute/backend.ts";
 import { Graph } from "../../compute/graph.ts";
 import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
-import type { LayerWeights } from "../../model/read-layer.ts";
+import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { type LayerIndex, layerIndices } from "../../model/spec/layer-index.ts";
-import { attentionOf } from "../../model/spec/parts.ts";
+import { attentionOf, mixtureOf } from "../../model/spec/parts.ts";
 import { keepsFrequencies } from "../../model/spec/rope.ts";
-import { wholeLayer } from "../graphs/decoder-layer.ts";
+import { sublayerWeights, wholeLayer } from "../graphs/decoder-layer.ts";
 import { type HeadInputs, tileLogits } from "../graphs/head.ts";
 import { declareWeights, type LayerContext } from "../graphs/layer-values.ts";
 import { cachedPosition, declarePosition } from "../graphs/position.ts";
 import { embed } from "../run/embed.ts";
 import { readFinalNorm, tileRanges } from "../run/head-tiles.ts";
+import { passMixture } from "../run/mixture.ts";
 import { layerKey, ProgramCache } from "../run/programs.ts";
 import { emptyMemory, type MixerMemory } from "./mixer-memory.ts";
 import type { ResidentWeights } from "./resident-weights.ts";
@@ -76,7 +77,18 @@ export class CachedDecoder {
 
   async #layer(index: LayerIndex, x: Tensor, length: number): Promise<Tensor> {
     const { spec } = this.#weights.model;
-    const { sizes, weights } = await this.#weights.layer(index);
+    const layer = await this.#weights.layer(index);
+    if (mixtureOf(layer.sizes) === undefined) return this.#step(index, layer, x, length);
+    const sizes = { ...layer.sizes, channel: null };
+    const weights = sublayerWeights("attention", spec, layer);
+    const mixed = sizes.mixer ? await this.#step(index, { sizes, weights }, x, length) : x;
+    await passMixture({ spec, programs: this.#programs }, layer, mixed as Tensor<Float32Array>);
+    return mixed;
+  }
+
+  /** One layer, or the attention of one whose experts follow. */
+  async #step(index: LayerIndex, { sizes, weights }: DecoderLayer, x: Tensor, length: number): Promise<Tensor> {
+    const { spec } = this.#weights.model;
     const memory = this.#memories[index];
     const capacity = memory?.capacity ?? 0;
     const context: LayerContext = { spec, sizes, batch: this.#batch, length };

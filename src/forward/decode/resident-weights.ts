@@ -2,13 +2,26 @@
 // read again for each token when they do not.
 import { elementCount } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
-import { type DecoderLayer, readLayer } from "../../model/read-layer.ts";
+import { type DecoderLayer, type Experts, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import type { LayerIndex } from "../../model/spec/layer-index.ts";
 import { type HeadTile, readTile, type TileRange } from "../run/head-tiles.ts";
 
 /** Bytes of all weights as f32: what decoding holds in memory. */
 export function residentBytes(model: Model): number {
   return [...model.tensors.values()].reduce((total, { shape }) => total + 4 * elementCount(shape), 0);
+}
+
+/** Experts that stay in memory once they are read. */
+function residentExperts({ count, read }: Experts): Experts {
+  const kept = new Map<number, Promise<LayerWeights>>();
+  return {
+    count,
+    read(expert) {
+      const weights = kept.get(expert) ?? read(expert);
+      kept.set(expert, weights);
+      return weights;
+    },
+  };
 }
 
 /** Gives the weights of layers and head, kept or not. */
@@ -24,9 +37,13 @@ export class ResidentWeights {
   }
 
   async layer(index: LayerIndex): Promise<DecoderLayer> {
-    const layer = this.#layers.get(index) ?? (await readLayer(this.model, index));
+    const layer = this.#layers.get(index) ?? this.#kept(await readLayer(this.model, index));
     if (this.#keep) this.#layers.set(index, layer);
     return layer;
+  }
+
+  #kept(layer: DecoderLayer): DecoderLayer {
+    return this.#keep && layer.experts ? { ...layer, experts: residentExperts(layer.experts) } : layer;
   }
 
   /** A tile of the head, one of `tileRanges`. */

@@ -4,6 +4,7 @@ import type { Value } from "../../compute/graph.ts";
 import {
   add,
   concat,
+  expand,
   matmul,
   mul,
   reshape,
@@ -50,16 +51,21 @@ export function attend(
   const stacked = reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group * length, spec.headDim]);
   const scores = reshape(matmul(stacked, swapLast(allKeys)), [batch, numKeyValueHeads, group, length, keyCount]);
   const capped = softCap(scores, spec.scoreCap);
-  const weightsOfKeys = reshape(softmax(add(capped, position.mask!)), [
-    batch,
-    numKeyValueHeads,
-    group * length,
-    keyCount,
-  ]);
+  const seen = add(capped, position.mask!);
+  const shares = weights.sinks ? besideSinks(seen, weights.sinks) : softmax(seen);
+  const weightsOfKeys = reshape(shares, [batch, numKeyValueHeads, group * length, keyCount]);
   const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
   const inputs = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
   const gated = weights.qGate ? mul(inputs, sigmoid(project(x, weights.qGate, undefined))) : inputs;
   return { inputs: gated, state: { keys, values } };
+}
+
+/** Softmax of scores [batch, numKeyValueHeads, group, length, keys] in which a number of each head [heads] takes part, and is left out. */
+function besideSinks(scores: Value, sinks: Value): Value {
+  const [batch, numKeyValueHeads, group, length, keys] = scores.shape as [number, number, number, number, number];
+  const own = reshape(sinks, [1, numKeyValueHeads, group, 1, 1]);
+  const all = concat([scores, expand(own, [batch, numKeyValueHeads, group, length, 1])], 4);
+  return slice(softmax(all), 4, 0, keys);
 }
 
 /** Projected, normed and rotated; each [batch, heads, length, headDim]. */

@@ -147,7 +147,7 @@ function mlpSublayer({ spec }: LayerContext, x: Value, residual: Value, weights:
 const inputNormOf = (spec: DecoderSpec, name: Sublayer): NormRole =>
   name === "attention" || sharesNorm(spec) ? "attentionNorm" : "mlpNorm";
 
-function inputNorm(spec: DecoderSpec, name: Sublayer, x: Value, weights: LayerValues): Value {
+export function inputNorm(spec: DecoderSpec, name: Sublayer, x: Value, weights: LayerValues): Value {
   const role = inputNormOf(spec, name);
   return spec.norms.includes(role) ? norm(spec, x, weights[role]!, weights[`${role}Bias`]) : x;
 }

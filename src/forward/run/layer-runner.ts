@@ -4,10 +4,12 @@ import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import { layerIndices } from "../../model/spec/layer-index.ts";
+import { mixtureOf } from "../../model/spec/parts.ts";
 import { hasSublayer, type Sublayer } from "../../model/spec/roles.ts";
 import { isParallel, sublayer, sublayerWeights, takesPosition, wholeLayer } from "../graphs/decoder-layer.ts";
 import { declareWeights, type LayerContext } from "../graphs/layer-values.ts";
 import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
+import { runMixture } from "./mixture.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 import { type ProjectionInputs, project } from "./project.ts";
 import { type FoundStatistics, projectionStatistics, type WantedStatistics } from "./projection-statistics.ts";
@@ -18,7 +20,8 @@ type Part = Sublayer | "layer";
 export class LayerRunner extends LayerPrograms {
   /** The whole layer, in place. */
   async layer(layer: DecoderLayer, states: HiddenStates): Promise<void> {
-    const isWhole = hasSublayer("attention", layer.sizes) && hasSublayer("mlp", layer.sizes);
+    const isWhole =
+      hasSublayer("attention", layer.sizes) && hasSublayer("mlp", layer.sizes) && mixtureOf(layer.sizes) === undefined;
     if (isWhole) return this.#rewrite("layer", layer, states);
     await this.sublayer("attention", layer, states);
     await this.sublayer("mlp", layer, states);
@@ -30,7 +33,8 @@ export class LayerRunner extends LayerPrograms {
    */
   async sublayer(name: Sublayer, layer: DecoderLayer, states: HiddenStates): Promise<void> {
     if (name === "attention" && isParallel(this.spec, layer)) return;
-    if (hasSublayer(name, layer.sizes)) await this.#rewrite(name, layer, states);
+    if (name === "mlp" && mixtureOf(layer.sizes)) await runMixture(this, layer, states);
+    else if (hasSublayer(name, layer.sizes)) await this.#rewrite(name, layer, states);
   }
 
   /**

@@ -4,6 +4,7 @@ import { CompError } from "../../errors.ts";
 import { attentionOf, type LayerSizes, type LayerSpec, sizesOf } from "../spec/parts.ts";
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import type { FieldNames } from "./field-names.ts";
+import { areMixturesAlike } from "./mixture.ts";
 
 interface SizeField {
   readonly size: keyof LayerSizes;
@@ -48,12 +49,14 @@ export const widestMlp = (layers: readonly LayerSpec[]): number =>
 export const sizeLists = (layers: readonly LayerSpec[]): ModelConfig =>
   Object.fromEntries(FIELDS.map(({ size, list }) => [list, layers.map((layer) => sizesOf(layer)[size])]));
 
-/** Whether no sublayer is absent, and all attentions and all MLPs have the same sizes. */
+/** Whether no sublayer is absent, and all attentions, all MLPs and all mixtures of experts have the same sizes. */
 export function areAlike(layers: readonly LayerSpec[]): boolean {
   const attentions = layers.flatMap((layer) => attentionOf(layer) ?? []);
+  const mlps = layers.flatMap(({ channel }) => (channel?.kind === "mlp" ? [channel] : []));
   return (
     layers.every(({ mixer, channel }) => mixer !== null && channel !== null) &&
-    layers.every(({ channel }) => channel!.intermediateSize === layers[0]!.channel!.intermediateSize) &&
+    mlps.every(({ intermediateSize }) => intermediateSize === mlps[0]!.intermediateSize) &&
+    areMixturesAlike(layers) &&
     attentions.every(({ numAttentionHeads }) => numAttentionHeads === attentions[0]!.numAttentionHeads) &&
     attentions.every(({ numKeyValueHeads }) => numKeyValueHeads === attentions[0]!.numKeyValueHeads)
   );
@@ -72,13 +75,14 @@ export function sizeFields(names: FieldNames, layers: readonly LayerSizes[]): Mo
 }
 
 /**
- * The sizes of each of `count` layers.
+ * The sizes of each layer.
  *
- * @param width of an MLP where no list says otherwise
+ * @param stock the width of each channel mixer where no list says otherwise
  * @throws {CompError} "checkpoint" for sizes that are missing or impossible.
  */
-export function parseLayerSizes(fields: ConfigFields, names: FieldNames, count: number, width: number): LayerSizes[] {
-  const widths = sizesOfAll(fields, MLP, count, () => width);
+export function parseLayerSizes(fields: ConfigFields, names: FieldNames, stock: readonly number[]): LayerSizes[] {
+  const count = stock.length;
+  const widths = fields.get(MLP.list) === undefined ? [...stock] : sizesOfAll(fields, MLP, count, () => 0);
   const heads = sizesOfAll(fields, HEADS, count, () => fields.size(names.heads, LIMITS.heads));
   const shared = names.keyValueHeads;
   const keyValueHeads =

@@ -3,11 +3,12 @@ import { CompError } from "../../errors.ts";
 import { type Family, LLAMA_TRAITS } from "../families/family.ts";
 import { FAMILIES, familyOf } from "../families/index.ts";
 import type { DecoderSpec, DecoderTraits } from "../spec/decoder-spec.ts";
-import { type LayerSizes, type LayerSpec, type Mixer, resized } from "../spec/parts.ts";
+import { type ChannelMixer, type LayerSizes, type LayerSpec, type Mixer, resized } from "../spec/parts.ts";
 import { parseActivation } from "./activations.ts";
 import { parseBiases } from "./biases.ts";
 import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 import { parseLayerSizes } from "./layer-sizes.ts";
+import { parseMixture } from "./mixture.ts";
 
 /** Fields that ask for arithmetic that most families do not have, unless they are absent, false or 0. */
 const UNSUPPORTED: readonly (readonly [key: string, what: string, hint?: string])[] = [
@@ -43,6 +44,7 @@ export function parseConfig(config: ModelConfig, source = "config.json"): Decode
     attentionScale: headDim ** -0.5,
     rotarySize: parseRotarySize(family, fields, headDim),
     ...family.traits(fields, hiddenSize),
+    ...(family.mixture && { routing: family.mixture.routing(fields) }),
   };
   return {
     family: family.modelType,
@@ -66,9 +68,10 @@ export const withDefaults = (family: Family, config: ModelConfig, source = "conf
 };
 
 function checkFeatures(family: Family | undefined, config: ModelConfig, source: string): void {
-  const { knows = [], refuses = [] } = family ?? {};
+  const { knows = [], refuses = [], mixture } = family ?? {};
+  const known = [...knows, ...(mixture?.counts ?? [])];
   for (const [key, what, hint] of [...UNSUPPORTED, ...refuses])
-    if (config[key] && !knows.includes(key))
+    if (config[key] && !known.includes(key))
       throw new CompError(
         "architecture",
         `this model is not supported: ${what} (${key} in ${source})`,
@@ -106,14 +109,26 @@ function parseRotarySize({ rope, positions }: Family, fields: ConfigFields, head
 function parseLayers(family: Family, fields: ConfigFields): LayerSpec[] {
   const { names } = family;
   const count = fields.size(names.layers, LIMITS.layers);
-  const width = family.width?.(fields) ?? fields.size(names.intermediateSize, LIMITS.intermediateSize);
-  const sizes = parseLayerSizes(fields, names, count, width);
+  const channels = Array.from({ length: count }, (_, index) => parseChannel(family, fields, index));
+  const sizes = parseLayerSizes(
+    fields,
+    names,
+    channels.map(({ intermediateSize }) => intermediateSize),
+  );
   const types = family.layerTypes(fields, count);
   const mixerOf = mixers(family, fields, types);
   return types.map((type, index) => {
     const mixer = mixerOf(type, index, sizes[index]!);
-    return resized({ type, mixer, channel: { kind: "mlp", intermediateSize: width } }, sizes[index]!);
+    return resized({ type, mixer, channel: channels[index]! }, sizes[index]!);
   });
+}
+
+/** A mixture of experts where the family has one in this layer, else an MLP. */
+function parseChannel(family: Family, fields: ConfigFields, index: number): ChannelMixer {
+  const mixture = family.mixture && parseMixture(family.mixture, fields, index);
+  if (mixture !== undefined) return mixture;
+  const width = family.width?.(fields) ?? fields.size(family.names.intermediateSize, LIMITS.intermediateSize);
+  return { kind: "mlp", intermediateSize: width };
 }
 
 /** Makes the mixer of each layer: another one where the family has it for the layer's type, else an attention. */

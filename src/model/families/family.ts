@@ -3,6 +3,7 @@ import type { BiasRule } from "../config/biases.ts";
 import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
 import { type FieldNames, LLAMA_FIELDS } from "../config/field-names.ts";
 import { allFull, type LayerTypesRule } from "../config/layer-types.ts";
+import type { MixtureRule } from "../config/mixture.ts";
 import { type RopeRule, sharedRope } from "../config/rope-config.ts";
 import { type DecoderSpec, type DecoderTraits, PRE_NORMS } from "../spec/decoder-spec.ts";
 import type { LayerSpec, Mixer } from "../spec/parts.ts";
@@ -47,6 +48,8 @@ export interface Family {
   readonly mixers?: Readonly<Record<string, (fields: ConfigFields) => Mixer>>;
   /** Neurons of the MLPs, where that is not simply a field. */
   readonly width?: (fields: ConfigFields) => number;
+  /** How the family's mixtures of experts are stated. */
+  readonly mixture?: MixtureRule;
   readonly positions: "rotary" | "learned";
   readonly rope: RopeRule;
   /** Which layers rotate queries and keys, where not all do. */
@@ -81,8 +84,11 @@ export const LLAMA_TRAITS: Omit<DecoderTraits, "attentionScale" | "rotarySize"> 
   outputGate: false,
   queryGrowth: undefined,
   scoreCap: undefined,
+  attentionSinks: false,
   logitCap: undefined,
   gated: true,
+  clampedGate: undefined,
+  routing: undefined,
   embeddingScale: 1,
   residualScale: 1,
   logitScale: 1,

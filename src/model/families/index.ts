@@ -10,22 +10,31 @@ import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { glm4 } from "./glm4.ts";
+import { glm4Moe } from "./glm4-moe.ts";
 import { gptNeox } from "./gpt-neox.ts";
+import { gptOss } from "./gpt-oss.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
+import { graniteMoe } from "./granite-moe.ts";
 import { hunyuan } from "./hunyuan.ts";
 import { lfm2 } from "./lfm2.ts";
+import { lfm2Moe } from "./lfm2-moe.ts";
 import { llama } from "./llama.ts";
 import { ministral3 } from "./ministral3.ts";
 import { mistral } from "./mistral.ts";
+import { mixtral } from "./mixtral.ts";
 import { nemotron } from "./nemotron.ts";
 import { olmo2 } from "./olmo2.ts";
 import { olmo3 } from "./olmo3.ts";
+import { olmoe } from "./olmoe.ts";
 import { opt } from "./opt.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
+import { qwen2Moe } from "./qwen2-moe.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen3_5 } from "./qwen3-5.ts";
+import { qwen3_5Moe } from "./qwen3-5-moe.ts";
+import { qwen3Moe } from "./qwen3-moe.ts";
 import { seedOss } from "./seed-oss.ts";
 import { smollm3 } from "./smollm3.ts";
 import { stablelm } from "./stablelm.ts";
@@ -59,6 +68,15 @@ export const FAMILIES: readonly Family[] = [
   starcoder2,
   stablelm,
   lfm2,
+  mixtral,
+  qwen2Moe,
+  qwen3Moe,
+  qwen3_5Moe,
+  olmoe,
+  graniteMoe,
+  gptOss,
+  glm4Moe,
+  lfm2Moe,
 ];
 
 /** The family of a configuration; `source` names it in messages. @throws {CompError} "architecture" when there is none. */

@@ -23,6 +23,24 @@ export type NormRole = "attentionNorm" | "attentionOutputNorm" | "mlpNorm" | "ml
  */
 export type QueryKeyNorm = "none" | "head" | "each-head" | "all-heads";
 
+/** How the router of a mixture chooses experts and weighs what they write; logits r = W x (+ b). */
+export interface Routing {
+  /** Scores of all experts: softmax(r), or a sigmoid of each. */
+  readonly scores: "softmax" | "sigmoid";
+  /** The scores of the chosen experts are divided by their sum, plus this; undefined: they are taken as they are. */
+  readonly renormalised: { readonly plus: number } | undefined;
+  /** What the weights are multiplied by in the end. */
+  readonly scale: number;
+  /** The router has a bias. */
+  readonly bias: boolean;
+  /** A number is added to the score of each expert for the choice, and not for the weight (DeepSeek 3). */
+  readonly correction: boolean;
+  /** Only experts of the groups with the best two scores are chosen; undefined: of all. */
+  readonly groups: { readonly count: number; readonly chosen: number } | undefined;
+  /** The experts have biases. */
+  readonly expertBias: boolean;
+}
+
 /** What all layers of a model share, and what stands before and behind them. */
 export interface DecoderTraits {
   /** Mean square alone, or mean and variance. */
@@ -50,8 +68,14 @@ export interface DecoderTraits {
   readonly scoreCap: number | undefined;
   /** The same of logits. */
   readonly logitCap: number | undefined;
+  /** Each head has a number that takes part in the softmax as the score of a key without a value (gpt-oss). */
+  readonly attentionSinks: boolean;
   /** act(gate(x)) ⊙ up(x), or act(up(x)). */
   readonly gated: boolean;
+  /** Instead: g · sigmoid(alpha · g) ⊙ (u + 1), g = min(gate(x), limit), u = up(x) within ± limit (gpt-oss). */
+  readonly clampedGate: { readonly alpha: number; readonly limit: number } | undefined;
+  /** Of mixtures of experts; undefined where no layer has one. */
+  readonly routing: Routing | undefined;
   /** Hidden states start as embedding × embeddingScale. */
   readonly embeddingScale: number;
   /** What a mixer writes is multiplied by this before it is added. */

@@ -1,6 +1,6 @@
 // The sizes that shapes of tensors are made of, and where each comes from.
 import type { DecoderSpec } from "./decoder-spec.ts";
-import { attentionOf, type LayerSpec, type Mixer } from "./parts.ts";
+import { attentionOf, type LayerSpec, type Mixer, mixtureOf, sharedWidth } from "./parts.ts";
 
 /** The sizes that shapes are made of. */
 export type Dimension =
@@ -17,7 +17,12 @@ export type Dimension =
   | "mixerOutput"
   | "kernel"
   | "valueHeads"
-  | "valueHead";
+  | "valueHead"
+  | "queryHeads"
+  | "experts"
+  | "expertNeurons"
+  | "expertOutputs"
+  | "shared";
 
 /** Elements along a dimension of a tensor of `layer`. */
 export function dimensionSize(dimension: Dimension, spec: DecoderSpec, layer: LayerSpec): number {
@@ -39,9 +44,31 @@ export function dimensionSize(dimension: Dimension, spec: DecoderSpec, layer: La
       return spec.headDim;
     case "one":
       return 1;
+    case "queryHeads":
+      return attention?.numAttentionHeads ?? 0;
+    case "experts":
+    case "expertNeurons":
+    case "expertOutputs":
+    case "shared":
+      return mixtureSize(dimension, spec, layer);
     default:
       return mixerSize(dimension, spec, layer.mixer);
   }
+}
+
+type MixtureDimension = "experts" | "expertNeurons" | "expertOutputs" | "shared";
+
+/** Experts, and the rows of their matrices one after the other. */
+function mixtureSize(dimension: MixtureDimension, { hiddenSize }: DecoderSpec, layer: LayerSpec): number {
+  const mixture = mixtureOf(layer);
+  if (mixture === undefined) return 0;
+  const { numExperts: experts, intermediateSize } = mixture;
+  return {
+    experts,
+    expertNeurons: experts * intermediateSize,
+    expertOutputs: experts * hiddenSize,
+    shared: sharedWidth(mixture),
+  }[dimension];
 }
 
 type MixerDimension = "mixerInput" | "mixerChannels" | "mixerOutput" | "kernel" | "valueHeads" | "valueHead";

@@ -40,14 +40,35 @@ export interface Mlp {
   readonly intermediateSize: number;
 }
 
+/** A mixture of experts: a router sends each token to a few of several MLPs of one width. How it chooses is in the DecoderSpec. */
+export interface Mixture {
+  readonly kind: "mixture";
+  readonly numExperts: number;
+  /** Experts that a token goes to. */
+  readonly expertsPerToken: number;
+  /** Neurons of each expert. */
+  readonly intermediateSize: number;
+  readonly shared: SharedExpert | undefined;
+}
+
+/** An MLP beside the experts, to which all tokens go. */
+export interface SharedExpert {
+  /** Neurons of its own, or as many as so many experts have together. */
+  readonly width: { readonly neurons: number } | { readonly experts: number };
+  /** What it writes is multiplied by a sigmoid of the token's state. */
+  readonly gated: boolean;
+}
+
+export type ChannelMixer = Mlp | Mixture;
+
 export interface LayerSpec {
   /** As `layer_types` of config.json calls it. */
   readonly type: string;
   readonly mixer: Mixer | null;
-  readonly channel: Mlp | null;
+  readonly channel: ChannelMixer | null;
 }
 
-/** What can be cut of a layer; 0 where there is nothing to cut. A mixer that is no attention stays whole. */
+/** What can be cut of a layer; 0 where there is nothing to cut. A mixer that is no attention stays whole; experts have one width. */
 export interface LayerSizes {
   readonly intermediateSize: number;
   readonly numAttentionHeads: number;
@@ -57,6 +78,22 @@ export interface LayerSizes {
 /** The attention of a layer, where its mixer is one. */
 export const attentionOf = ({ mixer }: Pick<LayerSpec, "mixer">): Attention | undefined =>
   mixer?.kind === "attention" ? mixer : undefined;
+
+/** The mixture of experts of a layer, where its channel mixer is one. */
+export const mixtureOf = ({ channel }: Pick<LayerSpec, "channel">): Mixture | undefined =>
+  channel?.kind === "mixture" ? channel : undefined;
+
+/** Neurons of the shared expert; 0 where there is none. */
+export function sharedWidth({ shared, intermediateSize }: Mixture): number {
+  if (shared === undefined) return 0;
+  return "neurons" in shared.width ? shared.width.neurons : shared.width.experts * intermediateSize;
+}
+
+/** The layer with a mixture of so many experts. */
+export const withExperts = (layer: LayerSpec, numExperts: number): LayerSpec => {
+  const mixture = mixtureOf(layer);
+  return mixture === undefined ? layer : { ...layer, channel: { ...mixture, numExperts } };
+};
 
 export function sizesOf(layer: Pick<LayerSpec, "mixer" | "channel">): LayerSizes {
   const attention = attentionOf(layer);

@@ -27,9 +27,19 @@ export type LayerModule =
   | "deltaRate"
   | "deltaStep"
   | "deltaNorm"
+  | "sinks"
   | "gateProj"
   | "upProj"
-  | "downProj";
+  | "downProj"
+  | "router"
+  | "routerCorrection"
+  | "expertGate"
+  | "expertUp"
+  | "expertDown"
+  | "sharedGate"
+  | "sharedUp"
+  | "sharedDown"
+  | "sharedSwitch";
 
 /** What a tensor does in a decoder layer: the weight of a module, or its bias. */
 export type LayerRole =
@@ -43,7 +53,11 @@ export type LayerRole =
   | "convKernelBias"
   | "gateBias"
   | "upBias"
-  | "downBias";
+  | "downBias"
+  | "routerBias"
+  | "expertGateBias"
+  | "expertUpBias"
+  | "expertDownBias";
 
 /** The modules outside the layers. */
 export type GlobalModule = "embedTokens" | "positions" | "finalNorm" | "lmHead";
@@ -68,7 +82,12 @@ export interface LayerRoleTraits {
   readonly suffix: string;
   readonly dimensions: readonly Dimension[];
   readonly present: Condition;
+  /** Of what the experts of a mixture have each, one below the other: what it is in an MLP. */
+  readonly ofExpert?: ExpertRole | undefined;
 }
+
+/** What the tensors of one expert do, as in an MLP. */
+export type ExpertRole = "gateProj" | "upProj" | "downProj" | "gateBias" | "upBias" | "downBias";
 
 type Condition = (spec: DecoderSpec, layer: LayerSpec) => boolean;
 const always: Condition = () => true;
@@ -83,8 +102,12 @@ const qkvBias = both(isAttention, ({ bias }) => bias.qkv);
 const convBias: Condition = (_, { mixer }) => mixer?.kind === "short-convolution" && mixer.bias;
 const normedBy = (kind: DecoderSpec["queryKeyNorm"]): Condition =>
   both(isAttention, (spec) => spec.queryKeyNorm === kind);
-const gated: Condition = (spec) => spec.gated;
+const isMlp: Condition = (_, { channel }) => channel?.kind === "mlp";
+const gated = both(isMlp, (spec) => spec.gated);
 const mlpBias: Condition = ({ bias }) => bias.mlp;
+const isMixture: Condition = (_, { channel }) => channel?.kind === "mixture";
+const expertBias = both(isMixture, ({ routing }) => routing?.expertBias === true);
+const isShared: Condition = (_, { channel }) => channel?.kind === "mixture" && channel.shared !== undefined;
 
 /** In the order in which a layer uses them. */
 export const LAYER_ROLES: Readonly<Record<LayerRole, LayerRoleTraits>> = {
@@ -102,6 +125,15 @@ export const LAYER_ROLES: Readonly<Record<LayerRole, LayerRoleTraits>> = {
   kBias: bias("attention", "kProj", "keyValue", qkvBias),
   vProj: weight("attention", "vProj", ["keyValue", "hidden"], isAttention),
   vBias: bias("attention", "vProj", "keyValue", qkvBias),
+  sinks: {
+    ...weight(
+      "attention",
+      "sinks",
+      ["queryHeads"],
+      both(isAttention, (spec) => spec.attentionSinks),
+    ),
+    suffix: "",
+  },
   qNorm: queryKeyNorm("qNorm", "head", "head"),
   kNorm: queryKeyNorm("kNorm", "head", "head"),
   qHeadNorms: queryKeyNorm("qHeadNorms", "query", "each-head"),
@@ -137,10 +169,46 @@ export const LAYER_ROLES: Readonly<Record<LayerRole, LayerRoleTraits>> = {
   mlpNormBias: layerNormBias("mlp", "mlpNorm"),
   gateProj: weight("mlp", "gateProj", ["intermediate", "hidden"], gated),
   gateBias: bias("mlp", "gateProj", "intermediate", both(gated, mlpBias)),
-  upProj: weight("mlp", "upProj", ["intermediate", "hidden"], always),
-  upBias: bias("mlp", "upProj", "intermediate", mlpBias),
-  downProj: weight("mlp", "downProj", ["hidden", "intermediate"], always),
-  downBias: bias("mlp", "downProj", "hidden", ({ bias }) => bias.down),
+  upProj: weight("mlp", "upProj", ["intermediate", "hidden"], isMlp),
+  upBias: bias("mlp", "upProj", "intermediate", both(isMlp, mlpBias)),
+  downProj: weight("mlp", "downProj", ["hidden", "intermediate"], isMlp),
+  downBias: bias(
+    "mlp",
+    "downProj",
+    "hidden",
+    both(isMlp, ({ bias }) => bias.down),
+  ),
+  router: weight("mlp", "router", ["experts", "hidden"], isMixture),
+  routerBias: bias(
+    "mlp",
+    "router",
+    "experts",
+    both(isMixture, ({ routing }) => routing?.bias === true),
+  ),
+  routerCorrection: {
+    ...bias(
+      "mlp",
+      "routerCorrection",
+      "experts",
+      both(isMixture, ({ routing }) => routing?.correction === true),
+    ),
+    suffix: "",
+  },
+  expertGate: ofExpert("gateProj", weight("mlp", "expertGate", ["expertNeurons", "hidden"], isMixture)),
+  expertGateBias: ofExpert("gateBias", bias("mlp", "expertGate", "expertNeurons", expertBias)),
+  expertUp: ofExpert("upProj", weight("mlp", "expertUp", ["expertNeurons", "hidden"], isMixture)),
+  expertUpBias: ofExpert("upBias", bias("mlp", "expertUp", "expertNeurons", expertBias)),
+  expertDown: ofExpert("downProj", weight("mlp", "expertDown", ["expertOutputs", "intermediate"], isMixture)),
+  expertDownBias: ofExpert("downBias", bias("mlp", "expertDown", "expertOutputs", expertBias)),
+  sharedGate: weight("mlp", "sharedGate", ["shared", "hidden"], isShared),
+  sharedUp: weight("mlp", "sharedUp", ["shared", "hidden"], isShared),
+  sharedDown: weight("mlp", "sharedDown", ["hidden", "shared"], isShared),
+  sharedSwitch: weight(
+    "mlp",
+    "sharedSwitch",
+    ["one", "hidden"],
+    (_, { channel }) => channel?.kind === "mixture" && channel.shared?.gated === true,
+  ),
   mlpOutputNorm: layerNorm("mlp", "mlpOutputNorm"),
   mlpOutputNormBias: layerNormBias("mlp", "mlpOutputNorm"),
 };
@@ -152,6 +220,10 @@ function weight(
   present: Condition,
 ): LayerRoleTraits {
   return { sublayer, part: sublayer, module, suffix: ".weight", dimensions, present };
+}
+
+function ofExpert(role: ExpertRole, traits: LayerRoleTraits): LayerRoleTraits {
+  return { ...traits, ofExpert: role };
 }
 
 function bias(sublayer: Sublayer, module: LayerModule, dimension: Dimension, present: Condition): LayerRoleTraits {
@@ -198,9 +270,19 @@ export const MODULE_NAMES: Readonly<Record<Module, string>> = {
   deltaRate: "linear_attn.A_log",
   deltaStep: "linear_attn.dt_bias",
   deltaNorm: "linear_attn.norm",
+  sinks: "self_attn.sinks",
   gateProj: "mlp.gate_proj",
   upProj: "mlp.up_proj",
   downProj: "mlp.down_proj",
+  router: "mlp.gate",
+  routerCorrection: "mlp.gate.e_score_correction_bias",
+  expertGate: "mlp.experts.gate_proj",
+  expertUp: "mlp.experts.up_proj",
+  expertDown: "mlp.experts.down_proj",
+  sharedGate: "mlp.shared_expert.gate_proj",
+  sharedUp: "mlp.shared_expert.up_proj",
+  sharedDown: "mlp.shared_expert.down_proj",
+  sharedSwitch: "mlp.shared_expert_gate",
   embedTokens: "model.embed_tokens",
   positions: "model.embed_positions",
   finalNorm: "model.norm",

@@ -2,7 +2,7 @@
 // where and how a file stores them is in storage/.
 import { type DecoderSpec, sharesNorm } from "./decoder-spec.ts";
 import { type Dimension, dimensionSize } from "./dimensions.ts";
-import type { LayerSpec } from "./parts.ts";
+import { type LayerSpec, mixtureOf } from "./parts.ts";
 import {
   type GlobalModule,
   type GlobalRole,
@@ -29,6 +29,8 @@ export interface ExpectedTensor<R extends Role = Role> {
   readonly dimensions: readonly Dimension[];
   /** Decoder layer; undefined outside the layers. */
   readonly layer: number | undefined;
+  /** Of how many experts it holds a part each, one below the other; absent where it is no part of experts. */
+  readonly experts?: number | undefined;
 }
 
 /** A norm that both sublayers of a parallel layer read stays for either. */
@@ -42,7 +44,7 @@ export function layerTensors(spec: DecoderSpec, index: number): ExpectedTensor<L
   const layer = spec.layers[index]!;
   return (Object.entries(LAYER_ROLES) as [LayerRole, LayerRoleTraits][])
     .filter(([, traits]) => isUsed(traits, spec, layer) && traits.present(spec, layer))
-    .map(([role, { module, suffix, part, dimensions }]) => ({
+    .map(([role, { module, suffix, part, dimensions, ofExpert }]) => ({
       role,
       module,
       suffix,
@@ -51,6 +53,7 @@ export function layerTensors(spec: DecoderSpec, index: number): ExpectedTensor<L
       shape: dimensions.map((dimension) => dimensionSize(dimension, spec, layer)),
       dimensions,
       layer: index,
+      ...(ofExpert && { experts: mixtureOf(layer)!.numExperts }),
     }));
 }
 

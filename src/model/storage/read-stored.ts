@@ -1,8 +1,8 @@
 // Rows of a model's tensor, gathered from where a file stores them.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
+import { matrixOf, takeRows } from "./interwoven.ts";
 import { fromPairs, type Rows } from "./rotary-pairs.ts";
-import type { Place } from "./stored-tensors.ts";
-import { pairsOf } from "./stored-tensors.ts";
+import { isInterwoven, type Place, pairsOf } from "./stored-tensors.ts";
 
 /** Rows [start, end) of a tensor as f32, from all its places in their order. */
 export async function readPlaces(
@@ -20,7 +20,7 @@ export async function readPlaces(
   return parts.length === 1 ? parts[0]! : joined(Float32Array, parts);
 }
 
-/** The same rows as the bytes that the file has of them; its matrices must not be transposed. */
+/** The same rows as the bytes that the file has of them; it must not be interwoven. */
 export async function readPlacesAsStored(
   checkpoint: Checkpoint,
   places: readonly Place[],
@@ -74,15 +74,10 @@ async function readRows(
   start: number,
   end: number,
 ): Promise<Float32Array> {
-  const at = piece.at + start;
-  const count = end - start;
-  if (!stored.transposed) return checkpoint.readRows(stored.name, at, at + count);
-  const whole = await checkpoint.read(stored.name);
-  const [inputs, outputs] = stored.shape as [number, number];
-  const rows = new Float32Array(count * inputs);
-  for (let row = 0; row < count; row++)
-    for (let i = 0; i < inputs; i++) rows[row * inputs + i] = whole[i * outputs + at + row]!;
-  return rows;
+  if (!isInterwoven(stored)) return checkpoint.readRows(stored.name, piece.at + start, piece.at + end);
+  const matrix = matrixOf(stored, piece);
+  const values = await checkpoint.readRows(stored.name, matrix.fileStart, matrix.fileEnd);
+  return takeRows(matrix, piece, values, start, end);
 }
 
 function joined<R extends Rows>(type: new (length: number) => R, parts: readonly R[]): R {

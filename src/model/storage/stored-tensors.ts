@@ -15,7 +15,8 @@ export interface StorageRule {
   readonly layers: string;
   /**
    * Names of modules, where they are not Llama's; of a layer's module the part after its number. Modules of the same name lie in
-   * one tensor, in the order of the roles. `{head}` makes it a tensor for each head.
+   * one tensor, in the order of the roles. `{head}` makes it a tensor for each head, `{expert}` for each expert; without it the
+   * matrices of all experts are stacked, [experts, out, in].
    */
   readonly modules: Readonly<Partial<Record<Module, string>>>;
   /** Names of modules in layers whose token mixer is of a kind. */
@@ -24,6 +25,14 @@ export interface StorageRule {
   readonly byHead?: readonly string[];
   /** The matrices of layers are [in, out] (GPT-2's Conv1D). */
   readonly transposed?: boolean;
+  /** The same of stacked experts alone. */
+  readonly transposedExperts?: boolean;
+  /** Fused modules in which a row of each of their parts follows one another. */
+  readonly alternating?: readonly string[];
+  /** Modules that are parameters themselves: no ".weight" follows their name, and "_bias" instead of ".bias". */
+  readonly parameters?: readonly string[];
+  /** What is otherwise in files with stacked experts, where a family has them either way. */
+  readonly stackedExperts?: Pick<StorageRule, "modules" | "parameters">;
   /** Rows of queries and keys are stored for a rotation of neighbouring elements. */
   readonly rotaryPairs?: boolean;
   /** The spec's offset of norms is added to their stored weights, not to their biases. */
@@ -42,8 +51,10 @@ export interface Piece {
   readonly tensor: ExpectedTensor;
   readonly start: number;
   readonly end: number;
-  /** Row of the stored tensor where they begin; column, where it is transposed. */
+  /** Row of the stored tensor where they begin, of all its matrices one below the other; column, where these are transposed. */
   readonly at: number;
+  /** Rows of the stored tensor from one to the next. */
+  readonly step: number;
 }
 
 /** A tensor as it lies in a file. */
@@ -52,6 +63,8 @@ export interface StoredTensor {
   /** As the file has it. */
   readonly shape: readonly number[];
   readonly pieces: readonly Piece[];
+  /** Matrices that are stacked in it, or vectors, one for each expert; undefined: it is one. */
+  readonly experts: number | undefined;
   readonly transposed: boolean;
   /** What is stored is this much more than the weight. */
   readonly offset: number;
@@ -97,51 +110,85 @@ export const globalName = ({ modules }: StorageRule, module: GlobalModule): stri
   `${modules[module] ?? MODULE_NAMES[module]}.weight`;
 
 /** Rows of a tensor, and their rank among all that lie in the same stored tensor. */
-interface PlacedRows extends Omit<Piece, "at"> {
+interface PlacedRows extends Omit<Piece, "at" | "step"> {
   readonly rank: number;
+  /** Whether those of all experts lie in one tensor. */
+  readonly stacked: boolean;
 }
 
-function placedRows(
-  tensor: ExpectedTensor,
-  spec: DecoderSpec,
-  rule: StorageRule,
-): (PlacedRows & { readonly name: string })[] {
+type NamedRows = PlacedRows & { readonly name: string };
+
+function placedRows(tensor: ExpectedTensor, spec: DecoderSpec, rule: StorageRule): NamedRows[] {
   const mixer = tensor.layer === undefined ? undefined : spec.layers[tensor.layer]!.mixer?.kind;
   const own = mixer && rule.ofMixer?.[mixer];
   const module = own?.[tensor.module] ?? rule.modules[tensor.module] ?? MODULE_NAMES[tensor.module];
   const path = tensor.layer === undefined ? module : `${rule.layers}.${tensor.layer}.${module}`;
   const rows = tensor.shape[0]!;
-  const nameOf = (head: number): string => `${path.replace("{head}", `${head}`)}${tensor.suffix}`;
-  if (!module.includes("{head}") && !rule.byHead?.includes(module))
-    return [{ tensor, start: 0, end: rows, rank: 0, name: nameOf(0) }];
-  return Array.from({ length: rows / spec.headDim }, (_, head) => ({
+  const name = `${path}${suffixOf(tensor, rule.parameters?.includes(module) === true)}`;
+  if (tensor.experts !== undefined) return inParts(tensor, rows / tensor.experts, name, "{expert}");
+  if (module.includes("{head}") || rule.byHead?.includes(module)) return inParts(tensor, spec.headDim, name, "{head}");
+  return [{ tensor, start: 0, end: rows, rank: 0, stacked: false, name }];
+}
+
+/** The rows of each head or expert; in a tensor of its own where the name has a place for its number. */
+const inParts = (tensor: ExpectedTensor, rows: number, name: string, place: string): NamedRows[] =>
+  Array.from({ length: tensor.shape[0]! / rows }, (_, part) => ({
     tensor,
-    start: head * spec.headDim,
-    end: (head + 1) * spec.headDim,
-    rank: head,
-    name: nameOf(head),
+    start: part * rows,
+    end: (part + 1) * rows,
+    rank: part,
+    stacked: tensor.experts !== undefined && !name.includes(place),
+    name: name.replace(place, `${part}`),
   }));
+
+function suffixOf({ suffix }: ExpectedTensor, isParameter: boolean): string {
+  if (!isParameter) return suffix;
+  return suffix === ".bias" ? "_bias" : "";
 }
 
 function storedTensor(name: string, rows: readonly PlacedRows[], spec: DecoderSpec, rule: StorageRule): StoredTensor {
-  const pieces: Piece[] = [];
-  let at = 0;
-  for (const { tensor, start, end } of rows.toSorted((a, b) => a.rank - b.rank)) {
-    pieces.push({ tensor, start, end, at });
-    at += end - start;
-  }
-  const { part, suffix, layer, module, shape: own } = pieces[0]!.tensor;
+  const { part, suffix, layer, module, shape: own } = rows[0]!.tensor;
+  const experts = rows[0]!.stacked ? rows[0]!.tensor.experts : undefined;
+  const { pieces, height } = piecesOf(rows, isAlternating(rows, rule) ? experts : undefined);
   const shape = rule.flatKernels && module === "convKernel" ? [own[0]!, own[2]!] : own;
-  const transposed = rule.transposed === true && layer !== undefined && shape.length === 2;
+  const isMatrix = layer !== undefined && shape.length === 2;
+  const transposed = isMatrix && (experts === undefined ? rule.transposed : rule.transposedExperts) === true;
+  const one = height / (experts ?? 1);
+  const inner = transposed ? [shape[1]!, one] : [one, ...shape.slice(1)];
   return {
     name,
-    shape: transposed ? [shape[1]!, at] : [at, ...shape.slice(1)],
+    shape: experts === undefined ? inner : [experts, ...inner],
     pieces,
+    experts,
     transposed,
     offset: rule.addsNormOffset && part === "norms" && suffix === ".weight" ? spec.normOffset : 0,
     pairs: rule.rotaryPairs ? { headDim: spec.headDim, rotarySize: spec.rotarySize } : undefined,
   };
 }
+
+const isAlternating = ([first]: readonly PlacedRows[], { alternating, modules }: StorageRule): boolean =>
+  alternating?.includes(modules[first!.tensor.module] ?? "") === true;
+
+/** One below the other by their rank; where they alternate, the rows of those of one rank take turns. */
+function piecesOf(
+  rows: readonly PlacedRows[],
+  alternatingRanks: number | undefined,
+): { readonly pieces: readonly Piece[]; readonly height: number } {
+  const pieces: Piece[] = [];
+  const step = alternatingRanks === undefined ? 1 : rows.length / alternatingRanks;
+  let at = 0;
+  let turn = 0;
+  for (const { tensor, start, end } of rows.toSorted((a, b) => a.rank - b.rank)) {
+    pieces.push({ tensor, start, end, at: at + turn, step });
+    turn = (turn + 1) % step;
+    if (turn === 0) at += step * (end - start);
+  }
+  return { pieces, height: at };
+}
+
+/** Whether rows of it are no rows of the file: of transposed matrices, of parts that alternate, and of stacked vectors. */
+export const isInterwoven = ({ transposed, experts, pieces }: StoredTensor): boolean =>
+  transposed || pieces[0]!.step > 1 || (experts !== undefined && pieces[0]!.tensor.shape.length === 1);
 
 const ROTATED: ReadonlySet<string> = new Set(["qProj", "qBias", "kProj", "kBias"]);
 
@@ -161,11 +208,11 @@ export interface RowForm {
 export function rowFormOf(places: readonly Place[], dtypeOf: (stored: StoredTensor) => Dtype): RowForm | undefined {
   const forms = places.map(({ stored }) => ({
     dtype: dtypeOf(stored),
-    rowSize: elementCount(stored.shape.slice(1)),
+    rowSize: elementCount(stored.pieces[0]!.tensor.shape.slice(1)),
     offset: stored.offset,
   }));
   const isOne = forms.every((form) => isSameForm(form, forms[0]));
-  return isOne && places.every(({ stored }) => !stored.transposed) ? forms[0] : undefined;
+  return isOne && places.every(({ stored }) => !isInterwoven(stored)) ? forms[0] : undefined;
 }
 
 /** Whether rows of the one may be copied to the other as bytes. */

@@ -2,8 +2,10 @@
 import { byteLength, type Dtype } from "../../checkpoint/dtype.ts";
 import type { TensorWriter } from "../../checkpoint/tensor-writer.ts";
 import { elementCount } from "../../compute/tensor.ts";
+import { MatrixInTheMaking, matrixOf } from "./interwoven.ts";
 import { type Rows, toPairs } from "./rotary-pairs.ts";
 import {
+  isInterwoven,
   type Piece,
   type Place,
   pairsOf,
@@ -24,11 +26,11 @@ export interface StoringWriter extends TensorWriter {
   rowForm(name: string): RowForm | undefined;
 }
 
-/** Wraps the writer of the stored tensors. A transposed matrix takes no importance: none that is quantized is transposed. */
+/** Wraps the writer of the stored tensors. What is interwoven takes no importance: nothing that is quantized is. */
 export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor[]): StoringWriter {
   const types = new Map(stored.map((one): [StoredTensor, Dtype] => [one, one.dtype]));
   const places = placesByName(stored);
-  const transposed = new Map<StoredTensor, TransposedTensor>();
+  const interwoven = new Map<string, MatrixInTheMaking>();
   const placesOf = (name: string): readonly Place[] => {
     const found = places.get(name);
     if (found === undefined) throw new RangeError(`tensor "${name}" has no place in the file`);
@@ -43,12 +45,14 @@ export function storingWriter(writer: TensorWriter, stored: readonly TypedTensor
   ): Promise<void> => {
     const { stored: target, piece } = place;
     const rows = asStored(place, values);
-    if (!target.transposed) return writer.writeRows(target.name, piece.at + startRow, rows, importance);
-    const whole = transposed.get(target) ?? new TransposedTensor(target);
-    transposed.set(target, whole);
-    if (!whole.put(piece.at + startRow, rows)) return;
-    transposed.delete(target);
-    await writer.write(target.name, whole.values);
+    if (!isInterwoven(target)) return writer.writeRows(target.name, piece.at + startRow, rows, importance);
+    const matrix = matrixOf(target, piece);
+    const key = `${matrix.index} ${target.name}`;
+    const making = interwoven.get(key) ?? new MatrixInTheMaking(matrix);
+    interwoven.set(key, making);
+    if (!making.put(piece, startRow, rows)) return;
+    interwoven.delete(key);
+    await writer.writeRows(target.name, matrix.fileStart, making.values);
   };
   const writeRows: TensorWriter["writeRows"] = (name, startRow, values, importance) => {
     const rowSize = elementCount(placesOf(name)[0]!.piece.tensor.shape.slice(1));
@@ -98,29 +102,4 @@ function asStored({ stored, piece }: Place, values: Float32Array): Float32Array 
 function inStoredOrder<R extends Rows>(stored: StoredTensor, piece: Piece, rows: R, rowSize: number): R {
   const pairs = pairsOf(stored, piece);
   return pairs ? toPairs(rows, pairs, rowSize) : rows;
-}
-
-/** A transposed matrix, which can be written once all its columns are there. */
-class TransposedTensor {
-  readonly values: Float32Array;
-  readonly #inputs: number;
-  readonly #outputs: number;
-  #missing: number;
-
-  constructor({ shape }: StoredTensor) {
-    const [inputs, outputs] = shape as [number, number];
-    this.values = new Float32Array(inputs * outputs);
-    this.#inputs = inputs;
-    this.#outputs = outputs;
-    this.#missing = outputs;
-  }
-
-  /** Takes columns as rows, [count, inputs], the first of which is column `at`; tells whether all are there. */
-  put(at: number, rows: Float32Array): boolean {
-    const count = rows.length / this.#inputs;
-    for (let row = 0; row < count; row++)
-      for (let i = 0; i < this.#inputs; i++) this.values[i * this.#outputs + at + row] = rows[row * this.#inputs + i]!;
-    this.#missing -= count;
-    return this.#missing === 0;
-  }
 }

@@ -3,6 +3,7 @@ import type { FloatDtype } from "../../checkpoint/dtype.ts";
 import { biasFields, isStockBias } from "../config/biases.ts";
 import { isObject, type ModelConfig } from "../config/config-fields.ts";
 import { areAlike, SIZE_LISTS } from "../config/layer-sizes.ts";
+import { mixtureFields } from "../config/mixture.ts";
 import { withDefaults } from "../config/parse-config.ts";
 import type { Family } from "../families/family.ts";
 import { familyOf } from "../families/index.ts";
@@ -111,7 +112,13 @@ function sizes(family: Family, config: ModelConfig, spec: DecoderSpec, layers: r
           ...(names.keyValueHeads === null ? {} : { [names.keyValueHeads]: attention.numKeyValueHeads }),
         }
       : {};
-  return { [names.intermediateSize]: layers[0]!.channel!.intermediateSize, ...fewer, ...head };
+  const [mlp] = layers.flatMap(({ channel }) => (channel?.kind === "mlp" ? [channel] : []));
+  return {
+    ...(mlp && { [names.intermediateSize]: mlp.intermediateSize }),
+    ...(family.mixture && mixtureFields(family.mixture, config, layers)),
+    ...fewer,
+    ...head,
+  };
 }
 
 /**

@@ -14,7 +14,7 @@ const sizes = (intermediateSize: number, numAttentionHeads: number, numKeyValueH
 const layer = (...all: Parameters<typeof sizes>) => resized(tinySpec("llama").layers[0]!, sizes(...all));
 const parse = (config: ModelConfig, count = 2) => {
   const fields = new ConfigFields(config, "config.json");
-  return parseLayerSizes(fields, LLAMA_FIELDS, count, fields.size("intermediate_size", 1000));
+  return parseLayerSizes(fields, LLAMA_FIELDS, new Array(count).fill(fields.size("intermediate_size", 1000)));
 };
 
 describe("the sizes of layers", () => {

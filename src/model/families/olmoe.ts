@@ -1,0 +1,25 @@
+// OLMoE: experts in all layers, norms of all queries and all keys together.
+import { softmaxAsStated } from "../config/mixture.ts";
+import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
+
+export const olmoe: Family = {
+  ...LLAMA,
+  modelType: "olmoe",
+  architecture: "OlmoeForCausalLM",
+  module: "olmoe",
+  defaults: {
+    ...LLAMA_DEFAULTS,
+    rms_norm_eps: 1e-5,
+    max_position_embeddings: 4096,
+    attention_bias: false,
+    num_experts: 64,
+    num_experts_per_tok: 8,
+    norm_topk_prob: false,
+  },
+  refuses: [["clip_qkv", "it clips queries, keys and values"]],
+  bias: { qkv: "attention_bias", o: "attention_bias", mlp: false },
+  mixture: { counts: ["num_experts", "num_local_experts"], width: "intermediate_size", routing: softmaxAsStated },
+  traits: () => ({ queryKeyNorm: "all-heads" }),
+  storage: { ...LLAMA.storage, modules: SEPARATE_EXPERTS, stackedExperts: stackedIn("mlp") },
+};

@@ -1,0 +1,55 @@
+// Qwen 2 and 1.5 MoE: experts beside one that all tokens go to, behind a gate; some layers may have a plain MLP.
+import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import { type MixtureRule, softmaxAsStated } from "../config/mixture.ts";
+import type { SharedExpert } from "../spec/parts.ts";
+import type { Family } from "./family.ts";
+import { qwen2 } from "./qwen2.ts";
+import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
+
+/** Which layers have experts, as all of Qwen's mixtures state it. */
+export const QWEN_LAYERS: Pick<MixtureRule, "isDense" | "denseFields"> = {
+  isDense(fields, index) {
+    const listed = fields.get("mlp_only_layers");
+    const step = fields.size("decoder_sparse_step", LIMITS.layers);
+    return (Array.isArray(listed) && listed.includes(index)) || (index + 1) % step !== 0;
+  },
+  denseFields: (config: ModelConfig, dense: readonly number[]) =>
+    dense.length > 0 || "mlp_only_layers" in config || "decoder_sparse_step" in config
+      ? { mlp_only_layers: dense, decoder_sparse_step: 1 }
+      : {},
+};
+
+/** An expert of a width of its own, behind a gate. */
+export const gatedExpert = (fields: ConfigFields): SharedExpert => ({
+  width: { neurons: fields.size("shared_expert_intermediate_size", LIMITS.intermediateSize) },
+  gated: true,
+});
+
+const { gguf: _, ...dense } = qwen2;
+
+export const qwen2Moe: Family = {
+  ...dense,
+  modelType: "qwen2_moe",
+  architecture: "Qwen2MoeForCausalLM",
+  module: "qwen2_moe",
+  defaults: {
+    ...qwen2.defaults,
+    num_key_value_heads: 16,
+    decoder_sparse_step: 1,
+    moe_intermediate_size: 1408,
+    shared_expert_intermediate_size: 5632,
+    num_experts: 60,
+    num_experts_per_tok: 4,
+    norm_topk_prob: false,
+    qkv_bias: true,
+  },
+  bias: { qkv: "qkv_bias", o: false, mlp: false },
+  mixture: {
+    counts: ["num_experts"],
+    width: "moe_intermediate_size",
+    shared: gatedExpert,
+    routing: softmaxAsStated,
+    ...QWEN_LAYERS,
+  },
+  storage: { ...qwen2.storage, modules: SEPARATE_EXPERTS, stackedExperts: stackedIn("mlp") },
+};
