@@ -10,7 +10,7 @@ import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import { expectedLogits, FAMILY_FIXTURES, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
+import { EXPERT_FIXTURES, expectedLogits, FAMILY_FIXTURES, TINY_FAMILIES, tinyPath } from "../helpers/fixtures.ts";
 
 const backend = nodeBackend(1);
 
@@ -52,7 +52,7 @@ async function streamedLogits(model: Model, ids: number[][]): Promise<Float32Arr
 /** The logits of a beginning of a text are not among those of the whole: decode/cached-decoder.test.ts. */
 const GROWING: readonly string[] = ["dynamic-rope"];
 
-describe.each([...TINY_FAMILIES, ...Object.keys(FAMILY_FIXTURES)])("%s", (family) => {
+describe.each([...TINY_FAMILIES, ...Object.keys(FAMILY_FIXTURES), ...EXPERT_FIXTURES])("%s", (family) => {
   test("streamed layers give the logits of transformers", async () => {
     const expected = expectedLogits(family);
     expect(worst(await streamedLogits(await open(family), expected.ids), expected.logits)).toBeLessThan(1e-3);

@@ -49,6 +49,19 @@ export const FAMILY_FIXTURES: Readonly<Record<string, readonly ("neurons" | "hea
   "qwen3.5": ["neurons", "heads"],
 };
 
+/** Checkpoints of make-tiny.py whose layers have mixtures of experts. */
+export const EXPERT_FIXTURES: readonly string[] = [
+  "mixtral",
+  "qwen2-moe",
+  "qwen3-moe",
+  "olmoe",
+  "granite-moe",
+  "gpt-oss",
+  "glm4-moe",
+  "lfm2-moe",
+  "qwen3.5-moe",
+];
+
 export const fixturePath = (...parts: string[]): string => join(FIXTURES, ...parts);
 export const readJsonFixture = <T>(...parts: string[]): T =>
   JSON.parse(readFileSync(fixturePath(...parts), "utf8")) as T;
