@@ -3,7 +3,7 @@ import { CompError } from "../errors.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { resized, sizesOf } from "../model/spec/parts.ts";
+import { mixtureOf, resized, sizesOf } from "../model/spec/parts.ts";
 
 /** Widths are multiples of this where the sparsity allows it: rows then fill the blocks of 4- to 8-bit formats. */
 export const PREFERRED_MULTIPLE = 32;
@@ -40,7 +40,8 @@ export const reaches = (before: DecoderSpec, after: DecoderSpec, { sparsity, of 
  */
 export function uniformWidth(spec: DecoderSpec, keptLayers: readonly LayerIndex[], target: Target): number {
   const cuttable = keptLayers.filter(
-    (_, position) => !isProtected(position as LayerPosition, keptLayers.length, target.protectedLayers),
+    (index, position) =>
+      givesNeurons(spec, index) && !isProtected(position as LayerPosition, keptLayers.length, target.protectedLayers),
   );
   const full = Math.max(0, ...cuttable.map((index) => sizesOf(spec.layers[index]!).intermediateSize));
   const steps = target.multipleOf === undefined ? [PREFERRED_MULTIPLE, 1] : [target.multipleOf];
@@ -105,7 +106,7 @@ export function withWidth(
   };
 }
 
-/** One width for all kept layers; a layer that has less, or is protected, keeps what it has. */
+/** One width for all kept layers; a layer that has less, is protected or gives none keeps what it has. */
 export function equalWidths(
   spec: DecoderSpec,
   keptLayers: readonly LayerIndex[],
@@ -114,9 +115,14 @@ export function equalWidths(
 ): number[] {
   return keptLayers.map((index, position) => {
     const full = sizesOf(spec.layers[index]!).intermediateSize;
-    return isProtected(position as LayerPosition, keptLayers.length, protectedLayers) ? full : Math.min(width, full);
+    const stays = isProtected(position as LayerPosition, keptLayers.length, protectedLayers);
+    return stays || !givesNeurons(spec, index) ? full : Math.min(width, full);
   });
 }
+
+/** Beside mixtures of experts the few plain MLPs, which are far wider than an expert, keep what they have. */
+const givesNeurons = ({ layers }: DecoderSpec, index: LayerIndex): boolean =>
+  mixtureOf(layers[index]!) !== undefined || layers.every((layer) => mixtureOf(layer) === undefined);
 
 /** Whether the layer at a position among `count` is one of the first or last that are protected. */
 export const isProtected = (

@@ -18,13 +18,15 @@ export function keepRanked(spec: DecoderSpec, ranked: readonly LayerIndex[], cou
 
 /**
  * The layers in an order in which they can go as far as their number decides: the first ones first, which are as good as any
- * where all have the same shape. Where they differ in their mixer the smallest go first, so that any others bring no less.
+ * where all have the same shape. Where they differ in a mixer the smallest go first, so that any others bring no less.
  */
 export function anyOrder(spec: DecoderSpec): LayerIndex[] {
   const indices = layerIndices(spec);
-  const kinds = new Set(spec.layers.map(({ mixer }) => mixer?.kind));
-  kinds.delete(undefined);
-  if (kinds.size < 2) return indices;
+  const differ = (["mixer", "channel"] as const).some((part) => {
+    const kinds = new Set(spec.layers.flatMap((layer) => layer[part]?.kind ?? []));
+    return kinds.size > 1;
+  });
+  if (!differ) return indices;
   const { layers } = countParameters(spec);
   return indices.toSorted((a, b) => layers[a]!.total - layers[b]!.total);
 }

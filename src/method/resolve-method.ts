@@ -68,6 +68,7 @@ export function resolveMethod(
     ...holdableWidths(spec, settled, output),
   };
   const perLayer = holdable.widths === "per-layer";
+  if (spec.routing) checkMixture(spec, holdable, own ?? criteria[holdable.criterion as CriterionName]);
   const biases = recoveryOf(holdable).addsBias === true ? withDownBias(spec, perLayer) : spec.bias;
   const options: SettledOptions = biases === undefined ? { ...holdable, recovery: "none" } : holdable;
   const criterion: Criterion = own ?? criteria[options.criterion as CriterionName];
@@ -173,6 +174,18 @@ function checkHeads(
   if (asked && why !== undefined)
     throw new CompError("option", `no heads of a ${family} can be removed: ${why}`, {
       hint: "cut neurons only: --prune mlp",
+    });
+}
+
+/** @throws {CompError} "option" for what is not known of mixtures of experts */
+function checkMixture({ family }: DecoderSpec, { widths, criterion }: SettledOptions, row: Criterion): void {
+  if (widths === "per-layer")
+    throw new CompError("option", `the experts of a ${family} have one width in all layers`, {
+      hint: "cut all alike: --widths equal --allocation even --spare 0,0",
+    });
+  if (row.needsWeightSensitivity === true)
+    throw new CompError("option", `--criterion ${criterion} does not rank the neurons of experts`, {
+      hint: "choose another, such as loss, obs or wanda",
     });
 }
 

@@ -30,6 +30,8 @@ export interface Experts {
   readonly count: number;
   /** The weights of one, under the roles that they have in an MLP. */
   read(expert: number): Promise<LayerWeights>;
+  /** Gives back what they took outside of memory; they can no longer be read. */
+  readonly release?: (() => Promise<void>) | undefined;
 }
 
 export interface DecoderLayer {

@@ -5,8 +5,8 @@ import { allIndices } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerSizes } from "../model/spec/parts.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
+import { takeRows } from "../model/take-rows.ts";
 import type { Recovered } from "../recover/recovery.ts";
-import { takeRows } from "./neurons.ts";
 import type { Choice, Ranking, SublayerCut } from "./sublayer.ts";
 
 /** Roles whose first dimension is the elements of query heads, and of key-value heads. */
@@ -73,6 +73,7 @@ export function takeHeads(
   return {
     ...weights,
     ...takeRows(weights, QUERY_ROWS, headElements(heads, headDim)),
+    ...takeRows(weights, ["sinks"], heads),
     ...takeRows(weights, KEY_VALUE_ROWS, headElements(keyValueHeads, headDim)),
     oProj: tensor(weight, [hiddenSize, inputs.length]),
   };

@@ -1,8 +1,9 @@
 // Neurons of an MLP: which of them stay, and the smaller matrices.
 import { tensor } from "../compute/tensor.ts";
-import { allIndices, complement, gatherRows } from "../linalg/gather.ts";
+import { allIndices, complement } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
+import { takeRows } from "../model/take-rows.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { SublayerCut } from "./sublayer.ts";
 
@@ -44,18 +45,3 @@ export function takeNeurons(weights: LayerWeights, kept: Int32Array, { weight, b
 
 const added = (bias: Float32Array, before: Float32Array | undefined): Float32Array =>
   before ? bias.map((value, i) => value + before[i]!) : bias;
-
-/** The given rows of each of `roles` that the layer has. */
-export function takeRows(weights: LayerWeights, roles: readonly LayerRole[], rows: Int32Array): LayerWeights {
-  const taken: LayerWeights = {};
-  for (const role of roles) {
-    const weight = weights[role];
-    if (weight === undefined) continue;
-    const rowLength = weight.data.length / weight.shape[0]!;
-    taken[role] = {
-      ...tensor(gatherRows(weight.data, rowLength, rows), weight.shape.with(0, rows.length)),
-      ...(weight.source && { source: { ...weight.source, rows: rows.map((row) => weight.source!.rows[row]!) } }),
-    };
-  }
-  return taken;
-}

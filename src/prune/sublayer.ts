@@ -113,17 +113,19 @@ export async function pruneSublayer<C extends Choice>(
   const changes = isCut || request.target !== undefined;
   const smaller = resized(layer.sizes, cut.ownSizes(sizes));
   if (!hasSublayer(cut.sublayer, smaller))
-    return { ...untouched(layer.weights, smaller), choice: cut.all(sizesOf(smaller), 0), error: NOTHING_LEFT };
+    return { ...untouched(layer, smaller), choice: cut.all(sizesOf(smaller), 0), error: NOTHING_LEFT };
   const projection = projectionOf(cut.sublayer, layer);
   const all = cut.all(had, projection.inputSize);
-  if (!changes && method.importance !== "all")
-    return { ...untouched(layer.weights, smaller), choice: all, error: NO_ERROR };
+  if (!changes && method.importance !== "all") return { ...untouched(layer, smaller), choice: all, error: NO_ERROR };
   const { statistics, inputs, entries } = await gatherStatistics(cut.sublayer, layer, request);
   const weighed = (weights: LayerWeights, kept: Int32Array): LayerWeights =>
     method.importance === "none"
       ? weights
       : withInputMoments(cut.sublayer, weights, { gram: statistics.gram, kept, entries });
-  if (!changes) return { ...untouched(weighed(layer.weights, all.inputs), smaller), choice: all, error: NO_ERROR };
+  if (!changes) {
+    const weights = weighed(layer.weights, all.inputs);
+    return { ...untouched({ ...layer, weights }, smaller), choice: all, error: NO_ERROR };
+  }
   const { layer: left, choice, recovered } = await cutByStatistics(run, cut, layer, statistics, request);
   return {
     layer: { ...left, weights: weighed(left.weights, choice.inputs) },
@@ -157,14 +159,15 @@ export async function cutByStatistics<C extends Choice>(
   const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
   run.collectGarbage();
   const smaller = {
+    ...layer,
     sizes: resized(layer.sizes, cut.ownSizes(sizes)),
     weights: cut.take(layer.weights, choice, recovered),
   };
   return { layer: smaller, choice, recovered };
 }
 
-const untouched = (weights: LayerWeights, sizes: LayerSpec): Pick<PrunedSublayer<Choice>, "layer" | "inputs"> => ({
-  layer: { sizes, weights },
+const untouched = (layer: DecoderLayer, sizes: LayerSpec): Pick<PrunedSublayer<Choice>, "layer" | "inputs"> => ({
+  layer: { ...layer, sizes },
   inputs: undefined,
 });
 

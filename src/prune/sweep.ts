@@ -9,20 +9,21 @@ import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
-import { type DecoderLayer, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
+import { type DecoderLayer, type Experts, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { type LayerSizes, sizesOf } from "../model/spec/parts.ts";
+import { type LayerSizes, type LayerSpec, mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
+import { pruneMixture } from "./experts.ts";
 import { type HeadChoice, headCut } from "./heads.ts";
 import { neuronCut } from "./neurons.ts";
 import {
   type Choice,
   type PrunedSublayer,
   pruneSublayer,
-  type SublayerCut,
+  type SublayerRequest,
   type SublayerSensitivity,
 } from "./sublayer.ts";
 
@@ -41,7 +42,7 @@ export interface Sweep {
 export type Sensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, SublayerSensitivity>>>>;
 
 /** Where the finished layers go. */
-export type LayerSink = (position: LayerPosition, weights: LayerWeights) => Promise<void>;
+export type LayerSink = (position: LayerPosition, weights: LayerWeights, experts?: Experts) => Promise<void>;
 
 /** What is known of the layers that are finished. */
 interface FinishedLayers {
@@ -98,7 +99,8 @@ export async function pruneLayers(
     const sizes = sizesOf(decision.spec.layers[position]!);
     const cut = { index, dense: layer, layer, sizes, order: decision.orders?.[index] };
     const pruned = await pruneLayer(run, sweep, states, cut);
-    await write(position, withZeroBiases(pruned.weights, decision.spec, position));
+    await write(position, withZeroBiases(pruned.weights, decision.spec, position), pruned.experts);
+    await pruned.experts?.release?.();
     costs.push(pruned.costs);
     results.push({ index, ...pruned.record, elapsedSeconds: run.now() - start, residentBytes: run.residentBytes() });
     const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
@@ -145,30 +147,35 @@ interface LayerCut {
 
 interface PrunedLayer {
   readonly weights: LayerWeights;
+  readonly experts: Experts | undefined;
   readonly costs: Float64Array;
   readonly record: Omit<LayerResult, "index" | "elapsedSeconds" | "residentBytes">;
 }
 
 /** Cuts a layer, first its attention, then its MLP, and sends all states through what is left. */
 async function pruneLayer(run: RunContext, sweep: Sweep, states: SweepStates, cut: LayerCut): Promise<PrunedLayer> {
-  const attention = await passSublayer(run, sweep, states, cut, headCut);
-  const mlp = await passSublayer(run, sweep, states, { ...cut, layer: attention.layer }, neuronCut);
+  const attention = await passSublayer(sweep, states, cut, "attention", (layer, request) =>
+    pruneSublayer(run, headCut, layer, request),
+  );
+  const mlp = await passSublayer(sweep, states, { ...cut, layer: attention.layer }, "mlp", (layer, request) =>
+    mixtureOf(layer.sizes) ? pruneMixture(run, layer, request) : pruneSublayer(run, neuronCut, layer, request),
+  );
   return {
     weights: mlp.layer.weights,
+    experts: mlp.layer.experts,
     costs: mlp.choice.costs,
-    record: recordOf(sizesOf(cut.dense.sizes), attention, mlp),
+    record: recordOf(cut.dense.sizes, attention, mlp),
   };
 }
 
 /** Cuts one sublayer; the states then stand behind it. */
 async function passSublayer<C extends Choice>(
-  run: RunContext,
   { runner, method, windows, sensitivities }: Sweep,
   { calibrated, dense, heldOut, inputMemory }: SweepStates,
   { dense: source, layer, ...cut }: LayerCut,
-  kind: SublayerCut<C>,
+  sublayer: Sublayer,
+  prune: (layer: DecoderLayer, request: SublayerRequest) => Promise<PrunedSublayer<C>>,
 ): Promise<PrunedSublayer<C>> {
-  const { sublayer } = kind;
   if (dense) await runner.sublayer(sublayer, source, dense);
   const sensitivity = sensitivities.get(cut.index)?.[sublayer] ?? {};
   const given = {
@@ -180,7 +187,7 @@ async function passSublayer<C extends Choice>(
     sensitivity,
     inputMemory,
   };
-  const pruned = await pruneSublayer(run, kind, layer, { ...cut, ...given });
+  const pruned = await prune(layer, { ...cut, ...given });
   await runner.sublayer(sublayer, pruned.layer, heldOut);
   if (pruned.inputs) await runner.project(sublayer, pruned.layer, pruned.inputs, calibrated);
   else await runner.sublayer(sublayer, pruned.layer, calibrated);
@@ -188,14 +195,15 @@ async function passSublayer<C extends Choice>(
 }
 
 function recordOf(
-  { intermediateSize, numAttentionHeads }: LayerSizes,
+  dense: LayerSpec,
   { choice: { heads, keyValueHeads } }: PrunedSublayer<HeadChoice>,
   { choice: { inputs }, error }: PrunedSublayer<Choice>,
 ): PrunedLayer["record"] {
+  const { intermediateSize, numAttentionHeads } = sizesOf(dense);
   return {
     kept: [...inputs],
     keptNeurons: inputs.length,
-    totalNeurons: intermediateSize,
+    totalNeurons: intermediateSize * (mixtureOf(dense)?.numExperts ?? 1),
     heads: [...heads],
     keyValueHeads: [...keyValueHeads],
     keptHeads: heads.length,

@@ -166,7 +166,8 @@ async function predictHeads(
   const { weight } = await leastSquares.recover(projection, statistics, kept.inputs, { gemm, ridge });
   const stored = await scratch.put(weight);
   const own = { numAttentionHeads: kept.heads.length, numKeyValueHeads: kept.keyValueHeads.length };
-  const ablate: Ablation = async (_, { sizes, weights }) => ({
+  const ablate: Ablation = async (_, { sizes, weights, ...others }) => ({
+    ...others,
     sizes: resized(sizes, own),
     weights: takeHeads(weights, kept, { weight: await stored.take() }),
   });

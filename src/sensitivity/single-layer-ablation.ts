@@ -21,13 +21,13 @@ export type Ablation = (index: LayerIndex, layer: DecoderLayer) => Promise<Decod
 /** The layer without one of its parts, or without both. */
 export const withoutPart =
   (...parts: readonly Sublayer[]): Ablation =>
-  async (_, { sizes, weights }) => ({
+  async (_, { sizes, ...layer }) => ({
+    ...layer,
     sizes: {
       ...sizes,
       mixer: parts.includes("attention") ? null : sizes.mixer,
       channel: parts.includes("mlp") ? null : sizes.channel,
     },
-    weights,
   });
 
 const withoutLayer = withoutPart("attention", "mlp");

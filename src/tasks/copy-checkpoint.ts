@@ -54,8 +54,8 @@ async function copyLayers(
     host.signal?.throwIfAborted();
     report({ type: "stage", name: "write", done: index, total: positions.length });
     const start = host.now();
-    const { sizes, weights } = await readLayer(model, index);
-    await writer.writeLayer(positions[index]!, weights);
+    const { sizes, weights, experts } = await readLayer(model, index);
+    await writer.writeLayer(positions[index]!, weights, experts);
     host.collectGarbage();
     const elapsedSeconds = host.now() - start;
     results.push({ index, ...everything(sizes), elapsedSeconds, residentBytes: host.residentBytes() });

@@ -140,7 +140,7 @@ async function writePruned(
   await kept?.prepared(preparation);
   const course = kept?.course(model.spec, () => output.flush());
   for (const position of layerPositions(spec).slice(0, course?.from?.results.length ?? 0)) writer.keepLayer(position);
-  const write: LayerSink = (position, weights) => writer.writeLayer(position, weights);
+  const write: LayerSink = (...layer) => writer.writeLayer(...layer);
   const pruned = await pruneLayers(run, sweep, decision, write, course);
   run.report({ type: "stage", name: "write", done: 0, total: 1 });
   const files = await writer.finish();

@@ -6,7 +6,7 @@ import type { Output } from "../checkpoint/storage.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { OutputFormat } from "../method/output-format.ts";
 import type { Model } from "../model/model.ts";
-import type { LayerWeights } from "../model/read-layer.ts";
+import type { Experts, LayerWeights } from "../model/read-layer.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { ModelWriter } from "../model/write/model-writer.ts";
@@ -20,7 +20,7 @@ import { type Decisions, ggufRecord, writeCompanions, writeReport } from "../rep
 /** A pruned model on its way into an output, which stays the caller's to commit or discard. */
 export interface PrunedOutput {
   /** Writes all tensors of the layer at a position of the new model. */
-  writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void>;
+  writeLayer(position: LayerPosition, weights: LayerWeights, experts?: Experts): Promise<void>;
   /** Takes a layer as written, which the run that this one goes on with has done. */
   keepLayer(position: LayerPosition): void;
   /** Writes everything else that makes it a model. Returns the names of all files. */
@@ -76,7 +76,7 @@ async function folder(
   const types = tensorTypes(model, keptLayers, dtype);
   const writer = await ModelWriter.create(output, model, spec, types, parseByteSize(options.maxShardSize));
   return {
-    writeLayer: (position, weights) => writer.writeLayer(position, weights),
+    writeLayer: (...layer) => writer.writeLayer(...layer),
     keepLayer: (position) => writer.keepLayer(position),
     finish: async () => {
       await writer.copyGlobals();
@@ -102,7 +102,7 @@ async function ggufFile(
   const record = await ggufRecord(source, decisions);
   const writer = await ModelWriter.createGguf(output, model, spec, types, record);
   return {
-    writeLayer: (position, weights) => writer.writeLayer(position, weights),
+    writeLayer: (...layer) => writer.writeLayer(...layer),
     keepLayer: (position) => writer.keepLayer(position),
     finish: async () => {
       await writer.copyGlobals();

@@ -3,7 +3,8 @@ import { type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { magnitude } from "../../src/importance/magnitude.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { type LayerSizes, sizesOf } from "../../src/model/spec/parts.ts";
-import { neuronCut, takeNeurons, takeRows } from "../../src/prune/neurons.ts";
+import { takeRows } from "../../src/model/take-rows.ts";
+import { neuronCut, takeNeurons } from "../../src/prune/neurons.ts";
 import { smallSpec } from "../helpers/specs.ts";
 import { layerOf } from "../recover/layer.ts";
 

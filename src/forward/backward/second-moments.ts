@@ -7,6 +7,7 @@ import type { ProjectionStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer } from "../../model/read-layer.ts";
 import { type DecoderSpec, normsOutputs } from "../../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../../model/spec/layer-index.ts";
+import { mixtureOf } from "../../model/spec/parts.ts";
 import { hasSublayer, type Sublayer } from "../../model/spec/roles.ts";
 import { projectionOf, type WholeLayer } from "../graphs/decoder-layer.ts";
 import { tokenScale } from "../graphs/output-norm.ts";
@@ -35,7 +36,7 @@ export interface LayerMoments {
   readonly attention: SublayerMoments | undefined;
 }
 
-/** Over all tokens, u the scale of a token where norms follow the projections (graphs/output-norm.ts), else 1. */
+/** Over all tokens, of a mixture of experts at what all of them together write; u the scale of a token where norms follow the projections (graphs/output-norm.ts), else 1. */
 export interface SublayerMoments {
   /** S = E[u² g gᵀ], g the gradient of a token's log-loss at the projection's output. f32 [hiddenSize, hiddenSize] */
   readonly fisherFactor: Float32Array;
@@ -68,6 +69,7 @@ async function passBack(
     key: ["second moments", wanted.attention, wanted.activations],
     sums: sums.all,
     wanted: (whole) => wantedGradients(runner.spec, whole, sums),
+    ofMixture: (gradient) => sums.mlp?.fisher.add(gradient),
   });
   return {
     mlp: sums.mlp && momentsOf(sums.mlp, tokenCount),
@@ -89,6 +91,8 @@ function emptySums({ hiddenSize }: DecoderSpec, layer: DecoderLayer, wanted: Wan
   const all = new RunningSums();
   const sumsAt = (name: Sublayer): MomentSums | undefined => {
     if (!hasSublayer(name, layer.sizes)) return undefined;
+    // each expert of a mixture has activations of its own
+    if (name === "mlp" && mixtureOf(layer.sizes)) return { fisher: all.gram(hiddenSize), activations: undefined };
     const { inputSize } = projectionOf(name, layer);
     const activations = wanted.activations ? { gram: all.gram(inputSize), total: all.sum([1, inputSize]) } : undefined;
     return { fisher: all.gram(hiddenSize), activations };

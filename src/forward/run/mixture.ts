@@ -13,7 +13,7 @@ import { chooseExperts } from "./routing.ts";
 const TOKENS_PER_ROUND = 16_384;
 
 /** Tokens that go through an expert at once. */
-const TOKENS_PER_RUN = 2048;
+export const TOKENS_PER_RUN = 2048;
 
 /** The model that a mixture belongs to, and its compiled graphs. */
 export type MixturePrograms = Pick<LayerPrograms, "spec" | "programs">;

@@ -10,9 +10,10 @@ import { elementCount } from "../../compute/tensor.ts";
 import { gatherRows } from "../../linalg/gather.ts";
 import { familyOf } from "../families/index.ts";
 import type { Model } from "../model.ts";
-import type { LayerWeight, LayerWeights } from "../read-layer.ts";
+import type { Experts, LayerWeight, LayerWeights } from "../read-layer.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import type { LayerPosition } from "../spec/layer-index.ts";
+import { LAYER_ROLES } from "../spec/roles.ts";
 import { embeddingTensor, finalNormTensors, headTensor, layerTensors, positionTensor } from "../spec/tensor-names.ts";
 import { isSameForm, storedTensors } from "../storage/stored-tensors.ts";
 import { type StoringWriter, storingWriter } from "../storage/write-stored.ts";
@@ -90,9 +91,17 @@ export class ModelWriter {
     return new ModelWriter(source, spec, writer, [baseName(output.name)]);
   }
 
-  /** Writes all tensors of the layer at `position` of the new model. */
-  async writeLayer(position: LayerPosition, weights: LayerWeights): Promise<void> {
-    for (const { role, name } of layerTensors(this.#spec, position)) await this.#write(name, weights[role]!);
+  /** Writes all tensors of the layer at `position` of the new model; experts, where it has some, one after the other. */
+  async writeLayer(position: LayerPosition, weights: LayerWeights, experts?: Experts): Promise<void> {
+    const tensors = layerTensors(this.#spec, position);
+    for (const { role, name, experts: count } of tensors)
+      if (count === undefined) await this.#write(name, weights[role]!);
+    for (let expert = 0; expert < (experts?.count ?? 0); expert++) {
+      const own = await experts!.read(expert);
+      for (const { role, name, shape, experts: count } of tensors)
+        if (count !== undefined)
+          await this.#write(name, own[LAYER_ROLES[role].ofExpert!]!, (expert * shape[0]!) / count);
+    }
   }
 
   /** Takes a layer as written, which the run that this one goes on with has done. */
@@ -115,12 +124,16 @@ export class ModelWriter {
     return this.#writer.finish();
   }
 
-  async #write(name: string, { data, source, inputMoments }: LayerWeight): Promise<void> {
+  /** A tensor, or its rows from `start` on. */
+  async #write(name: string, { data, source, inputMoments }: LayerWeight, start = 0): Promise<void> {
     const form = source && this.#source.rowForm(source.name);
     if (source === undefined || form === undefined || !isSameForm(form, this.#writer.rowForm(name)))
-      return this.#writer.write(name, data, inputMoments && positive(inputMoments));
-    const all = await this.#source.readRowBytes(source.name, 0, this.#source.tensors.get(source.name)!.shape[0]!);
-    await this.#writer.writeRowBytes(name, 0, gatherRows(all, byteLength(form.dtype, form.rowSize), source.rows));
+      return this.#writer.writeRows(name, start, data, inputMoments && positive(inputMoments));
+    const first = source.rows.reduce((least, row) => Math.min(least, row), source.rows[0] ?? 0);
+    const end = source.rows.reduce((most, row) => Math.max(most, row + 1), first);
+    const bytes = await this.#source.readRowBytes(source.name, first, end);
+    const rows = source.rows.map((row) => row - first);
+    await this.#writer.writeRowBytes(name, start, gatherRows(bytes, byteLength(form.dtype, form.rowSize), rows));
   }
 
   async #copy(from: string, to: string): Promise<void> {
