@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { givenLabels } from "../../../src/forward/backward/labels.ts";
 import { type SublayerMoments, secondMoments } from "../../../src/forward/backward/second-moments.ts";
 import { type WeightGradients, weightGradients } from "../../../src/forward/backward/weight-gradients.ts";
+import { mixtureOf } from "../../../src/model/spec/parts.ts";
 import { scratchFolder } from "../../../src/node/scratch-folder.ts";
-import { FAMILY_FIXTURES, readJsonFixture, TINY_FAMILIES } from "../../helpers/fixtures.ts";
+import { EXPERT_FIXTURES, FAMILY_FIXTURES, readJsonFixture, TINY_FAMILIES } from "../../helpers/fixtures.ts";
 import { openTiny, type TinyModel, tinyWindows } from "../../helpers/run.ts";
 
 /** The matrices of each group; a family has some of them fused in its file, which changes no sum. */
@@ -13,6 +14,7 @@ const GROUPS = {
   attentionOut: ["oProj"],
   mlpIn: ["gateProj", "upProj"],
   mlpOut: ["downProj"],
+  mixture: [],
 } as const;
 type Group = keyof typeof GROUPS;
 
@@ -55,18 +57,21 @@ async function figuresOf(family: string, { model, runner }: TinyModel): Promise<
       attentionOut: of("attentionOut"),
       mlpIn: of("mlpIn"),
       mlpOut: of("mlpOut"),
+      mixture: [],
     };
   });
-  await secondMoments(request, { attention: true, activations: false }, async ({ index, attention, mlp }) => {
+  await secondMoments(request, { attention: true, activations: false }, async ({ index, layer, attention, mlp }) => {
     figures[index]!.attentionOut.push(...ofFactor(attention));
-    figures[index]!.mlpOut.push(...ofFactor(mlp));
+    figures[index]![mixtureOf(layer.sizes) ? "mixture" : "mlpOut"].push(...ofFactor(mlp));
   });
   await scratch.clear();
   return figures;
 }
 
 test("every tiny checkpoint is among them", () => {
-  expect(Object.keys(EXPECTED).sort()).toEqual([...TINY_FAMILIES, ...Object.keys(FAMILY_FIXTURES)].sort());
+  expect(Object.keys(EXPECTED).sort()).toEqual(
+    [...TINY_FAMILIES, ...Object.keys(FAMILY_FIXTURES), ...EXPERT_FIXTURES].sort(),
+  );
 });
 
 describe("the gradients are those of torch.autograd:", () => {
