@@ -26,6 +26,8 @@ export {
   generate,
   type InspectRequest,
   inspect,
+  type VocabularyRequest,
+  vocabulary,
 } from "./node/measure.ts";
 export { type PruneRequest, prune } from "./node/prune.ts";
 export { readText } from "./node/read-text.ts";

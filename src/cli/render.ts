@@ -12,7 +12,7 @@ import {
   formatPercent,
   formatSeconds,
 } from "../report/format.ts";
-import { describeVocabulary, OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
+import { describeRemoved, describeTexts, describeTokens, OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 
 /** What will be cut and what it will cost, before anything is computed. */
 export function renderPlan(plan: PrunePlan): string[] {
@@ -26,7 +26,7 @@ export function renderPlan(plan: PrunePlan): string[] {
     ...(heads.before === heads.after
       ? []
       : [`  heads         ${heads.before} → ${heads.after}, for keys and values ${shared.before} → ${shared.after}`]),
-    ...renderVocabulary("  vocabulary    ", plan.vocabulary),
+    ...(plan.vocabulary ? renderVocabulary(plan.vocabulary) : []),
     `  parameters    ${renderChange(plan.parameters, formatCount)}`,
     `  in layers     ${renderChange(plan.decoderParameters, formatCount)}`,
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,
@@ -83,7 +83,7 @@ export function renderResult(result: PruneResult): string[] {
     `parameters      ${renderChange(result.parameters, formatCount)}`,
     `in layers       ${renderChange(result.decoderParameters, formatCount)}`,
     `weights         ${renderChange(result.bytes, formatBytes)}`,
-    ...renderVocabulary("vocabulary      ", result.vocabulary),
+    ...renderTokens(result),
     ...renderQuality(result),
     ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
@@ -93,11 +93,17 @@ export function renderResult(result: PruneResult): string[] {
   ];
 }
 
-/** Its first line after a heading, the others below that. */
-const renderVocabulary = (heading: string, vocabulary: VocabularyResult | undefined): string[] =>
-  vocabulary === undefined
-    ? []
-    : describeVocabulary(vocabulary).map((line, i) => (i === 0 ? heading : " ".repeat(heading.length)) + line);
+const renderVocabulary = (vocabulary: VocabularyResult): string[] => [
+  `  vocabulary    ${describeTokens(vocabulary)}`,
+  ...describeTexts(vocabulary).map((line) => `                ${line}`),
+];
+
+function renderTokens({ vocabulary }: PruneResult): string[] {
+  if (vocabulary === undefined) return [];
+  const { removedProbability: removed } = vocabulary;
+  const cost = removed === undefined ? [] : [`                ${describeRemoved(removed)}`];
+  return [`vocabulary      ${describeTokens(vocabulary)}`, ...cost];
+}
 
 function renderQuality({ quality, vocabulary }: PruneResult): string[] {
   if (quality === undefined)

@@ -13,10 +13,12 @@ import { unknownWord } from "./misspelt.ts";
 import { pruneCommand } from "./prune.ts";
 import type { Screen } from "./screen.ts";
 import { verifyCommand } from "./verify.ts";
+import { vocabularyCommand } from "./vocabulary.ts";
 
 const COMMANDS: readonly Command[] = [
   pruneCommand,
   curveCommand,
+  vocabularyCommand,
   compareCommand,
   inspectCommand,
   verifyCommand,

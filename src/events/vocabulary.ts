@@ -24,3 +24,35 @@ export interface VocabularyResult {
   /** Mean probability that the whole model gives to the tokens that go, on windows of the texts. */
   readonly removedProbability?: number;
 }
+
+/** A size that the vocabulary could have. */
+export interface VocabularyPoint {
+  /** Tokens that stay. */
+  readonly tokens: number;
+  readonly parameters: number;
+  /** Of the weights as the source has them. */
+  readonly bytes: number;
+  readonly texts: readonly TextGrowth[];
+  /** Absent where the texts are too short for it. */
+  readonly heldOut?: TextGrowth;
+}
+
+/** How much texts take with how many tokens. */
+export interface VocabularyCurve {
+  readonly model: string;
+  /** Tokens that no text can do without. */
+  readonly needed: number;
+  /** Tokens that stay for all that the texts use, the largest of `points` unless `auto` keeps more. */
+  readonly used: number;
+  /** Tokens at which the held-out parts grow by at most 1 %. */
+  readonly auto: number;
+  /** Ascending. */
+  readonly points: readonly VocabularyPoint[];
+  readonly whole: VocabularyPoint;
+}
+
+/** The curve is one event, after seconds. */
+export interface VocabularyEvent {
+  readonly type: "done";
+  readonly curve: VocabularyCurve;
+}

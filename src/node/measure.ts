@@ -2,6 +2,7 @@
 import { freemem } from "node:os";
 import type { EvalEvent, GenerateEvent, Inspection } from "../events/model.ts";
 import type { CurveEvent } from "../events/prune.ts";
+import type { VocabularyEvent } from "../events/vocabulary.ts";
 import { checkOptions } from "../method/resolve-method.ts";
 import { openModel } from "../model/model.ts";
 import { CurveOptions } from "../options/curve.ts";
@@ -13,6 +14,7 @@ import { traceCurve } from "../tasks/curve.ts";
 import { evaluateText } from "../tasks/evaluate.ts";
 import { generateText } from "../tasks/generate.ts";
 import { inspectModel } from "../tasks/inspect.ts";
+import { traceVocabulary } from "../tasks/vocabulary-curve.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
 import { openBackend } from "./device.ts";
 import { nodeHost, RESIDENT_SHARE } from "./host.ts";
@@ -75,6 +77,27 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
       return { type: "done", result };
     });
   }, request);
+
+export interface VocabularyRequest extends ModelRequest {
+  /** Whose tokens would stay. */
+  readonly texts: readonly CalibrationText[];
+}
+
+/**
+ * Shows how much texts take with how many tokens; writes nothing.
+ *
+ * @returns one event, "done" with the curve
+ * @throws {CompError} "calibration" for a text without a token, "checkpoint" for a tokenizer whose vocabulary cannot be cut
+ */
+export const vocabulary = (request: VocabularyRequest): AsyncGenerator<VocabularyEvent> =>
+  streamEvents<VocabularyEvent>(
+    () =>
+      withPaths(async (open) => ({
+        type: "done",
+        curve: await traceVocabulary(await open(request.model), request.texts),
+      })),
+    request,
+  );
 
 export type GenerateRequest = ModelRequest & Partial<GenerateOptions>;
 

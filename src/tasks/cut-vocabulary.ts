@@ -9,12 +9,12 @@ import { type Model, openModel } from "../model/model.ts";
 import { countParameters } from "../model/spec/parameters.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import { cutVocabulary, namedIds } from "../model/vocabulary-cut.ts";
-import type { PruneOptions } from "../options/prune.ts";
+import type { CalibrationText, PruneOptions } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chatTemplate, readTokenizerSource } from "../tokenizer/tokenizer-source.ts";
 import { createRenumbering } from "../tokenizer/trim/renumbering.ts";
-import { chooseVocabulary } from "../vocabulary/choose.ts";
+import { chooseVocabulary, type RankedVocabulary, rankVocabulary, type TextsAtHand } from "../vocabulary/choose.ts";
 import { countUsage, type TextUsage } from "../vocabulary/usage.ts";
 import type { OutputRequest } from "./pruned-output.ts";
 
@@ -45,45 +45,32 @@ export type VocabularyGoal = Pick<PruneOptions, "vocabulary" | "vocabularySize">
  *   what they are made of, "option" for a size too small
  */
 export async function cutToTexts(source: Checkpoint, goal: VocabularyGoal): Promise<VocabularyCut> {
-  const model = await openModel(source);
-  const tokenizerSource = await readTokenizerSource(source);
-  const tokenizer = createTokenizer(tokenizerSource, source.name);
-  const texts = goal.vocabulary.map((text) => countUsage(text.name, joinDocuments(text), tokenizer));
-  checkTexts(texts);
+  const at = await lookAtTexts(source, goal.vocabulary);
+  const { model, tokenizer, texts } = at;
   const { spec } = model;
-  const template = await chatTemplate(source, tokenizerSource.config);
-  const limit = Math.max(spec.vocabSize, tokenizer.vocabSize);
-  const named = [...(await namedIds(source)), ...tokenizer.encode(template ?? "")].filter((id) => id < limit);
-  const {
-    kept,
-    texts: growth,
-    heldOut,
-  } = attempt(source.name, () =>
-    chooseVocabulary({
-      source: tokenizerSource,
-      texts,
-      named,
-      total: tokenizer.vocabSize,
-      size: goal.vocabularySize,
-      enough: enoughTokens(spec, goal.sparsity),
-    }),
-  );
+  const { kept, ...growth } = chooseVocabulary(rank(at), {
+    total: tokenizer.vocabSize,
+    size: goal.vocabularySize,
+    enough: enoughTokens(spec, goal.sparsity),
+  });
   const renumbering = createRenumbering(kept);
-  const checkpoint = await cutVocabulary(model, tokenizerSource.json, renumbering);
+  const checkpoint = await cutVocabulary(model, at.source.json, renumbering);
   const cut = await openModel(checkpoint);
   const result: VocabularyResult = {
     tokens: { before: tokenizer.vocabSize, after: kept.filter((id) => id < tokenizer.vocabSize).length },
     rows: { before: spec.vocabSize, after: cut.spec.vocabSize },
     ...sizes(model, cut),
-    texts: growth,
-    ...(heldOut && { heldOut }),
+    texts: growth.texts,
+    ...(growth.heldOut && { heldOut: growth.heldOut }),
   };
-  const measureRemoved = async (backend: Backend): Promise<number | undefined> => {
-    const windows = excerpts(texts, tokenizer);
-    return windows && removedProbability(backend, model, cut, windows);
-  };
-  return { source, checkpoint, result, measureRemoved };
+  return { source, checkpoint, result, measureRemoved: createMeasurement(model, cut, excerpts(texts, tokenizer)) };
 }
+
+/** A function that holds on to no more than it needs: a tokenizer takes hundreds of megabytes, and the run goes on. */
+const createMeasurement =
+  (model: Model, cut: Model, windows: TokenWindows | undefined) =>
+  async (backend: Backend): Promise<number | undefined> =>
+    windows && removedProbability(backend, model, cut, windows);
 
 /** A cut whose cost is measured, and its source, as what is written of it takes them. */
 export async function measuredVocabulary(
@@ -101,11 +88,31 @@ function checkTexts(texts: readonly TextUsage[]): void {
   if (empty !== undefined) throw new CompError("calibration", `${empty.name} holds no text`);
 }
 
-function attempt<T>(name: string, choose: () => T): T {
+/** A model and its tokenizer, and what some texts use of it. */
+export interface TextsOfModel extends TextsAtHand {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+}
+
+/** @throws {CompError} "calibration" for a text without a token */
+export async function lookAtTexts(source: Checkpoint, given: readonly CalibrationText[]): Promise<TextsOfModel> {
+  const model = await openModel(source);
+  const tokenizerSource = await readTokenizerSource(source);
+  const tokenizer = createTokenizer(tokenizerSource, source.name);
+  const texts = given.map((text) => countUsage(text.name, joinDocuments(text), tokenizer));
+  checkTexts(texts);
+  const template = await chatTemplate(source, tokenizerSource.config);
+  const limit = Math.max(model.spec.vocabSize, tokenizer.vocabSize);
+  const named = [...(await namedIds(source)), ...tokenizer.encode(template ?? "")].filter((id) => id < limit);
+  return { model, tokenizer, source: tokenizerSource, texts, named };
+}
+
+/** @throws {CompError} "checkpoint" for a tokenizer whose tokens cannot be told apart from what they are made of */
+export function rank(at: TextsOfModel): RankedVocabulary {
   try {
-    return choose();
+    return rankVocabulary(at);
   } catch (cause) {
-    if (cause instanceof CompError) throw cause;
+    const { name } = at.model.checkpoint;
     throw new CompError("checkpoint", `the vocabulary of ${name} cannot be cut: ${(cause as Error).message}`, {
       hint: "BPE and Unigram vocabularies can, where no piece marks the end of a word; leave --vocabulary out",
       cause,

@@ -4,58 +4,79 @@ import type { VocabularySize } from "../options/vocabulary.ts";
 import type { TokenizerSource } from "../tokenizer/tokenizer-json.ts";
 import { createCounter } from "./growth.ts";
 import { createOrder, type TokenOrder } from "./order.ts";
-import { chooseSize } from "./size.ts";
+import { chooseSize, type SizeRequest } from "./size.ts";
 import { learntCounts, sumCounts, type TextUsage } from "./usage.ts";
 
-export interface VocabularyRequest {
+/** What is known of a tokenizer and of texts. */
+export interface TextsAtHand {
   readonly source: TokenizerSource;
   readonly texts: readonly TextUsage[];
   /** Ids that files or header name, and those of texts that the model is never without, such as its chat template. */
   readonly named: readonly number[];
-  /** Tokens of the whole vocabulary. */
-  readonly total: number;
+}
+
+/** Tokens in the order in which texts want them, and what texts take with the first of them. */
+export interface RankedVocabulary {
+  /** By all of the texts. */
+  readonly order: TokenOrder;
+  /** By what of them is not held out. */
+  readonly learnt: TokenOrder;
+  textsWith(kept: readonly number[]): TextGrowth[];
+  /** What text that had no say takes with so many of the learnt order; undefined where nothing is held out. */
+  heldOutWith(size: number): TextGrowth | undefined;
+}
+
+/** @throws {Error} as `createOrder` */
+export function rankVocabulary({ source, texts, named }: TextsAtHand): RankedVocabulary {
+  const orderOf = createOrder(source, named);
+  const learnt = orderOf(sumCounts(texts, learntCounts));
+  const heldOut = sumCounts(texts, (text) => text.heldOut.counts);
+  const before = heldOut.reduce((all, count) => all + count, 0);
+  const bytes = texts.reduce((all, text) => all + text.heldOut.bytes, 0);
+  const countWith = (kept: readonly number[]) => createCounter(source.json, kept);
+  return {
+    order: orderOf(sumCounts(texts, ({ counts }) => counts)),
+    learnt,
+    textsWith: (kept) => {
+      const count = countWith(kept);
+      return texts.map((text) => ({
+        name: text.name,
+        bytes: text.bytes,
+        tokens: { before: text.tokens, after: count(text.counts) },
+      }));
+    },
+    heldOutWith: (size) =>
+      before === 0
+        ? undefined
+        : { name: "held-out parts", bytes, tokens: { before, after: countWith(learnt.first(size))(heldOut) } },
+  };
+}
+
+export interface VocabularyRequest extends Pick<SizeRequest, "total" | "enough"> {
   readonly size: VocabularySize | undefined;
-  /** So many need not go; 0 where the vocabulary alone decides. */
-  readonly enough: number;
 }
 
 export interface ChosenVocabulary {
   readonly kept: readonly number[];
   readonly texts: readonly TextGrowth[];
-  /** What text that had no say takes: found with the tokens that the rest of the texts would have kept. */
+  /** With the tokens that the rest of the texts would have kept. */
   readonly heldOut: TextGrowth | undefined;
 }
 
-/** @throws {CompError} "option" as `chooseSize` @throws {Error} as `createOrder` */
-export function chooseVocabulary(request: VocabularyRequest): ChosenVocabulary {
-  const { source, texts, named, size, total, enough } = request;
-  const orderOf = createOrder(source, named);
-  const learnt = orderOf(sumCounts(texts, learntCounts));
-  const heldOut = sumCounts(texts, (text) => text.heldOut.counts);
-  const tokens = sum(heldOut);
-  const after = (order: TokenOrder, count: number): number => createCounter(source.json, order.first(count))(heldOut);
-  const growthAt = (count: number): number => after(learnt, count) / tokens - 1;
-  const choice = { asked: size, total, growthAt, enough };
+/** @throws {CompError} "option" as `chooseSize` */
+export function chooseVocabulary(ranked: RankedVocabulary, request: VocabularyRequest): ChosenVocabulary {
+  const { order, learnt, textsWith, heldOutWith } = ranked;
+  const { size, ...limits } = request;
+  const choice = { asked: size, ...limits, growthAt: heldOutGrowth(ranked) };
   const learntSize = chooseSize({ order: learnt, ...choice });
-  const order = orderOf(sumCounts(texts, ({ counts }) => counts));
   const kept = order.first(size === "auto" ? learntSize : chooseSize({ order, ...choice }));
-  const count = createCounter(source.json, kept);
-  return {
-    kept,
-    texts: texts.map(({ name, bytes, tokens: before, counts }) => ({
-      name,
-      bytes,
-      tokens: { before, after: count(counts) },
-    })),
-    heldOut:
-      tokens === 0
-        ? undefined
-        : {
-            name: "held-out parts",
-            bytes: texts.reduce((all, text) => all + text.heldOut.bytes, 0),
-            tokens: { before: tokens, after: after(learnt, learntSize) },
-          },
-  };
+  return { kept, texts: textsWith(kept), heldOut: heldOutWith(learntSize) };
 }
 
-const sum = (counts: Uint32Array): number => counts.reduce((all, count) => all + count, 0);
+/** By how much held-out text grows with so many tokens; without any it does not. */
+export const heldOutGrowth =
+  ({ heldOutWith }: RankedVocabulary): SizeRequest["growthAt"] =>
+  (size) => {
+    const { before, after } = heldOutWith(size)?.tokens ?? { before: 1, after: 1 };
+    return after / before - 1;
+  };

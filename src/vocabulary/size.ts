@@ -36,7 +36,7 @@ function bound(asked: number | undefined, { needed, used }: TokenOrder, total: n
 }
 
 /** Growth falls with the size, so that halving finds where it is small enough; to the last token would take long. */
-function leastWithin({ needed, total }: TokenOrder, growthAt: (size: number) => number): number {
+export function leastWithin({ needed, total }: TokenOrder, growthAt: (size: number) => number): number {
   let [low, high] = [needed, total];
   while (high - low > total * STEP) {
     const middle = Math.floor((low + high) / 2);
