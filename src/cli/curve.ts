@@ -4,7 +4,7 @@ import type { CurveEvent } from "../events/prune.ts";
 import { readTexts } from "../node/read-text.ts";
 import { noCache } from "../options/common.ts";
 import { CurveOptions } from "../options/curve.ts";
-import { CURVE_HEADER, renderDense, renderPoint } from "../report/curve.ts";
+import { CURVE_HEADER, renderCurveVerdict, renderDense, renderPoint, renderQuantized } from "../report/curve.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CALIBRATION_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
@@ -24,6 +24,7 @@ export const curveCommand: Command = {
   examples: [
     "comp curve ./SmolLM2-135M --calibration notes.txt",
     "comp curve ./SmolLM2-135M --sparsity 0.1,0.15,0.2 --as gguf",
+    "comp curve ./SmolLM2-135M --quantized q8_0,q4_k_m,q3_k_m",
   ],
   run: runCurve,
 };
@@ -48,7 +49,9 @@ function showEvent(screen: Screen, event: CurveEvent, of: CurveOptions["sparsity
   if (event.type === "calibration")
     for (const line of [renderCalibration(event), "", ...CURVE_HEADER]) screen.print(line);
   if (event.type === "point") screen.print(renderPoint(event.point, of));
+  if (event.type === "quantized") screen.print(renderQuantized(event.point));
   if (event.type !== "done") return;
   screen.print(renderDense(event.curve));
+  for (const line of renderCurveVerdict(event.curve)) screen.print(`\n${line}`);
   screen.print("\nMeasured on held-out windows of the calibration text; comp prune writes any of these models.");
 }

@@ -1,5 +1,6 @@
 // What pruning tells while it runs, and what it returns: at one size, or at several along a curve, of which nothing is written.
 import type { DeviceName } from "../options/common.ts";
+import type { DtypeName } from "../options/dtypes.ts";
 import type { RecordedOptions } from "../options/prune.ts";
 import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
 import type { VocabularyResult } from "./vocabulary.ts";
@@ -169,6 +170,14 @@ export type CurvePoint =
     } & ModelSize)
   | { readonly sparsity: number; readonly failure: string };
 
+/** The dense model in a type, quantized without importance. */
+export interface QuantizedPoint {
+  readonly quantized: DtypeName;
+  /** Of the GGUF file. */
+  readonly bytes: number;
+  readonly quality: Quality;
+}
+
 /** Size against quality. */
 export interface Curve {
   readonly comp: string;
@@ -179,9 +188,11 @@ export interface Curve {
   readonly device: DeviceName;
   readonly calibration: CalibrationSummary;
   readonly points: readonly CurvePoint[];
+  readonly quantized: readonly QuantizedPoint[];
 }
 
 export type CurveEvent =
   | RunEvent
   | { readonly type: "point"; readonly point: CurvePoint }
+  | { readonly type: "quantized"; readonly point: QuantizedPoint }
   | { readonly type: "done"; readonly curve: Curve };

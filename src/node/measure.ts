@@ -6,6 +6,7 @@ import type { VocabularyEvent } from "../events/vocabulary.ts";
 import { checkOptions } from "../method/resolve-method.ts";
 import { openModel } from "../model/model.ts";
 import { CurveOptions } from "../options/curve.ts";
+import { parseDtypes } from "../options/dtypes.ts";
 import { EvalOptions } from "../options/eval.ts";
 import { GenerateOptions } from "../options/generate.ts";
 import { type CalibrationText, PruneOptions } from "../options/prune.ts";
@@ -36,7 +37,7 @@ export interface CurveRequest extends ModelRequest, Partial<CurveOptions> {
 export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
   streamEvents<CurveEvent>(async (report, signal) => {
     const { model, noCache, signal: _, ...given } = request;
-    const { as, sparsity, ...rest } = parseOptions(CurveOptions, given);
+    const { as, sparsity, quantized, ...rest } = parseOptions(CurveOptions, given);
     const options = parseOptions(PruneOptions, rest);
     const outputFormat = as === "gguf" ? "gguf" : "safetensors";
     checkOptions(options, outputFormat);
@@ -46,7 +47,8 @@ export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
       const backend = await openBackend(options, (await openModel(checkpoint)).spec);
       const { threads } = options;
       const host = nodeHost({ backend, outputFormat, place: ".", threads, noCache, signal });
-      return { type: "done", curve: await traceCurve(checkpoint, options, sparsity, host, report) };
+      const rows = { sparsities: sparsity, quantized: parseDtypes(quantized) };
+      return { type: "done", curve: await traceCurve(checkpoint, options, rows, host, report) };
     });
   }, request);
 

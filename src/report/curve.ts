@@ -1,7 +1,8 @@
 // A curve as Markdown, row by row as its points are found.
-import type { ModelSize } from "../events/common.ts";
-import type { Curve, CurvePoint } from "../events/prune.ts";
+import type { ModelSize, Quality } from "../events/common.ts";
+import type { Curve, CurvePoint, QuantizedPoint } from "../events/prune.ts";
 import { describeCollapse, formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { type Rival, renderVerdict } from "./verdict.ts";
 
 const COLUMNS = [
   ["removed", 7],
@@ -21,10 +22,42 @@ export const CURVE_HEADER: readonly string[] = [
 export function renderPoint(point: CurvePoint, of: "all" | "decoder"): string {
   if ("failure" in point) return row([formatPercent(point.sparsity), "–", "–", "–", "–", "–"], point.failure);
   const { quality, reached } = point;
-  const { before, after } = quality.perplexity;
-  const same = formatPercent(quality.topOneAgreement);
-  const figures = [formatFigure(after), formatFigure(quality.klDivergence), same];
-  return row([formatPercent(reached[of]), ...sizes(point), ...figures], describeCollapse(after, before));
+  return row([formatPercent(reached[of]), ...sizes(point), ...figuresOf(quality)], collapseOf(quality));
+}
+
+/** The dense model in a type. */
+export function renderQuantized({ quantized, bytes, quality }: QuantizedPoint): string {
+  const remark = [`the dense model in ${quantized}`, collapseOf(quality)].filter((part) => part !== "").join(", ");
+  return row(["0 %", "", formatBytes(bytes), ...figuresOf(quality)], remark);
+}
+
+const figuresOf = ({ perplexity, klDivergence, topOneAgreement }: Quality): string[] => [
+  formatFigure(perplexity.after),
+  formatFigure(klDivergence),
+  formatPercent(topOneAgreement),
+];
+
+const collapseOf = ({ perplexity: { before, after } }: Quality): string => describeCollapse(after, before);
+
+/** What to take at which size, where there are quantizations to choose from; else nothing. */
+export function renderCurveVerdict({ dense, points, quantized }: Curve): string[] {
+  if (quantized.length === 0) return [];
+  const rivalOf = (kind: Rival["kind"], name: string, bytes: number, quality: Quality): Rival => ({
+    ...{ kind, name, bytes, klDivergence: quality.klDivergence, bitsPerByte: undefined },
+    isCollapsed: collapseOf(quality) !== "",
+  });
+  const none = { klDivergence: 0, bitsPerByte: undefined, isCollapsed: false };
+  return [
+    renderVerdict([
+      { kind: "dense", name: "dense", bytes: dense.bytes, ...none },
+      ...quantized.map((point) => rivalOf("quantized", point.quantized, point.bytes, point.quality)),
+      ...points.flatMap((point) =>
+        "failure" in point
+          ? []
+          : rivalOf("pruned", `${formatPercent(point.sparsity)} pruned`, point.bytes, point.quality),
+      ),
+    ]),
+  ];
 }
 
 /** What the points stand against, known when they are. */

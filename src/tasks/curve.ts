@@ -4,8 +4,10 @@ import { whyOutOfReach } from "../allocation/layer-count.ts";
 import { cutFigures } from "../allocation/plan.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { Judge } from "../evaluate/judge.ts";
-import type { Curve, CurveEvent, CurvePoint } from "../events/prune.ts";
+import type { Curve, CurveEvent, CurvePoint, QuantizedPoint } from "../events/prune.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
+import { roundedBytes, roundedModel } from "../model/write/rounded-model.ts";
+import type { DtypeName } from "../options/dtypes.ts";
 import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
@@ -16,6 +18,12 @@ import { VERSION } from "../version.ts";
 import { checkScratch } from "./check-space.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 
+/** What the curve has rows for. */
+export interface CurveRows {
+  readonly sparsities: readonly number[];
+  readonly quantized: readonly DtypeName[];
+}
+
 /**
  * Traces the curve of a checkpoint. A size out of reach is a point that says why.
  *
@@ -24,7 +32,7 @@ import { calibrate, type Job, prepareJob } from "./prepare.ts";
 export async function traceCurve(
   source: Checkpoint,
   given: PruneOptions,
-  sparsities: readonly number[],
+  { sparsities, quantized: dtypes }: CurveRows,
   host: SweepHost,
   report: (event: CurveEvent) => void,
 ): Promise<Curve> {
@@ -32,6 +40,7 @@ export async function traceCurve(
   const job = await prepareJob(source, { ...given, sparsity: sizes[0]! }, host);
   for (const message of job.warnings) report({ type: "warning", message });
   const { model, method } = job;
+  for (const dtype of dtypes) await roundedBytes(model, dtype); // what GGUF cannot hold shows before the work
   await checkScratch(job, host);
   const run = startRun(host, job.memory, report);
   const runner = new LayerRunner(run.backend, model.spec);
@@ -45,15 +54,32 @@ export async function traceCurve(
       points.push(await tracePoint(run, sweep, job, findings, sparsity));
       report({ type: "point", point: points.at(-1)! });
     }
+    const quantized: QuantizedPoint[] = [];
+    for (const dtype of dtypes) {
+      quantized.push(await quantizedPoint(run, sweep, dtype));
+      report({ type: "quantized", point: quantized.at(-1)! });
+    }
     const { parameters, decoderParameters, bytes } = job.plan;
     const dense = { parameters: parameters.before, decoderParameters: decoderParameters.before, bytes: bytes.before };
     const { sparsity: _, ...options } = recordedOptions(job.options);
     const { device } = run.backend;
-    return { comp: VERSION, model: source.name, dense, options, device, calibration: summary, points };
+    return { comp: VERSION, model: source.name, dense, options, device, calibration: summary, points, quantized };
   } finally {
     await run.scratch.clear();
     await runner.release();
   }
+}
+
+/** Judged on the windows that judge the pruned models. */
+async function quantizedPoint(
+  run: RunContext,
+  { model, runner, judge }: Sweep,
+  quantized: DtypeName,
+): Promise<QuantizedPoint> {
+  run.signal?.throwIfAborted();
+  await judge.meetDense(run, runner, model);
+  const quality = await judge.qualityOfWritten(run.backend, roundedModel(model, quantized), model);
+  return { quantized, bytes: await roundedBytes(model, quantized), quality };
 }
 
 async function tracePoint(

@@ -21,6 +21,7 @@ export const curve: Curve = {
   options,
   device: "cpu",
   calibration: pruneResult.calibration,
+  quantized: [],
   points: [
     {
       sparsity: 0.2,
