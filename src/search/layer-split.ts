@@ -5,8 +5,9 @@ import { planLayers } from "../allocation/layer-count.ts";
 import { Judge } from "../evaluate/judge.ts";
 import type { SplitTrial } from "../events/prune.ts";
 import { criteria } from "../importance/index.ts";
+import type { Method } from "../method/method.ts";
 import { trialMethod } from "../method/resolve-method.ts";
-import { sizesOf } from "../model/spec/parts.ts";
+import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
@@ -50,8 +51,11 @@ export async function decideSplit(
 ): Promise<SplitDecision> {
   const { model, method } = sweep;
   if (method.layers.kind !== "search") return { decision: decide(model.spec, findings, method, sparsity), splits: [] };
-  const trial = trialSweep(sweep);
   const { count: fewest } = planLayers(model.spec, method, sparsity);
+  const fixed: Method = { ...method, layers: { kind: "count", count: fewest } };
+  // experts are cut by what each has seen alone: there is no set of sums that would serve all splits
+  if (model.spec.layers.some(mixtureOf)) return { decision: decide(model.spec, findings, fixed, sparsity), splits: [] };
+  const trial = trialSweep(sweep);
   const costs = [...findings.influences!].sort((a, b) => a - b);
   const counts = Array.from({ length: MOST_MORE_LAYERS + 1 }, (_, more) => fewest + more);
   const decisions = counts
