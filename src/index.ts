@@ -6,6 +6,7 @@ export type * from "./events/bench.ts";
 export type * from "./events/cache.ts";
 export type * from "./events/common.ts";
 export type * from "./events/compare.ts";
+export type * from "./events/fit.ts";
 export type * from "./events/model.ts";
 export type * from "./events/prune.ts";
 export type * from "./events/vocabulary.ts";
@@ -17,6 +18,7 @@ export type { OwnCriterion } from "./method/resolve-method.ts";
 export { type BenchRequest, bench } from "./node/bench.ts";
 export { clearCache, inspectCache } from "./node/cache.ts";
 export { type CompareRequest, compare } from "./node/compare.ts";
+export { type FitRequest, fit } from "./node/fit.ts";
 export {
   type CurveRequest,
   curve,
@@ -36,7 +38,9 @@ export type { BenchOptions } from "./options/bench.ts";
 export type { DeviceName } from "./options/common.ts";
 export type { CompareOptions } from "./options/compare.ts";
 export type { CurveOptions } from "./options/curve.ts";
+export type { DtypeName } from "./options/dtypes.ts";
 export type { EvalOptions } from "./options/eval.ts";
+export type { FitOptions } from "./options/fit.ts";
 export type { GenerateOptions } from "./options/generate.ts";
 export { type Preset, presets } from "./options/presets.ts";
 export type { CalibrationText, PruneOptions, RecordedOptions } from "./options/prune.ts";

@@ -20,5 +20,5 @@ export const VOCABULARY_FILES: z.ZodType<string[], string[] | undefined> = z
   .meta({ value: "FILE", fallback: "all tokens stay" });
 
 /** Beside the model: ./SmolLM2 → SmolLM2-pruned, model.gguf → model-pruned. */
-export const besideModel = (model: string, suffix: "pruned" | "compare"): string =>
+export const besideModel = (model: string, suffix: "pruned" | "compare" | "fit"): string =>
   `${resolve(model).replace(/\.gguf$/i, "")}-${suffix}`;

@@ -6,6 +6,7 @@ import type { Command, CommandContext, Library } from "./command.ts";
 import { compareCommand } from "./compare.ts";
 import { curveCommand } from "./curve.ts";
 import { evalCommand } from "./eval.ts";
+import { fitCommand } from "./fit.ts";
 import { parseFlags, renderFlags } from "./flags.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   curveCommand,
   vocabularyCommand,
   compareCommand,
+  fitCommand,
   inspectCommand,
   verifyCommand,
   evalCommand,

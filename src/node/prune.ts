@@ -43,36 +43,50 @@ export const prune = (request: PruneRequest): AsyncGenerator<PruneEvent> =>
   streamEvents((report, signal) => pruneModel({ ...request, signal }, report), request, "stopped; nothing was written");
 
 async function pruneModel(request: PruneRequest, report: (event: PruneEvent) => void): Promise<PruneEvent | undefined> {
-  const { model, output, overwrite = false, noCache, signal, criterion, ...rest } = request;
+  const { model: _, output, overwrite: __, noCache: ___, signal: ____, criterion, ...rest } = request;
   const [name, own] = typeof criterion === "object" ? [undefined, criterion] : [criterion, undefined];
   const options = parseOptions(PruneOptions, { ...rest, criterion: name });
+  checkOptions(options, formatOf(output), own);
+  return onWritingHost(request, options, async (checkpoint, host) => {
+    const result = await pruneCheckpoint(checkpoint, options, host, report, own);
+    return result && { type: "done", result };
+  });
+}
+
+/** What work that writes needs of a request. */
+export type WritingRequest = Pick<PruneRequest, "model" | "output" | "overwrite" | "noCache" | "signal" | "criterion">;
+
+/** Opens the model and makes sure of the output, unless the run is dry, before the work begins. */
+export async function onWritingHost<Result>(
+  request: WritingRequest,
+  options: Pick<PruneOptions, "threads" | "device" | "dryRun">,
+  work: (checkpoint: Checkpoint, host: Host) => Promise<Result>,
+): Promise<Result> {
+  const { model, output, overwrite = false, noCache, signal } = request;
   const outputFormat = formatOf(output);
-  checkOptions(options, outputFormat, own);
-  const work = (): Promise<PruneEvent | undefined> =>
-    withPaths(async (open) => {
-      const checkpoint = await open(model);
+  const open = (): Promise<Result> =>
+    withPaths(async (openPath) => {
+      const checkpoint = await openPath(model);
       const backend = await openBackend(options, (await openModel(checkpoint)).spec);
       const { threads } = options;
       const machine = nodeHost({ backend, outputFormat, place: output, threads, noCache, signal });
-      const host = await writingHost(machine, checkpoint, request);
-      const result = await pruneCheckpoint(checkpoint, options, host, report, own);
-      return result && { type: "done", result };
+      return work(checkpoint, await writingHost(machine, checkpoint, request));
     });
-  if (options.dryRun) return work();
+  if (options.dryRun) return open();
   if (overwrite) checkApart(model, output);
   return withClaim(output, async () => {
     await probeOutput(output, outputFormat === "gguf" ? "file" : "folder", { overwrite });
     await probeScratch();
-    return work();
+    return open();
   });
 }
 
-const formatOf = (output: string): Checkpoint["format"] => (/\.gguf$/i.test(output) ? "gguf" : "safetensors");
+export const formatOf = (output: string): Checkpoint["format"] => (/\.gguf$/i.test(output) ? "gguf" : "safetensors");
 
 async function writingHost(
   machine: SweepHost,
   checkpoint: Checkpoint,
-  { model, output, overwrite = false, criterion }: PruneRequest,
+  { model, output, overwrite = false, criterion }: WritingRequest,
 ): Promise<Host> {
   const stage = formatOf(output) === "gguf" ? stageFile : stageFolder;
   const stamp = await stampOf(model, checkpoint);

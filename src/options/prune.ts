@@ -28,7 +28,8 @@ const headCount = z
   .default("auto")
   .meta({ value: "auto|N", expected: "auto or a number of heads" });
 
-const byteSize = z
+/** A size in bytes with its unit, to be read by `parseByteSize`. */
+export const byteSize = z
   .string()
   .regex(/^\d+(\.\d+)? ?[KMG]?B$/i)
   .meta({ value: "SIZE", expected: "a size such as 500MB or 5GB" });

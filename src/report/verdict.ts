@@ -16,20 +16,22 @@ export interface Rival {
 }
 
 /**
- * The rivals that no other beats in both size and quality, the largest first. Quality is the KL divergence where all have one, else
- * bits per byte. What has collapsed is no choice.
+ * The rivals that no other beats in both size and quality, the largest first. Quality is the KL divergence between two that have
+ * one, else bits per byte. What has collapsed is no choice.
  */
 export function paretoFront(rivals: readonly Rival[]): Rival[] {
-  const lossOf = lossFor(rivals);
   const usable = rivals.filter(({ isCollapsed }) => !isCollapsed);
-  const beats = (a: Rival, b: Rival): boolean =>
-    a.bytes <= b.bytes && lossOf(a) <= lossOf(b) && (a.bytes < b.bytes || lossOf(a) < lossOf(b));
   return bySize(usable).filter((one) => !usable.some((other) => beats(other, one)));
 }
 
-function lossFor(rivals: readonly Rival[]): (rival: Rival) => number {
-  const haveDivergence = rivals.every(({ klDivergence }) => klDivergence !== undefined);
-  return ({ klDivergence, bitsPerByte }) => (haveDivergence ? klDivergence : bitsPerByte) ?? Number.POSITIVE_INFINITY;
+function beats(a: Rival, b: Rival): boolean {
+  const [own, other] = lossesOf(a, b);
+  return a.bytes <= b.bytes && own <= other && (a.bytes < b.bytes || own < other);
+}
+
+function lossesOf(a: Rival, b: Rival): [number, number] {
+  if (a.klDivergence !== undefined && b.klDivergence !== undefined) return [a.klDivergence, b.klDivergence];
+  return [a.bitsPerByte ?? Number.POSITIVE_INFINITY, b.bitsPerByte ?? Number.POSITIVE_INFINITY];
 }
 
 const bySize = (rivals: readonly Rival[]): Rival[] => rivals.toSorted((a, b) => b.bytes - a.bytes);

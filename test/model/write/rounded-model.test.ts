@@ -9,8 +9,9 @@ import { roundedBytes, roundedModel } from "../../../src/model/write/rounded-mod
 import { openPath } from "../../../src/node/open-path.ts";
 import { DEMO_MODEL } from "../../helpers/built.ts";
 import { copyToGguf } from "../../helpers/copy-to-gguf.ts";
-import { tinyWithTokenizer } from "../../helpers/small-models.ts";
+import { tinyPath } from "../../helpers/fixtures.ts";
 import { temporaryFolder } from "../../helpers/temporary.ts";
+import { withTinyTokenizer } from "../../helpers/tiny-tokenizer.ts";
 
 test.each<[family: string, mixture: Mixture]>([
   ["demo", "q4_k_m"],
@@ -18,11 +19,12 @@ test.each<[family: string, mixture: Mixture]>([
   ["demo", "f16"],
   ["llama-tied", "q8_0"],
   ["phi3", "q5_0"],
-  ["gpt2", "q8_0"],
-  ["gemma3", "q8_0"],
+  ["starcoder2", "q8_0"],
 ])("%s in %s has the values and the size of the file", async (family, mixture) => {
   const folder = temporaryFolder();
-  const source = await openModel(await openPath(family === "demo" ? DEMO_MODEL : tinyWithTokenizer(folder, family)));
+  const source = await openModel(
+    family === "demo" ? await openPath(DEMO_MODEL) : withTinyTokenizer(await openPath(tinyPath(family))),
+  );
   const path = join(folder, "model.gguf");
   await copyToGguf(source, path, mixture);
   const written = await openModel(await openPath(path));
