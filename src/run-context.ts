@@ -14,8 +14,8 @@ export interface SweepHost {
   readonly backend: Backend;
   /** Of what is to be written: a folder of safetensors, or a GGUF file. */
   readonly outputFormat: Checkpoint["format"];
-  /** Space for what a run needs again but must not hold. */
-  createScratch(): Scratch;
+  /** Space for what a run needs again but must not hold; as much of it as is given may be memory. */
+  createScratch(residentBytes: number): Scratch;
   /** What earlier runs have found out about models. */
   readonly cache: Cache;
   /** Free space where the output goes, bytes; undefined when unknown. */
@@ -71,10 +71,12 @@ export interface Journal<Kept> {
   drop(folder: string): Promise<void>;
 }
 
-/** What phases may keep in memory beside what they cannot do without, bytes; each phase has the memory to itself. */
+/** What phases may keep in memory beside what they cannot do without, bytes; each phase has the memory to itself, but for `aside`. */
 export interface MemoryShares {
   /** Hidden states of all calibration windows, each stream of them. */
   readonly states: number;
+  /** What is put aside, before any of it goes to the disk. */
+  readonly aside: number;
   /** All weights as f32, while the model writes text of its own. */
   readonly weights: number;
   /** Keys and values of the samples that it then writes together. */
@@ -103,7 +105,7 @@ export function startRun(host: SweepHost, memory: MemoryShares, report: RunConte
   return {
     backend,
     gemm: backendGemm(backend),
-    scratch: host.createScratch(),
+    scratch: host.createScratch(memory.aside),
     cache: host.cache,
     memory,
     report,

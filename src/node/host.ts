@@ -17,6 +17,7 @@ import { codeHash } from "./code-hash.ts";
 import { collectingBackend } from "./collecting-backend.ts";
 import { freeBytes } from "./disk.ts";
 import { collectGarbage } from "./garbage.ts";
+import { residentScratch } from "./resident-scratch.ts";
 import { scratchFolder } from "./scratch-folder.ts";
 import { steadyHeap } from "./steady-heap.ts";
 
@@ -44,7 +45,7 @@ export function nodeHost({ backend, outputFormat, place, threads, noCache = fals
   return {
     backend,
     outputFormat,
-    createScratch: scratchFolder,
+    createScratch: (residentBytes) => residentScratch(residentBytes, scratchFolder()),
     cache: noCache ? NO_CACHE : nodeCache(backend, threads),
     freeBytes: () => freeBytes(existingParent(place)).catch(() => undefined),
     freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),

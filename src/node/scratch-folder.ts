@@ -6,6 +6,7 @@ import { CompError } from "../errors.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import { forgetUnfinished, reasonOf, rememberUnfinished } from "./disk.ts";
 import { ownedName, removeAbandoned } from "./owner.ts";
+import { roundedArray } from "./rounded-array.ts";
 
 const PREFIX = "comp-scratch-";
 
@@ -16,13 +17,15 @@ const PROBE_ELEMENTS = 2 ** 18;
 export function scratchFolder(): Scratch {
   let folder: Promise<string> | undefined;
   let count = 0;
+  const put: Scratch["put"] = async (data) => {
+    folder ??= makeFolder();
+    const stored = new StoredFile(join(await folder, `${count++}.f32`), data.length);
+    await stored.write(data);
+    return stored;
+  };
   return {
-    async put(data) {
-      folder ??= makeFolder();
-      const stored = new StoredFile(join(await folder, `${count++}.f32`), data.length);
-      await stored.write(data);
-      return stored;
-    },
+    put,
+    putRounded: (data) => roundedArray(put, data),
     async clear() {
       if (folder === undefined) return;
       const made = await folder.catch(() => undefined);

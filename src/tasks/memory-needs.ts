@@ -27,6 +27,8 @@ export interface Work {
   readonly copies: boolean;
 }
 
+type ModelWork = Pick<Work, "spec" | "method">;
+
 /** What no run can do without: that of its largest phase. */
 export const leastBytes = (work: Work): number =>
   work.copies
@@ -37,12 +39,12 @@ export const leastBytes = (work: Work): number =>
 const layerBytes = ({ spec }: Work): number => 4 * Math.max(...countParameters(spec).layers.map(({ total }) => total));
 
 /** Bytes of the states of all calibration tokens, in one stream. */
-export const streamBytes = (work: Work): number => 4 * calibrationTokens(work) * work.spec.hiddenSize;
+export const streamBytes = (work: ModelWork): number => 4 * calibrationTokens(work) * work.spec.hiddenSize;
 
 /** How many streams a sweep has. */
-export const streamCount = ({ method }: Work): number => (method.recovery.towardsDense === true ? 2 : 1);
+export const streamCount = ({ method }: ModelWork): number => (method.recovery.towardsDense === true ? 2 : 1);
 
-const calibrationTokens = ({ spec, method: { calibration } }: Work): number =>
+const calibrationTokens = ({ spec, method: { calibration } }: ModelWork): number =>
   windowCount(spec, calibration) * calibration.context;
 
 /** Two forms of a layer, a batch of each stream, its activations, the matrices of the neurons, and what enters these if it is kept. */
@@ -66,6 +68,18 @@ function measuringBytes(work: Work): number {
   const backwards = 2 * 4 * swept * spec.hiddenSize + Math.max(2 * activationBytes(work), matrixBytes(work));
   const leaving = 2 * 4 * spec.layers.length * Math.min(tokens, CUT_TOKENS) * spec.hiddenSize;
   return 2 * layerBytes(work) + Math.max(backwards, leaving + headBytes(work));
+}
+
+/** Bytes that are put aside: what enters the layers of a backward sweep, in bf16, and the Fisher factors that stay when that is gone. */
+export function asideBytes({ spec, method }: ModelWork): { readonly entered: number; readonly factors: number } {
+  const { backward, allocation } = method;
+  const sublayers = { none: 0, mlp: 1, both: 2 }[backward.fisherFactors];
+  const most = allocation.kind === "loss" ? COST_TOKENS : FACTOR_TOKENS;
+  const tokens = sublayers > 0 ? Math.min(calibrationTokens({ spec, method }), most) : 0;
+  return {
+    entered: 2 * spec.layers.length * tokens * spec.hiddenSize,
+    factors: 4 * spec.layers.length * sublayers * spec.hiddenSize ** 2,
+  };
 }
 
 /** Tiles of two heads, one of them on its way from the file, and matrices of logits. */

@@ -1,10 +1,11 @@
 // What of the memory goes to what. Batches and tiles have fixed sizes, so that sums and hence the result are the same whatever there
-// is; what the budget decides is whether hidden states stay in memory or wait on the disk, and whether the model writes text of
-// its own.
+// is; what the budget decides is whether hidden states and what is put aside stay in memory or wait on the disk, and whether the
+// model writes text of its own.
 import { CompError } from "../errors.ts";
 import { formatBytes } from "../report/format.ts";
 import type { MemoryShares } from "../run-context.ts";
 import {
+  asideBytes,
   cacheBytes,
   decodingBytes,
   leastBytes,
@@ -17,6 +18,9 @@ import {
 
 /** Keys and values of samples that are decoded together: more samples would make decoding little faster. */
 const MOST_CACHE_BYTES = 432 * 2 ** 20;
+
+/** More than this that is put aside waits on the disk: a small model's needs no disk, and a large model's hardly any more memory. */
+const MOST_ASIDE_BYTES = 480 * 2 ** 20;
 
 /** Of what is free, where no limit is given; the rest is for others. */
 const SHARE = 0.5;
@@ -41,13 +45,16 @@ export function planMemory(work: Work, limitBytes: number | undefined, freeBytes
   const least = leastBytes(work);
   if (limitBytes !== undefined && limitBytes < least) throw tooLittle(limitBytes, least);
   const budget = limitBytes ?? Math.max(least, Math.min(MOST_BYTES, SHARE * freeBytes));
-  if (work.copies) return { states: 0, weights: 0, caches: 0, expectedPeakBytes: least };
+  if (work.copies) return { states: 0, aside: 0, weights: 0, caches: 0, expectedPeakBytes: least };
   // the calibrated and the dense stream, both or none
   const states = 2 * streamBytes(work) <= budget - least ? streamBytes(work) : 0;
   const mostWeights = limitBytes ?? Math.min(MOST_WEIGHT_BYTES, SHARE * freeBytes);
   const decoding = shareDecoding(work, budget, mostWeights);
-  const expectedPeakBytes = Math.max(least + streamCount(work) * states, keptInDecoding(work, decoding));
-  return { states, ...decoding, expectedPeakBytes };
+  const swept = least + streamCount(work) * states;
+  const { entered, factors } = asideBytes(work);
+  const aside = Math.min(MOST_ASIDE_BYTES, Math.max(entered, factors), Math.max(0, budget - swept));
+  const expectedPeakBytes = Math.max(swept + aside, keptInDecoding(work, decoding));
+  return { states, aside, ...decoding, expectedPeakBytes };
 }
 
 function tooLittle(limitBytes: number, least: number): CompError {

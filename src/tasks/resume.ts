@@ -16,7 +16,7 @@ import { VERSION } from "../version.ts";
 import type { Job } from "./prepare.ts";
 
 /** Bytes of hidden states that all of a sweep writes: behind every layer where they are small, else behind every so many. */
-const STATES_BYTES = 600e6;
+const STATES_BYTES = 400e6;
 
 /** However large they are, no more work than this is lost. */
 const MOST_SECONDS_LOST = 300;

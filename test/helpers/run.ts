@@ -18,7 +18,7 @@ export interface TestRun extends RunContext {
 }
 
 /** Memory for whatever a test may want to keep. */
-export const AMPLE: MemoryShares = { states: 2 ** 30, weights: 2 ** 30, caches: 2 ** 30 };
+export const AMPLE: MemoryShares = { states: 2 ** 30, aside: 0, weights: 2 ** 30, caches: 2 ** 30 };
 
 /** A run on one thread that keeps what it is told; its scratch space is the test's to clear. */
 export function testRun(over: Partial<RunContext> = {}): TestRun {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { CompError } from "../../src/errors.ts";
 import { countParameters } from "../../src/model/spec/parameters.ts";
 import { resized } from "../../src/model/spec/parts.ts";
-import { cacheBytes, decodingBytes, leastBytes, type Work } from "../../src/tasks/memory-needs.ts";
+import { FACTOR_TOKENS } from "../../src/sensitivity/fisher-factors.ts";
+import { asideBytes, cacheBytes, decodingBytes, leastBytes, type Work } from "../../src/tasks/memory-needs.ts";
 import { planMemory } from "../../src/tasks/memory-plan.ts";
 import { methodOf } from "../helpers/method.ts";
 import { tinySpec } from "../helpers/specs.ts";
@@ -32,6 +33,15 @@ describe("what stays in memory", () => {
     expect(under(2 * STREAM - 1).states).toBe(0);
     // a recovery without a dense stream takes but one
     expect(under(2 * STREAM)).toMatchObject({ states: STREAM, expectedPeakBytes: least + STREAM });
+  });
+
+  test("is what is put aside, as far as the limit allows, but no more than there is", () => {
+    const swept = workOf({ preset: "best", samples: 600 });
+    const aside = (spare: number) => planMemory(swept, leastBytes(swept) + spare, PLENTY).aside;
+    const { entered } = asideBytes(swept);
+    expect(entered).toBe(2 * spec.layers.length * FACTOR_TOKENS * spec.hiddenSize);
+    expect([aside(0), aside(1000), aside(1e9)]).toEqual([0, 1000, entered]);
+    expect(planMemory(work, least + 1e9, PLENTY).aside).toBe(0); // nothing is swept backward
   });
 
   test("never makes the expected peak larger than the limit", () => {

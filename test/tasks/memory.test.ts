@@ -34,7 +34,7 @@ async function pruneWith(freeMemory: number, options: object): Promise<Pruned> {
       spilled++;
       return scratch.put(data);
     };
-    return { put, clear: () => scratch.clear() };
+    return { ...scratch, put };
   };
   const machine = nodeHost({ backend: nodeBackend(1), outputFormat: "safetensors", place: output, threads: 1 });
   const createOutput = () => stageFolder(output, { overwrite: false });

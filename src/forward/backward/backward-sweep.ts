@@ -37,7 +37,7 @@ export interface BackwardRequest {
 export interface BackwardStep {
   readonly index: LayerIndex;
   readonly layer: DecoderLayer;
-  /** The hidden states that entered it, batch by batch. [tokens, hiddenSize] */
+  /** The hidden states that entered it, in bf16, batch by batch. [tokens, hiddenSize] */
   readonly entered: readonly StoredArray[];
   /** The gradient of the loss towards the layer's output, to become the one towards its input. */
   readonly gradients: ResidentStates;
@@ -72,7 +72,7 @@ async function sweepForward({
     signal?.throwIfAborted();
     const layer = await readLayer(model, index);
     const stored: StoredArray[] = [];
-    for (const { hidden } of states.batches) stored.push(await scratch.put(hidden.data));
+    for (const { hidden } of states.batches) stored.push(await scratch.putRounded(hidden.data));
     entered.push(stored);
     await runner.layer(layer, states);
   }

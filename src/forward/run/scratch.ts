@@ -1,9 +1,11 @@
 // Where a sweep puts what it will need again but must not hold: arrays too many for memory.
 
-/** Space for arrays outside of memory. */
+/** Space for arrays outside of memory, or in a part of it that is set aside for them. */
 export interface Scratch {
   /** Stores a copy of the array. */
   put(data: Float32Array): Promise<StoredArray>;
+  /** The same in half the room, each value rounded to bf16. */
+  putRounded(data: Float32Array): Promise<StoredArray>;
   /** Removes everything; what was stored before can no longer be read. */
   clear(): Promise<void>;
 }
