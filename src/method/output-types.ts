@@ -42,7 +42,7 @@ export function neuronBlockSize(source: Model, output: OutputFormat): number {
 }
 
 const downProjections = (spec: DecoderSpec): ExpectedTensor[] =>
-  modelTensors(spec).filter(({ role }) => role === "downProj");
+  modelTensors(spec).filter(({ role }) => role === "downProj" || role === "expertDown");
 
 const stored = (tensor: ExpectedTensor, shape: readonly number[]) => ({ shape, pieces: [{ tensor }] });
 

@@ -5,7 +5,7 @@ import { type LayerSpec, type Mixture, mixtureOf, type SharedExpert, sharedWidth
 import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
 
 export interface MixtureRule {
-  /** Fields for the number of experts, of which the first that is there counts. */
+  /** Fields for the number of experts, of which the first that is there counts; the last is written where none is there. */
   readonly counts: readonly string[];
   /** The field for the neurons of each expert. */
   readonly width: string;
@@ -37,12 +37,13 @@ export const softmaxAsStated = (fields: ConfigFields): Routing => ({
 /** Most experts that are accepted. */
 const MOST_EXPERTS = 65_536;
 
-const PER_TOKEN = "num_experts_per_tok";
+/** The field for the experts that a token goes to. */
+export const PER_TOKEN = "num_experts_per_tok";
 
 /** The mixture of a layer; undefined where it has none. @throws {CompError} "checkpoint" for sizes that are missing or impossible */
 export function parseMixture(rule: MixtureRule, fields: ConfigFields, index: number): Mixture | undefined {
   if (rule.isDense?.(fields, index)) return undefined;
-  const count = rule.counts.find((key) => fields.get(key) !== undefined) ?? rule.counts[0]!;
+  const count = rule.counts.find((key) => fields.get(key) !== undefined) ?? rule.counts.at(-1)!;
   const numExperts = fields.size(count, MOST_EXPERTS);
   const expertsPerToken = fields.size(PER_TOKEN, MOST_EXPERTS);
   if (expertsPerToken > numExperts)
@@ -60,7 +61,7 @@ export function mixtureFields(rule: MixtureRule, config: ModelConfig, layers: re
   const dense = layers.flatMap(({ channel }, index) => (channel?.kind === "mlp" ? [index] : []));
   if (mixture === undefined) return rule.denseFields?.(config, dense) ?? {};
   const stated = rule.counts.filter((key) => (config[key] ?? undefined) !== undefined);
-  const counts = stated.length > 0 ? stated : rule.counts.slice(0, 1);
+  const counts = stated.length > 0 ? stated : rule.counts.slice(-1);
   return {
     ...Object.fromEntries(counts.map((key) => [key, mixture.numExperts])),
     [rule.width]: mixture.intermediateSize,

@@ -1,7 +1,7 @@
 // A family as llama.cpp runs it: which of llama.cpp's architectures computes it, and how that one's files say so.
 import type { GgufType } from "../../checkpoint/gguf-types.ts";
 import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
-import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import type { DecoderSpec, Routing } from "../spec/decoder-spec.ts";
 import type { StorageRule } from "../storage/stored-tensors.ts";
 
 /** An architecture of llama.cpp: how its files are stored, and what it knows of that which a config.json leaves open. */
@@ -24,9 +24,32 @@ export interface GgufForm {
   readonly anyHeads: boolean;
   /** Biases of o_proj, and of the MLP. Those of q, k and v all architectures know. */
   readonly bias: { readonly o: Presence; readonly mlp: Presence };
+  /** What it knows of mixtures of experts; undefined where it has none. */
+  readonly experts?: GgufExperts;
+  /** It rounds the bounds of YaRN's ramp though the models that it is made for do not. */
+  readonly roundsRamp?: boolean;
   /** A matrix of its own for the logits ("own"), the token embedding ("tied"), or either as the file has it. */
   readonly head: "own" | "tied" | "either";
 }
+
+/** How an architecture routes, as far as that is the same in all its files. */
+export interface GgufExperts {
+  readonly scores: Routing["scores"];
+  /** The weights of the chosen experts are made to sum to 1. */
+  readonly renormalised: boolean;
+  /** The choice is corrected. */
+  readonly correction: boolean;
+  /** The first layers may have a plain MLP. */
+  readonly denseFirst: boolean;
+}
+
+/** A softmax over the chosen, in all layers. */
+export const CHOSEN_SOFTMAX: GgufExperts = {
+  scores: "softmax",
+  renormalised: true,
+  correction: false,
+  denseFirst: false,
+};
 
 /** Whether an architecture has a part: where the file has it, in every file, or never. */
 export type Presence = "either" | "always" | "never";

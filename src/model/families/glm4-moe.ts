@@ -32,7 +32,7 @@ export const glm4Moe: Family = {
   },
   bias: { qkv: "attention_bias", o: false, mlp: false },
   mixture: {
-    counts: ["n_routed_experts", "num_local_experts"],
+    counts: ["n_routed_experts"],
     width: "moe_intermediate_size",
     shared,
     isDense: (fields, index) => index < ((fields.get("first_k_dense_replace") as number | undefined) ?? 0),

@@ -1,14 +1,33 @@
 // gpt-oss: experts with biases and a clamped gate, a router with a bias, attention sinks, and a window in every other layer.
-import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
+import { CompError } from "../../errors.ts";
+import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
 import { SOFTMAX } from "../config/mixture.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { CHOSEN_SOFTMAX, type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";
+import { windowConfig, windowHeader } from "./gguf-windows.ts";
+
+/** Of the gate of every published model. */
+const ALPHA = 1.702;
+const LIMIT = 7;
 
 export const gptOss: Family = {
   ...LLAMA,
   modelType: "gpt_oss",
   architecture: "GptOssForCausalLM",
   module: "gpt_oss",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "gpt-oss",
+    modules: { mlpNorm: "post_attention_norm" },
+    bias: { o: "always", mlp: "never" },
+    experts: CHOSEN_SOFTMAX,
+    roundsRamp: true,
+    windows: true,
+    config: (header, _, rotary) => ({ ...windowConfig(header, 2), ...unroundedRamp(rotary) }),
+    header: ggufHeader,
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     rms_norm_eps: 1e-5,
@@ -20,13 +39,13 @@ export const gptOss: Family = {
     attention_bias: true,
     num_local_experts: 128,
     num_experts_per_tok: 4,
-    swiglu_alpha: 1.702,
-    swiglu_limit: 7,
+    swiglu_alpha: ALPHA,
+    swiglu_limit: LIMIT,
   },
   bias: { qkv: "attention_bias", o: "attention_bias", mlp: false },
   layerTypes: everyOther,
   mixture: {
-    counts: ["num_local_experts", "num_experts"],
+    counts: ["num_local_experts"],
     width: "intermediate_size",
     routing: () => ({ ...SOFTMAX, bias: true, expertBias: true }),
   },
@@ -47,6 +66,17 @@ export const gptOss: Family = {
     transposedExperts: true,
   },
 };
+
+const unroundedRamp = ({ rope_scaling: scaling }: ModelConfig): ModelConfig =>
+  isObject(scaling) ? { rope_scaling: { ...scaling, truncate: false } } : {};
+
+/** @throws {CompError} "architecture" for another gate than the one that llama.cpp has */
+function ggufHeader(spec: DecoderSpec): GgufHeader {
+  if (spec.clampedGate?.alpha === ALPHA && spec.clampedGate.limit === LIMIT) return windowHeader(spec);
+  throw new CompError("architecture", `llama.cpp's gpt-oss has a gate of alpha ${ALPHA} and limit ${LIMIT} only`, {
+    hint: "write a folder",
+  });
+}
 
 /** Without a list the first layer has a window, the second none, and so on. */
 function everyOther(fields: ConfigFields, count: number): string[] {

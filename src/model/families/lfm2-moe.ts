@@ -5,13 +5,18 @@ import type { Family } from "./family.ts";
 import { lfm2 } from "./lfm2.ts";
 import { stackedIn } from "./stacked-experts.ts";
 
-const { gguf: _, width: _width, reads: _reads, prunedFields: _fields, ...dense } = lfm2;
+const { gguf, width: _width, reads: _reads, prunedFields: _fields, ...dense } = lfm2;
 
 export const lfm2Moe: Family = {
   ...dense,
   modelType: "lfm2_moe",
   architecture: "Lfm2MoeForCausalLM",
   module: "lfm2_moe",
+  gguf: {
+    ...gguf!,
+    architecture: "lfm2moe",
+    experts: { scores: "sigmoid", renormalised: true, correction: true, denseFirst: true },
+  },
   defaults: {
     ...lfm2.defaults,
     moe_intermediate_size: 1792,
@@ -24,7 +29,7 @@ export const lfm2Moe: Family = {
   },
   prunedFields: () => ({ full_attn_idxs: undefined }),
   mixture: {
-    counts: ["num_experts", "num_local_experts"],
+    counts: ["num_experts"],
     width: "moe_intermediate_size",
     isDense: (fields, index) => index < ((fields.get("num_dense_layers") as number | undefined) ?? 0),
     denseFields: (_config, layers) => ({ num_dense_layers: layers.length }),

@@ -1,16 +1,16 @@
 // Mixtral: a Mistral whose MLPs are mixtures of experts.
 import { SOFTMAX } from "../config/mixture.ts";
 import type { Family } from "./family.ts";
+import { CHOSEN_SOFTMAX, LLAMA_GGUF } from "./gguf-traits.ts";
 import { mistral } from "./mistral.ts";
 import { stackedIn } from "./stacked-experts.ts";
 
-const { gguf: _, ...dense } = mistral;
-
 export const mixtral: Family = {
-  ...dense,
+  ...mistral,
   modelType: "mixtral",
   architecture: "MixtralForCausalLM",
   module: "mixtral",
+  gguf: { ...LLAMA_GGUF, asDeci: false, mark: "expert_count", experts: CHOSEN_SOFTMAX },
   defaults: {
     ...mistral.defaults,
     rms_norm_eps: 1e-5,
@@ -19,7 +19,7 @@ export const mixtral: Family = {
     num_local_experts: 8,
     num_experts_per_tok: 2,
   },
-  mixture: { counts: ["num_local_experts", "num_experts"], width: "intermediate_size", routing: () => SOFTMAX },
+  mixture: { counts: ["num_local_experts"], width: "intermediate_size", routing: () => SOFTMAX },
   storage: {
     ...mistral.storage,
     modules: {

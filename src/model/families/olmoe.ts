@@ -1,6 +1,7 @@
 // OLMoE: experts in all layers, norms of all queries and all keys together.
 import { softmaxAsStated } from "../config/mixture.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { CHOSEN_SOFTMAX, PLAIN_GGUF } from "./gguf-traits.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 
 export const olmoe: Family = {
@@ -8,6 +9,13 @@ export const olmoe: Family = {
   modelType: "olmoe",
   architecture: "OlmoeForCausalLM",
   module: "olmoe",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "olmoe",
+    anyHeads: false,
+    head: "own",
+    experts: { ...CHOSEN_SOFTMAX, renormalised: false },
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     rms_norm_eps: 1e-5,
@@ -19,7 +27,7 @@ export const olmoe: Family = {
   },
   refuses: [["clip_qkv", "it clips queries, keys and values"]],
   bias: { qkv: "attention_bias", o: "attention_bias", mlp: false },
-  mixture: { counts: ["num_experts", "num_local_experts"], width: "intermediate_size", routing: softmaxAsStated },
+  mixture: { counts: ["num_experts"], width: "intermediate_size", routing: softmaxAsStated },
   traits: () => ({ queryKeyNorm: "all-heads" }),
   storage: { ...LLAMA.storage, modules: SEPARATE_EXPERTS, stackedExperts: stackedIn("mlp") },
 };

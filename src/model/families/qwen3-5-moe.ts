@@ -19,7 +19,7 @@ export const qwen3_5Moe: Family = {
     num_experts_per_tok: 8,
   },
   mixture: {
-    counts: ["num_experts", "num_local_experts"],
+    counts: ["num_experts"],
     width: "moe_intermediate_size",
     shared: gatedExpert,
     routing: () => SOFTMAX,

@@ -3,17 +3,22 @@
 import { allFull } from "../config/layer-types.ts";
 import { softmaxAsStated } from "../config/mixture.ts";
 import type { Family } from "./family.ts";
+import { CHOSEN_SOFTMAX, PLAIN_GGUF } from "./gguf-traits.ts";
 import { QWEN_LAYERS } from "./qwen2-moe.ts";
 import { qwen3 } from "./qwen3.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 
-const { gguf: _, ...dense } = qwen3;
-
 export const qwen3Moe: Family = {
-  ...dense,
+  ...qwen3,
   modelType: "qwen3_moe",
   architecture: "Qwen3MoeForCausalLM",
   module: "qwen3_moe",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "qwen3moe",
+    experts: CHOSEN_SOFTMAX,
+    config: () => ({ norm_topk_prob: true }),
+  },
   defaults: {
     ...qwen3.defaults,
     num_key_value_heads: 4,

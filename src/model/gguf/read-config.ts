@@ -10,6 +10,7 @@ import { sizeFields } from "../config/layer-sizes.ts";
 import type { HeaderSizes } from "../families/gguf-traits.ts";
 import type { Module } from "../spec/roles.ts";
 import { type GgufFamily, type GgufLayout, IDLE, layoutOf } from "./layout.ts";
+import { mixtureConfig } from "./mixture.ts";
 import { ggufStorage } from "./names.ts";
 import { ggufRopeScaling, shortest } from "./rope.ts";
 
@@ -45,7 +46,8 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
     ...rotary,
     tie_word_embeddings: !checkpoint.tensors.has("output.weight"),
     ...biases(checkpoint, layout),
-    ...unsupported(header, sizes),
+    ...unsupported(header, sizes, family),
+    ...(family.mixture && mixtureConfig(header, family.mixture)),
     ...gguf.config(header, sizes, rotary),
     ...specialTokens(checkpoint),
     torch_dtype: dtypeName(checkpoint),
@@ -179,7 +181,7 @@ function checkScales(header: ConfigFields): void {
 }
 
 /** Features under the names that `parseConfig` refuses, unless the family has them, where the header has them. */
-function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfig {
+function unsupported(header: ConfigFields, { headDim }: HeaderSizes, { mixture }: GgufFamily): ModelConfig {
   const values = header.get("attention.value_length") ?? headDim;
   if (values !== headDim)
     throw new CompError(
@@ -187,7 +189,7 @@ function unsupported(header: ConfigFields, { headDim }: HeaderSizes): ModelConfi
       `values of ${describeValue(values)} elements beside keys of ${headDim} are not supported`,
     );
   return {
-    num_local_experts: header.get("expert_count") || undefined,
+    num_local_experts: mixture === undefined ? header.get("expert_count") || undefined : undefined,
     attn_logit_softcapping: header.get("attn_logit_softcapping"),
     final_logit_softcapping: header.get("final_logit_softcapping"),
   };
@@ -216,7 +218,7 @@ function specialTokens(checkpoint: Checkpoint): ModelConfig {
 
 /** The type of the weights; quantized models count as f16. */
 function dtypeName(checkpoint: Checkpoint): string {
-  const dtype = [...checkpoint.tensors.values()].find(({ name }) => name.endsWith(".ffn_up.weight"))?.dtype;
+  const dtype = [...checkpoint.tensors.values()].find(({ name }) => /\.ffn_up(_exps)?\.weight$/.test(name))?.dtype;
   return dtype === "F32" ? "float32" : dtype === "BF16" ? "bfloat16" : "float16";
 }
 

@@ -5,6 +5,7 @@ import type { GgufForm } from "../families/gguf-traits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Attention, attentionOf } from "../spec/parts.ts";
 import type { RopeSpec } from "../spec/rope.ts";
+import { unknownMixture } from "./mixture.ts";
 import { YARN_BOUNDS } from "./rope.ts";
 
 /** What of a model an architecture of llama.cpp does not know, in words; undefined where it computes all of it. */
@@ -13,6 +14,7 @@ export function unknownTo(form: GgufForm, spec: DecoderSpec, family: Family): st
   return (
     unknownRope(form, spec, attentions) ??
     unknownBias(form, spec) ??
+    unknownMixture(form.experts, spec) ??
     unknownHeads(form, spec, attentions) ??
     (spec.activation === ACTIVATIONS.get(family.defaults[family.names.activation])
       ? undefined
@@ -21,7 +23,7 @@ export function unknownTo(form: GgufForm, spec: DecoderSpec, family: Family): st
 }
 
 function unknownRope(
-  { ropeDivisors, ropeFactors, yarnKeys, partialRotation }: GgufForm,
+  { ropeDivisors, ropeFactors, yarnKeys, partialRotation, roundsRamp = false }: GgufForm,
   { rotarySize, headDim, learnedPositions }: DecoderSpec,
   attentions: readonly Attention[],
 ): string | undefined {
@@ -29,15 +31,18 @@ function unknownRope(
     if (rope?.kind === "llama3" && !ropeDivisors) return "Llama 3's rotary scaling";
     if (rope?.kind === "longrope" && !ropeFactors) return "rotary scaling of kind longrope";
     if (rope?.kind === "dynamic") return "a rotation that depends on the length of the text";
-    if (rope?.kind === "yarn" && !isHeld(rope, yarnKeys)) return "this ramp of YaRN's rotary scaling";
+    if (rope?.kind === "yarn" && !isHeld(rope, yarnKeys, roundsRamp)) return "this ramp of YaRN's rotary scaling";
   }
   if (rotarySize !== headDim && learnedPositions === undefined && !partialRotation)
     return "a rotation of a part of each head";
   return undefined;
 }
 
-const isHeld = ({ betaFast, betaSlow, truncate }: Extract<RopeSpec, { kind: "yarn" }>, yarnKeys: boolean): boolean =>
-  truncate && (yarnKeys || (betaFast === YARN_BOUNDS.fast && betaSlow === YARN_BOUNDS.slow));
+const isHeld = (
+  { betaFast, betaSlow, truncate }: Extract<RopeSpec, { kind: "yarn" }>,
+  yarnKeys: boolean,
+  roundsRamp: boolean,
+): boolean => truncate !== roundsRamp && (yarnKeys || (betaFast === YARN_BOUNDS.fast && betaSlow === YARN_BOUNDS.slow));
 
 function unknownBias({ bias: known }: GgufForm, { bias, layers }: DecoderSpec): string | undefined {
   if (bias.o && known.o === "never") return "a bias of o_proj";

@@ -8,6 +8,7 @@ import type { GgufMetadata } from "../../checkpoint/write-gguf.ts";
 import { ggufTokenizer } from "../../tokenizer/gguf/to-gguf.ts";
 import type { GgufHeader } from "../families/gguf-traits.ts";
 import { type GgufLayout, IDLE, layoutOf, storedSpec } from "../gguf/layout.ts";
+import { mixtureHeader } from "../gguf/mixture.ts";
 import { ropeHeader } from "../gguf/rope.ts";
 import type { Model } from "../model.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
@@ -95,6 +96,7 @@ function sharedHeader(spec: DecoderSpec, layout: GgufLayout): GgufHeader {
     "attention.value_length": ["u32", headDim],
     [`attention.layer_norm${rms}_epsilon`]: ["f32", spec.normEpsilon],
     ...rotary(spec, layout),
+    ...mixtureHeader(spec),
   };
 }
 

@@ -104,12 +104,22 @@ const FALLBACKS: Readonly<Partial<Record<WritableDtype, WritableDtype>>> = {
 const LAYERS_OF_70B = 80;
 
 /** Matrices that llama.cpp does not quantize. */
-const IN_F32: ReadonlySet<Role> = new Set<Role>(["positions", "convKernel"]);
+const IN_F32: ReadonlySet<Role> = new Set<Role>([
+  "positions",
+  "convKernel",
+  "router",
+  "expertGateBias",
+  "expertUpBias",
+  "expertDownBias",
+]);
 /** Whether llama.cpp wants a tensor as F32, whatever the others are. */
 export const isAlwaysF32 = (shape: readonly number[], role: Role): boolean => shape.length === 1 || IN_F32.has(role);
 
 /** What llama.cpp calls attn_v or attn_qkv. */
 const VALUES: ReadonlySet<Role> = new Set<Role>(["vProj", "deltaProj"]);
+
+/** What it calls ffn_down, ffn_down_exps or ffn_down_shexp. */
+const DOWNS: ReadonlySet<Role> = new Set<Role>(["downProj", "expertDown", "sharedDown"]);
 
 /**
  * The types of the tensors of a file.
@@ -147,7 +157,7 @@ function typeInLayer(
     const isLow = type === "Q3_K" || type === "Q4_K";
     return isLow && spec.layers.length === LAYERS_OF_70B && values.queriesPerKey > 1 ? "Q5_K" : type;
   }
-  if (roles.includes("downProj")) return mixture.down?.(downs);
+  if (roles.some((role) => DOWNS.has(role))) return mixture.down?.(downs);
   return roles.includes("oProj") && isAttention ? mixture.attentionOutput : undefined;
 }
 

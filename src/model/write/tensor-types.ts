@@ -51,7 +51,7 @@ export function ggufTypes(
 }
 
 /** The matrices whose values pruning changes; of all others rows are copied. */
-export const REFITTED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj"]);
+export const REFITTED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj", "expertDown", "sharedDown"]);
 
 function sameTypes(source: Source, keptLayers: readonly LayerIndex[], changed: ReadonlySet<Role>): GgufTypes {
   const { most, of } = typesIn(source, keptLayers, (dtype) => (SCALED.includes(dtype) ? "BF16" : dtype));
