@@ -10,7 +10,7 @@ import { ModelWriter } from "../../src/model/write/model-writer.ts";
 import { ggufTypes } from "../../src/model/write/tensor-types.ts";
 import { stageFile } from "../../src/node/output-folder.ts";
 
-/** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them. */
+/** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them; experts are whole. */
 export async function copyToGguf(
   source: Model,
   path: string,
@@ -21,8 +21,8 @@ export async function copyToGguf(
   const writer = await ModelWriter.createGguf(output, source, spec, ggufTypes(source, [], mixture, false));
   const indices = layerIndices(source.spec);
   for (const position of layerPositions(spec)) {
-    const { weights } = await readLayer(source, indices[position]!);
-    await writer.writeLayer(position, cut(weights, spec, position));
+    const { weights, experts } = await readLayer(source, indices[position]!);
+    await writer.writeLayer(position, cut(weights, spec, position), experts);
   }
   await writer.copyGlobals();
   await writer.finish();
@@ -32,14 +32,15 @@ export async function copyToGguf(
 /** The leading part of each tensor, as large as `spec` has it. */
 function cut(weights: LayerWeights, spec: DecoderSpec, position: LayerPosition): LayerWeights {
   return Object.fromEntries(
-    layerTensors(spec, position).map(({ role, shape }) => {
+    layerTensors(spec, position).flatMap(({ role, shape, experts }) => {
+      if (experts !== undefined) return [];
       const { data, shape: full } = weights[role]!;
       const [rows, columns, from] = [shape[0]!, elementCount(shape.slice(1)), elementCount(full.slice(1))];
       const part = Float32Array.from(
         { length: rows * columns },
         (_, i) => data[Math.floor(i / columns) * from + (i % columns)]!,
       );
-      return [role, { data: part, shape }];
+      return [[role, { data: part, shape }]];
     }),
   );
 }

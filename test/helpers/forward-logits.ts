@@ -5,14 +5,20 @@ import { embed } from "../../src/forward/run/embed.ts";
 import { readFinalNorm, readTile, tileRanges } from "../../src/forward/run/head-tiles.ts";
 import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import type { Model } from "../../src/model/model.ts";
+import type { DecoderLayer } from "../../src/model/read-layer.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 
-/** Logits after each token of a window, [tokens][vocabSize]. */
-export async function forwardLogits(model: Model, tokens: readonly number[]): Promise<Float32Array[]> {
+/** Logits after each token of a window, [tokens][vocabSize]; through other layers than the model's own where they are given. */
+export async function forwardLogits(
+  model: Model,
+  tokens: readonly number[],
+  layers?: readonly DecoderLayer[],
+): Promise<Float32Array[]> {
   const backend = nodeBackend(1);
   const runner = new LayerRunner(backend, model.spec);
   const states = await embed(model, { ids: Int32Array.from(tokens), count: 1, length: tokens.length });
-  await runLayers(runner, model, states);
+  if (layers === undefined) await runLayers(runner, model, states);
+  else for (const layer of layers) await runner.layer(layer, states);
   await runner.release();
   const { hidden } = states.batches[0]!;
   const norm = await readFinalNorm(model);

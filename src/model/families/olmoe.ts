@@ -1,7 +1,10 @@
 // OLMoE: experts in all layers, norms of all queries and all keys together.
+import { CompError } from "../../errors.ts";
 import { softmaxAsStated } from "../config/mixture.ts";
+import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { attentionOf } from "../spec/parts.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
-import { CHOSEN_SOFTMAX, PLAIN_GGUF } from "./gguf-traits.ts";
+import { CHOSEN_SOFTMAX, type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 
 export const olmoe: Family = {
@@ -15,6 +18,7 @@ export const olmoe: Family = {
     anyHeads: false,
     head: "own",
     experts: { ...CHOSEN_SOFTMAX, renormalised: false },
+    header: ggufHeader,
   },
   defaults: {
     ...LLAMA_DEFAULTS,
@@ -31,3 +35,15 @@ export const olmoe: Family = {
   traits: () => ({ queryKeyNorm: "all-heads" }),
   storage: { ...LLAMA.storage, modules: SEPARATE_EXPERTS, stackedExperts: stackedIn("mlp") },
 };
+
+/** @throws {CompError} "architecture" for keys that queries share, whose norm llama.cpp takes to be as wide as that of all queries */
+function ggufHeader({ layers }: DecoderSpec): GgufHeader {
+  const shares = layers.some((layer) => {
+    const attention = attentionOf(layer);
+    return attention !== undefined && attention.numKeyValueHeads !== attention.numAttentionHeads;
+  });
+  if (!shares) return {};
+  throw new CompError("architecture", "llama.cpp's olmoe does not know key-value heads that several queries share", {
+    hint: "write a folder",
+  });
+}

@@ -31,14 +31,15 @@ const CONVERTED = readJsonFixture<Record<string, Converted>>("gguf-headers.json"
 
 /**
  * Keys in which we differ: such as llama.cpp does not read for the architecture, or takes for granted, the base of layers without
- * a window where there are none, and the MLP's width of a GPT-2, which the converter believes to be four times the model's.
+ * a window where there are none, the MLP's width of a GPT-2, which the converter believes to be four times the model's, and of a
+ * Qwen 3 MoE that has no MLP.
  */
 const OTHERWISE = new RegExp(
   `^(${[
     "nemotron\\.(attention\\.layer_norm_rms_epsilon|rope\\.scaling\\.type)",
     "phi3\\.rope\\.scaling\\.original_context_length",
     "gemma3\\.rope\\.freq_base",
-    "gpt2\\.feed_forward_length",
+    "(gpt2|qwen3moe)\\.feed_forward_length",
   ].join("|")})$`,
 );
 
