@@ -147,7 +147,7 @@ describe("refusals", () => {
     [
       ["dance"],
       2,
-      "comp: there is no command dance\n  the commands are prune, curve, compare, inspect, verify, eval, generate, bench, cache\n",
+      "comp: there is no command dance\n  the commands are prune, curve, vocabulary, compare, fit, inspect, verify, eval, generate, bench, cache\n",
     ],
     [["prune", "m", "--sparcity", "0.2"], 2, "comp: there is no flag --sparcity\n  did you mean --sparsity?\n"],
     [["prune", "m", "--sparsity", "-1"], 2, "comp: --sparsity must be between 0 and 0.95, got -1\n"],

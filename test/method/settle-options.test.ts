@@ -17,6 +17,7 @@ test("one dial suffices to prune", () => {
     heads: "auto",
     kvGroups: "auto",
     calibration: [],
+    vocabulary: [],
     ownText: 0.5,
     context: 256,
     seed: 0,

@@ -194,7 +194,6 @@ describe("refused with its reason is", () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ["an unknown family", { model_type: "mystery" }, /"mystery", which is not supported/],
     ["no family at all", { model_type: undefined }, /gives no model_type/],
-    ["a mixture of experts", { model_type: "mixtral", num_local_experts: 8 }, /mixture of experts/],
     ["an AWQ or GPTQ folder", { quantization_config: { quant_method: "awq" } }, /weights are quantized/],
     ["partial rotary embedding", { partial_rotary_factor: 0.5 }, /partial rotary/],
     ["another rotary embedding", { rope_scaling: { rope_type: "xpos", factor: 4 } }, /of kind "xpos"/],
