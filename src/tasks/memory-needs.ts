@@ -7,8 +7,8 @@ import { batchesOf } from "../forward/run/hidden-states.ts";
 import type { Method } from "../method/method.ts";
 import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
-import { countParameters } from "../model/spec/parameters.ts";
-import { sizesOf } from "../model/spec/parts.ts";
+import { countParameters, largestLayer } from "../model/spec/parameters.ts";
+import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/sublayer.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import { COST_TOKENS, CUT_TOKENS } from "../sensitivity/cost-curves.ts";
@@ -35,8 +35,14 @@ export const leastBytes = (work: Work): number =>
     ? BASE_BYTES + 2 * layerBytes(work)
     : BASE_BYTES + LOOSE_BYTES + Math.max(sweepBytes(work), measuringBytes(work), headBytes(work));
 
-/** The largest layer as f32. */
-const layerBytes = ({ spec }: Work): number => 4 * Math.max(...countParameters(spec).layers.map(({ total }) => total));
+/** The largest layer as f32, with one of its experts. */
+const layerBytes = ({ spec }: Work): number => 4 * largestLayer(spec);
+
+/** What experts read and what they write of all calibration tokens, and how these are routed. */
+function routedBytes(work: Work): number {
+  const experts = Math.max(0, ...work.spec.layers.map((layer) => mixtureOf(layer)?.numExperts ?? 0));
+  return experts === 0 ? 0 : 4 * calibrationTokens(work) * (2 * work.spec.hiddenSize + 3 * experts);
+}
 
 /** Bytes of the states of all calibration tokens, in one stream. */
 export const streamBytes = (work: ModelWork): number => 4 * calibrationTokens(work) * work.spec.hiddenSize;
@@ -51,7 +57,8 @@ const calibrationTokens = ({ spec, method: { calibration } }: ModelWork): number
 function sweepBytes(work: Work): number {
   const batches = 4 * batchTokens(work) * work.spec.hiddenSize * streamCount(work);
   const entering = holdsOut(work) ? 0 : keptBytes(calibrationTokens(work), widestMlp(work.spec.layers));
-  return 2 * layerBytes(work) + batches + entering + Math.max(activationBytes(work), matrixBytes(work));
+  const inside = Math.max(activationBytes(work), matrixBytes(work));
+  return 2 * layerBytes(work) + routedBytes(work) + batches + entering + inside;
 }
 
 /** Whether statistics of some windows are apart, to choose a ridge by. */

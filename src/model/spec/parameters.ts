@@ -52,6 +52,14 @@ export function countLayer(spec: DecoderSpec, index: number): LayerCounts {
   };
 }
 
+/** The most parameters of a layer that are in memory at once: of a mixture of experts one of them is read at a time. */
+export const largestLayer = (spec: DecoderSpec): number =>
+  Math.max(
+    ...spec.layers.map((_, index) =>
+      layerTensors(spec, index).reduce((sum, { shape, experts = 1 }) => sum + elementCount(shape) / experts, 0),
+    ),
+  );
+
 const count = (tensors: readonly ExpectedTensor[]): number =>
   tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 

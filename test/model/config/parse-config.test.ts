@@ -194,6 +194,7 @@ describe("refused with its reason is", () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ["an unknown family", { model_type: "mystery" }, /"mystery", which is not supported/],
     ["no family at all", { model_type: undefined }, /gives no model_type/],
+    ["a mixture of experts", { num_local_experts: 8 }, /mixture of experts/],
     ["an AWQ or GPTQ folder", { quantization_config: { quant_method: "awq" } }, /weights are quantized/],
     ["partial rotary embedding", { partial_rotary_factor: 0.5 }, /partial rotary/],
     ["another rotary embedding", { rope_scaling: { rope_type: "xpos", factor: 4 } }, /of kind "xpos"/],
@@ -216,6 +217,11 @@ describe("refused with its reason is", () => {
     ["a hidden size that heads do not divide", { hidden_size: 30 }, /hidden_size 30, which 4 attention heads/],
     ["a flag that is text", { attention_bias: "yes" }, /attention_bias is "yes"/],
     ["a scaling without its factor", { rope_scaling: { rope_type: "linear" } }, /rope_scaling, does not give factor/],
+    [
+      "a token that goes to more experts than there are",
+      { model_type: "mixtral", num_local_experts: 2, num_experts_per_tok: 4 },
+      /sends each token to 4 of 2 experts/,
+    ],
   ])("%s", (_, fields, message) => {
     expect(refusal({ ...llama, ...fields })).toMatchObject({
       kind: "checkpoint",

@@ -30,7 +30,8 @@ function row(modelType: string): string {
   ];
   const whole = others.map((kind) => `; ${MIXERS[kind]} whole, and one layer with attention stays`).join("");
   const heads = why === undefined ? `yes${whole}` : `no: ${why}`;
-  return `| \`${modelType}\` | ${family.architecture} | yes | ${heads} | ${inGguf(family, why === undefined)} |`;
+  const neurons = family.mixture === undefined ? "yes" : "yes, of all experts alike";
+  return `| \`${modelType}\` | ${family.architecture} | ${neurons} | ${heads} | ${inGguf(family, why === undefined)} |`;
 }
 
 /** @param cutsHeads whether heads can go at all */
@@ -46,7 +47,7 @@ test("the page says what the families are", async () => {
     "",
     "Written by `test/model/families/families-page.test.ts`. A family is what `model_type` of config.json says; whole layers and",
     "neurons can be cut of all of them, and folders of safetensors are read and written of all of them. Widths per layer come with",
-    "a modelling file.",
+    "a modelling file, but not of mixtures of experts.",
     "",
     "A model with images or sounds beside the text (`text_config` in config.json) is pruned in its text part, where that is of one of",
     "these families; everything else is written as it is, in a folder. With widths per layer the modelling file has the class of",

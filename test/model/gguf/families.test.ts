@@ -179,6 +179,20 @@ describe("refused, with what to do, is", () => {
     ],
     ["YaRN with bounds of its own", "yarn-rope", (spec) => spec, "llama does not know this ramp of YaRN"],
     ["an OPT", "opt", (spec) => spec, "GGUF files of opt models are not supported"],
+    ["an OLMoE with shared keys", "olmoe", (spec) => spec, "key-value heads that several queries share"],
+    ["a gpt-oss with another limit of its gate", "gpt-oss", (spec) => spec, "a gate of alpha 1.702 and limit 7 only"],
+    [
+      "a Qwen 3 MoE whose experts are weighed as they are scored",
+      "qwen3-moe",
+      (spec) => ({ ...spec, routing: { ...spec.routing!, renormalised: undefined } }),
+      "weights of experts that are not made to sum to 1",
+    ],
+    [
+      "a plain MLP behind experts",
+      "lfm2-moe",
+      (spec) => ({ ...spec, layers: [...spec.layers.slice(1), spec.layers[0]!] }),
+      "layers without experts among the others",
+    ],
     ["a rotation that grows with the text", "dynamic-rope", (spec) => spec, "depends on the length of the text"],
     ["a StableLM with a norm for each head", "stablelm-parallel", (spec) => spec, "a norm of its own for each head"],
     [
