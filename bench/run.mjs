@@ -1,12 +1,14 @@
 // Prunes models by a fifth and prints a table row each: time, memory and page faults, as they stand in the README. Or prunes some
 // layers of a real model's shapes, and tells what all of them would take.
 //   npm run bench -- [--samples N] [--memory SIZE] [MODEL ...]      default: the bundled model
+//   npm run bench -- --roofline ...                                 by stage, against what the processor can do (roofline.mjs)
 //   npm run bench -- --shape 1b|7b [--layers N] [--samples N] [--memory SIZE]
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { prune } from "./pruning.mjs";
+import { roofline } from "./roofline.mjs";
 import { benchShape } from "./shaped.mjs";
 
 const { values, positionals } = parseArgs({
@@ -15,6 +17,7 @@ const { values, positionals } = parseArgs({
     layers: { type: "string", default: "2" },
     samples: { type: "string", default: "256" },
     memory: { type: "string" },
+    roofline: { type: "boolean" },
   },
   allowPositionals: true,
 });
@@ -24,8 +27,10 @@ console.log(
   `${cpus().length} × ${cpus()[0].model}, node ${process.version}, ${values.samples} windows of 256 tokens\n`,
 );
 try {
+  const models = positionals.length > 0 ? positionals : ["models/demo"];
   if (values.shape) await benchShape(values.shape, { ...values, layers: Number(values.layers) }, folder);
-  else await benchModels(positionals.length > 0 ? positionals : ["models/demo"]);
+  else if (values.roofline) for (const model of models) await roofline(model, join(folder, "out"), values);
+  else await benchModels(models);
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;
