@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Fit, FitEvent } from "../../src/events/fit.ts";
 import { openModel } from "../../src/model/model.ts";
-import { type FitRequest, fit } from "../../src/node/fit.ts";
+import { type FitRequest, fit as fitModel } from "../../src/node/fit.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { limitsOf } from "../../src/tasks/fit.ts";
 import { interpolated } from "../../src/tasks/fit-costs.ts";
@@ -16,7 +16,7 @@ import { temporaryFolder } from "../helpers/temporary.ts";
 async function fitted(request: Partial<FitRequest>, output: string): Promise<Fit> {
   const events: FitEvent[] = [];
   const small = { samples: 8, context: 32, calibration: [prose], threads: 1 };
-  for await (const event of fit({ ...small, ...request, model: DEMO_MODEL, output })) events.push(event);
+  for await (const event of fitModel({ ...small, ...request, model: DEMO_MODEL, output })) events.push(event);
   const last = events.at(-1)!;
   if (last.type !== "done") throw new Error(`ended with ${last.type}`);
   return last.fit;
