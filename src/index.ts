@@ -18,12 +18,11 @@ export type { OwnCriterion } from "./method/resolve-method.ts";
 export { type BenchRequest, bench } from "./node/bench.ts";
 export { clearCache, inspectCache } from "./node/cache.ts";
 export { type CompareRequest, compare } from "./node/compare.ts";
+export { type EvaluateRequest, evaluate } from "./node/evaluate.ts";
 export { type FitRequest, fit } from "./node/fit.ts";
 export {
   type CurveRequest,
   curve,
-  type EvaluateRequest,
-  evaluate,
   type GenerateRequest,
   generate,
   type InspectRequest,

@@ -27,6 +27,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "run-context": { rank: 7 },
   allocation: { rank: 6, only: ["events", "linalg", "method", "model", "options"] },
   texts: { rank: 4, only: ["checkpoint", "options"] },
+  benchmarks: { rank: 5, only: ["checkpoint", "texts"] },
   cache: { rank: 5, only: ["forward", "model", "version"] },
   forward: { rank: 4, only: ["compute", "linalg", "model"] },
   vocabulary: { rank: 5, only: ["events", "options", "tokenizer"] },

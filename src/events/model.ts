@@ -95,7 +95,58 @@ export interface Verification {
   readonly seconds: number;
 }
 
-export type EvalEvent = StageEvent | WarningEvent | { readonly type: "done"; readonly result: EvalResult };
+export type EvalEvent = StageEvent | WarningEvent | TaskEvent | { readonly type: "done"; readonly result: Evaluation };
+
+/** All that was asked of a model: the figures of a text and those of tasks, each where they were asked for. */
+export interface Evaluation extends Partial<EvalResult> {
+  readonly model: string;
+  /** By the names of lm-evaluation-harness. */
+  readonly tasks?: Readonly<Record<string, TaskFigures>>;
+  readonly probes?: ProbeFigures;
+  /** What computed. */
+  readonly device: DeviceName;
+  readonly seconds: number;
+}
+
+/**
+ * What perplexity on prose does not show: the share of questions of which the right continuation is the likeliest, and the share
+ * of greedy text that does not repeat itself.
+ */
+export type ProbeFigures = Readonly<
+  Record<"arithmetic" | "copying" | "code" | "secondLanguage" | "json" | "freshText", number>
+>;
+
+/** Zero-shot accuracy on a task. A standard error is that of the mean of a sample. */
+export interface TaskFigures {
+  /** Share of questions answered rightly. */
+  readonly acc: number;
+  readonly accStderr: number;
+  /** The same where likelihoods are divided by the characters of each choice. */
+  readonly accNorm?: number;
+  readonly accNormStderr?: number;
+  /** exp of the mean negative log-likelihood of a continuation, for tasks with but one. */
+  readonly perplexity?: number;
+  readonly perplexityStderr?: number;
+  /** Questions. */
+  readonly n: number;
+}
+
+/** The answers to the questions of a task, in their order. */
+export interface TaskEvent {
+  readonly type: "task";
+  readonly name: string;
+  readonly items: readonly TaskItem[];
+}
+
+export interface TaskItem {
+  /** Of each choice, nats. */
+  readonly logLikelihoods: readonly number[];
+  /** Index of the right choice. */
+  readonly answer: number;
+  readonly correct: boolean;
+  /** The same by likelihood per character, where the task counts it. */
+  readonly correctNormalised?: boolean;
+}
 
 /** Quality of a model on a text; what compares it with a dense model is absent when none was given. */
 export interface EvalResult {

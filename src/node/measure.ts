@@ -1,18 +1,16 @@
 // What changes no model, on this machine: paths in, events out.
 import { freemem } from "node:os";
-import type { EvalEvent, GenerateEvent, Inspection } from "../events/model.ts";
+import type { GenerateEvent, Inspection } from "../events/model.ts";
 import type { CurveEvent } from "../events/prune.ts";
 import type { VocabularyEvent } from "../events/vocabulary.ts";
 import { checkOptions } from "../method/resolve-method.ts";
 import { openModel } from "../model/model.ts";
 import { CurveOptions } from "../options/curve.ts";
 import { parseDtypes } from "../options/dtypes.ts";
-import { EvalOptions } from "../options/eval.ts";
 import { GenerateOptions } from "../options/generate.ts";
 import { type CalibrationText, PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { traceCurve } from "../tasks/curve.ts";
-import { evaluateText } from "../tasks/evaluate.ts";
 import { generateText } from "../tasks/generate.ts";
 import { inspectModel } from "../tasks/inspect.ts";
 import { traceVocabulary } from "../tasks/vocabulary-curve.ts";
@@ -49,34 +47,6 @@ export const curve = (request: CurveRequest): AsyncGenerator<CurveEvent> =>
       const host = nodeHost({ backend, outputFormat, place: ".", threads, noCache, signal });
       const rows = { sparsities: sparsity, quantized: parseDtypes(quantized) };
       return { type: "done", curve: await traceCurve(checkpoint, options, rows, host, report) };
-    });
-  }, request);
-
-export interface EvaluateRequest extends ModelRequest, Partial<EvalOptions> {
-  /** What it is judged on. */
-  readonly text: CalibrationText;
-  /** The model before pruning, to compare with. */
-  readonly dense?: string | undefined;
-}
-
-/**
- * Measures the perplexity of a model on a text and, with a dense model, KL divergence and agreement.
- *
- * @returns events of the progress; the last is "done" with the figures
- * @throws {CompError} "calibration" when the text has not one window, "option" when the model has tokens that the dense one has not
- */
-export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
-  streamEvents<EvalEvent>(async (report, signal) => {
-    const { model: path, dense: densePath, text, signal: _, ...given } = request;
-    const options = parseOptions(EvalOptions, given);
-    return withPaths(async (open) => {
-      const model = await openModel(await open(path));
-      const dense = densePath === undefined ? undefined : await openModel(await open(densePath));
-      const tokenizer = await openTokenizer(model.checkpoint);
-      for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
-      const backend = await openBackend(options, model.spec);
-      const result = await evaluateText({ backend, model, tokenizer, text, dense, options, signal }, report);
-      return { type: "done", result };
     });
   }, request);
 

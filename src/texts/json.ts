@@ -1,24 +1,28 @@
 // JSON Lines, or JSON: an array of rows, or one row over several lines. What a file holds decides, not which of their names it has.
 import { CompError } from "../errors.ts";
 import { badRow } from "./row-errors.ts";
-import { documentOf, type Fields } from "./rows.ts";
+import { documentOf, type Fields, type Row } from "./rows.ts";
 
 /** @throws {CompError} "calibration" naming the bad row: `name`, and its line, or its number in an array */
-export function jsonDocuments(text: string, name: string): string[] {
-  if (/^\s*\[/.test(text)) return parseArray(text, name).map((row, i) => documentFrom(row, `${name}, row ${i + 1}`));
+export const jsonDocuments = (text: string, name: string): string[] =>
+  jsonRows(text, name).map(({ fields, place }) => documentOf(fields, place));
+
+/** The rows, whatever is in them. @throws {CompError} "calibration" naming one that is not an object */
+export function jsonRows(text: string, name: string): Row[] {
+  if (/^\s*\[/.test(text)) return parseArray(text, name).map((row, i) => rowOf(row, `${name}, row ${i + 1}`));
   const lines = text.split("\n");
   const first = lines.find(isFilled);
   if (first !== undefined && parse(first) === undefined) {
     const whole = parse(text);
-    if (whole !== undefined) return [documentFrom(whole, name)];
+    if (whole !== undefined) return [rowOf(whole, name)];
   }
-  return lines.flatMap((line, i) => (isFilled(line) ? [documentFrom(parse(line), `${name}, line ${i + 1}`)] : []));
+  return lines.flatMap((line, i) => (isFilled(line) ? [rowOf(parse(line), `${name}, line ${i + 1}`)] : []));
 }
 
 const isFilled = (line: string): boolean => line.trim() !== "";
 
-function documentFrom(row: unknown, place: string): string {
-  if (typeof row === "object" && row !== null && !Array.isArray(row)) return documentOf(row as Fields, place);
+function rowOf(row: unknown, place: string): Row {
+  if (typeof row === "object" && row !== null && !Array.isArray(row)) return { fields: row as Fields, place };
   throw badRow(place, "is not a JSON object");
 }
 

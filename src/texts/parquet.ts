@@ -1,4 +1,4 @@
-// Parquet: the columns `text` and `messages` of a table, read by row groups, whatever else and however much it holds.
+// Parquet: the columns `text` and `messages` of a table, read by row groups, whatever else and however much it holds; or all of it.
 import {
   type AsyncBuffer,
   type FileMetaData,
@@ -11,7 +11,7 @@ import type { ByteSource } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
 import { MAX_TEXT_BYTES, tooLarge } from "./documents.ts";
 import { noTextColumn } from "./row-errors.ts";
-import { DOCUMENT_FIELDS, documentOf } from "./rows.ts";
+import { DOCUMENT_FIELDS, documentOf, type Row } from "./rows.ts";
 
 /**
  * The documents of a table.
@@ -20,21 +20,41 @@ import { DOCUMENT_FIELDS, documentOf } from "./rows.ts";
  */
 export async function parquetDocuments(source: ByteSource): Promise<string[]> {
   try {
-    const file = asyncBuffer(source);
-    const metadata = await parquetMetadataAsync(file);
-    const names = parquetSchema(metadata).children.map(({ element }) => element.name);
+    const { names, ...table } = await openTable(source);
     const columns = DOCUMENT_FIELDS.filter((field) => names.includes(field));
     if (columns.length === 0) throw noTextColumn(source.name, names);
-    if (storedBytes(metadata, columns) > MAX_TEXT_BYTES) throw tooLarge(source.name);
-    return await readRowGroups(source.name, { file, metadata, columns });
+    if (storedBytes(table.metadata, columns) > MAX_TEXT_BYTES) throw tooLarge(source.name);
+    return await readRowGroups(source.name, { ...table, columns });
   } catch (cause) {
-    if (cause instanceof CompError) throw cause;
-    const [why] = String((cause as Error).message ?? cause).split("\n", 1);
-    throw new CompError("calibration", `${source.name} cannot be read as a Parquet file: ${why}`, {
-      hint: "download or write it again; JSON Lines and CSV are read as well",
-      cause,
-    });
+    throw unreadableTable(source.name, cause);
   }
+}
+
+/** The rows of a table with all columns. @throws {CompError} "calibration" when it is damaged or holds more than we read */
+export async function parquetRows(source: ByteSource): Promise<Row[]> {
+  try {
+    const { names, ...table } = await openTable(source);
+    if (storedBytes(table.metadata, names) > MAX_TEXT_BYTES) throw tooLarge(source.name);
+    const rows = await parquetReadObjects({ ...table, compressors });
+    return rows.map((fields, i) => ({ fields, place: `${source.name}, row ${i + 1}` }));
+  } catch (cause) {
+    throw unreadableTable(source.name, cause);
+  }
+}
+
+async function openTable(source: ByteSource): Promise<Omit<Table, "columns"> & { readonly names: string[] }> {
+  const file = asyncBuffer(source);
+  const metadata = await parquetMetadataAsync(file);
+  return { file, metadata, names: parquetSchema(metadata).children.map(({ element }) => element.name) };
+}
+
+function unreadableTable(name: string, cause: unknown): CompError {
+  if (cause instanceof CompError) return cause;
+  const [why] = String((cause as Error).message ?? cause).split("\n", 1);
+  return new CompError("calibration", `${name} cannot be read as a Parquet file: ${why}`, {
+    hint: "download or write it again; JSON Lines and CSV are read as well",
+    cause,
+  });
 }
 
 interface Table {

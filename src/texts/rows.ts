@@ -4,6 +4,13 @@ import { badRow, listNames } from "./row-errors.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** One row as it stands. */
+export interface Row {
+  readonly fields: Fields;
+  /** File and line or row, for errors. */
+  readonly place: string;
+}
+
 /** The fields that hold a document; others are not guessed, since a wrong guess would calibrate on something else. */
 export const DOCUMENT_FIELDS: readonly string[] = ["text", "messages"];
 

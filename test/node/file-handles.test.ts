@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
-import { evaluate, generate, inspect } from "../../src/node/measure.ts";
+import { evaluate } from "../../src/node/evaluate.ts";
+import { generate, inspect } from "../../src/node/measure.ts";
 import { withPaths } from "../../src/node/open-path.ts";
 import { type PruneRequest, prune } from "../../src/node/prune.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";

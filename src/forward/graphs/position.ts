@@ -6,7 +6,7 @@ import { attentionOf, type LayerSpec } from "../../model/spec/parts.ts";
 import { rotaryTable } from "../../model/spec/rope.ts";
 
 /** Added to the score of a key that must not be seen: its softmax weight is exactly 0 in f32. */
-const HIDDEN = -1e9;
+export const HIDDEN = -1e9;
 
 /** As tensors or as values of a graph. */
 interface PositionOf<T> {
@@ -83,17 +83,18 @@ function positionOf(
   if (attention === undefined) return {};
   const positions = Array.from({ length }, (_, i) => start + i);
   const reach = attention.slidingWindow ?? Number.POSITIVE_INFINITY;
-  const growthAt = ({ beta, original }: NonNullable<typeof queryGrowth>) =>
-    tensor(
-      Float32Array.from(positions, (p) => 1 + beta * Math.log(1 + Math.floor(p / original))),
-      [length, 1],
-    );
   return {
     ...(attention.rope && rotaryTable(attention.rope, rotarySize, positions)),
-    ...(queryGrowth && { growth: growthAt(queryGrowth) }),
+    ...(queryGrowth && { growth: tensor(growthAt(queryGrowth, positions), [length, 1]) }),
     mask: mask(length, keys, (query, key) => visible(query, key, reach)),
   };
 }
+
+/** The factors of queries at some positions. */
+export const growthAt = (
+  { beta, original }: NonNullable<DecoderSpec["queryGrowth"]>,
+  positions: Iterable<number>,
+): Float32Array => Float32Array.from(positions, (p) => 1 + beta * Math.log(1 + Math.floor(p / original)));
 
 function mask(queries: number, keys: number, visible: (query: number, key: number) => boolean): Tensor {
   const data = new Float32Array(queries * keys);

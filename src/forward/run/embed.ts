@@ -19,37 +19,42 @@ const MAX_GAP = 256;
  * @param start position of the first token of each window
  */
 export async function embed(model: Model, windows: TokenWindows, start = 0): Promise<ResidentStates> {
-  const { hiddenSize, embeddingScale } = model.spec;
-  const all = await embeddingRows(model, windows.ids);
-  if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
-  await addPositions(model, windows, start, all);
-  return new ResidentStates(windows, hiddenSize, all);
+  const positions = windows.ids.map((_, i) => start + (i % windows.length));
+  return new ResidentStates(windows, model.spec.hiddenSize, await embedAt(model, windows.ids, positions));
 }
 
-/** Adds to the states of each window the learned vectors of its positions. */
-async function addPositions(
+/** The same for tokens at any positions. [tokens, hiddenSize] */
+export async function embedAt(
   model: Model,
-  { count, length }: TokenWindows,
-  start: number,
-  all: Float32Array,
-): Promise<void> {
-  const { learnedPositions, maxPositionEmbeddings } = model.spec;
+  ids: Int32Array,
+  positions: Int32Array,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { embeddingScale } = model.spec;
+  const all = await embeddingRows(model, ids);
+  if (embeddingScale !== 1) for (let i = 0; i < all.length; i++) all[i]! *= embeddingScale;
+  await addPositions(model, positions, all);
+  return all;
+}
+
+/** Adds to the state of each token the learned vector of its position. */
+async function addPositions(model: Model, positions: Int32Array, all: Float32Array): Promise<void> {
+  const { learnedPositions, maxPositionEmbeddings, hiddenSize } = model.spec;
   const matrix = positionTensor(model.spec);
   if (learnedPositions === undefined || matrix === undefined) return;
-  if (start + length > maxPositionEmbeddings)
-    throw new CompError(
-      "option",
-      `position ${start + length} is beyond the ${maxPositionEmbeddings} that the model has`,
-      {
-        hint: "use shorter windows: --context",
-      },
-    );
-  const first = start + learnedPositions.offset;
-  const vectors = await model.readRows(matrix.name, first, first + length);
-  for (let window = 0; window < count; window++) {
-    const at = window * vectors.length;
-    for (let i = 0; i < vectors.length; i++) all[at + i]! += vectors[i]!;
-  }
+  const [first, end] = positions.reduce(
+    ([low, high], p) => [Math.min(low, p), Math.max(high, p + 1)],
+    [positions[0]!, 0],
+  );
+  if (end > maxPositionEmbeddings)
+    throw new CompError("option", `position ${end} is beyond the ${maxPositionEmbeddings} that the model has`, {
+      hint: "use shorter windows: --context",
+    });
+  const { offset } = learnedPositions;
+  const vectors = await model.readRows(matrix.name, first + offset, end + offset);
+  positions.forEach((position, token) => {
+    const [from, to] = [(position - first) * hiddenSize, token * hiddenSize];
+    for (let i = 0; i < hiddenSize; i++) all[to + i]! += vectors[from + i]!;
+  });
 }
 
 /** Embeddings of all tokens, as `embed` gives them; in memory when they take no more than `residentBytes`, else in the scratch space. */
