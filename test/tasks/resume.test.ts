@@ -98,8 +98,8 @@ describe("states are kept", () => {
   });
 
   test("behind so many that all together are no more than a limit where they are large", async () => {
-    expect(await keptBehind(4e8, 1)).toEqual([8]); // 12 / 8 times 0.4 GB are 0.6
-    expect(await keptBehind(1e8, 1)).toEqual([2, 4, 6, 8, 10, 12]);
+    expect(await keptBehind(3e8, 1)).toEqual([9]); // 12 / 9 times 0.3 GB are 0.4
+    expect(await keptBehind(1e8, 1)).toEqual([3, 6, 9, 12]);
   });
 
   test("and sooner where much work would be lost", async () => {
