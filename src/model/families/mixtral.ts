@@ -30,5 +30,4 @@ export const mixtral: Family = {
     },
     stackedExperts: stackedIn("block_sparse_moe"),
   },
-  python: { ...mistral.python, mlp: "mlp" },
 };

@@ -27,7 +27,13 @@ export function matrixOf(stored: StoredTensor, piece: Piece): StoredMatrix {
 }
 
 /** Rows [start, end) of a piece, of the values of its matrix as the file has them. [end − start, rowSize] */
-export function takeRows(matrix: StoredMatrix, piece: Piece, values: Float32Array, start: number, end: number) {
+export function rowsOf(
+  matrix: StoredMatrix,
+  piece: Piece,
+  values: Float32Array,
+  start: number,
+  end: number,
+): Float32Array {
   const { rowSize } = matrix;
   const rows = new Float32Array((end - start) * rowSize);
   for (let row = start, i = 0; row < end; row++)

@@ -1,6 +1,6 @@
 // Rows of a model's tensor, gathered from where a file stores them.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
-import { matrixOf, takeRows } from "./interwoven.ts";
+import { matrixOf, rowsOf } from "./interwoven.ts";
 import { fromPairs, type Rows } from "./rotary-pairs.ts";
 import { isInterwoven, type Place, pairsOf } from "./stored-tensors.ts";
 
@@ -77,7 +77,7 @@ async function readRows(
   if (!isInterwoven(stored)) return checkpoint.readRows(stored.name, piece.at + start, piece.at + end);
   const matrix = matrixOf(stored, piece);
   const values = await checkpoint.readRows(stored.name, matrix.fileStart, matrix.fileEnd);
-  return takeRows(matrix, piece, values, start, end);
+  return rowsOf(matrix, piece, values, start, end);
 }
 
 function joined<R extends Rows>(type: new (length: number) => R, parts: readonly R[]): R {
