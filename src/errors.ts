@@ -38,3 +38,11 @@ function shortened(text: string): string {
   const half = LONGEST_MESSAGE / 2 - 1;
   return text.length > LONGEST_MESSAGE ? `${text.slice(0, half)}…${text.slice(-half)}` : text;
 }
+
+/** A value of a file as a message shows it: what holds others only by its kind, since it may nest without end. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value); // infinite numbers and bigints too
+  const isFlat = Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item !== "object");
+  return isFlat ? `[${value.map(describeValue).join(", ")}]` : Array.isArray(value) ? "a list" : "an object";
+}

@@ -1,12 +1,11 @@
 // Opens a GGUF file, versions 2 and 3: metadata and tensor descriptions under their raw GGUF names.
 // Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-import { CompError } from "../errors.ts";
+import { CompError, describeValue } from "../errors.ts";
 import { type Checkpoint, elementsOf, type MetadataValue } from "./checkpoint.ts";
 import { blockSize, byteLength, type Dtype } from "./dtype.ts";
 import { checkMagic, checkVersion, checkWhole } from "./gguf-kind.ts";
 import { checkParts, checkPartsPresent, partFiles } from "./gguf-split.ts";
 import { GgufReader, NeedMoreBytes } from "./gguf-values.ts";
-import { describeValue } from "./json.ts";
 import { checkNoPointer } from "./lfs-pointer.ts";
 import { type ByteSource, baseName, type SourceFolder } from "./storage.ts";
 import { checkLayout, type ParsedFile, type StoredTensor, storedCheckpoint } from "./stored-tensors.ts";

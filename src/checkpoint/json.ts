@@ -16,14 +16,6 @@ export function parseJson(text: string, name: string): unknown {
   }
 }
 
-/** A value of a file as a message shows it: what holds others only by its kind, since it may nest without end. */
-export function describeValue(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value !== "object" || value === null) return String(value); // infinite numbers and bigints too
-  const isFlat = Array.isArray(value) && value.length <= 8 && value.every((item) => typeof item !== "object");
-  return isFlat ? `[${value.map(describeValue).join(", ")}]` : Array.isArray(value) ? "a list" : "an object";
-}
-
 /** A key that the object of a text, which is JSON, gives twice: whoever reads it takes one of the values and drops the other. */
 export function keyGivenTwice(text: string): string | undefined {
   const keys = new Set<string>();

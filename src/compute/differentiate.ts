@@ -1,6 +1,6 @@
 // Reverse-mode differentiation: extends a graph by the gradient of some of its values.
 import type { Graph, Value } from "./graph.ts";
-import { add } from "./operations/index.ts";
+import { add } from "./operations/elementwise.ts";
 
 /**
  * Gradients towards `wrt`, given the gradients towards some results (a vector-Jacobian product), as values of the same graph.

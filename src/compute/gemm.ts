@@ -2,7 +2,7 @@
 import { columnsOf, type Gemm, type GemmOptions, type Matrix, rowsOf } from "../linalg/gemm.ts";
 import type { Backend, Program } from "./backend.ts";
 import { Graph } from "./graph.ts";
-import { gemm } from "./operations/index.ts";
+import { gemm } from "./operations/linear.ts";
 import type { ElementType, Tensor } from "./tensor.ts";
 
 type Data = Float32Array | Float64Array;

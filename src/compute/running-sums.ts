@@ -1,7 +1,9 @@
 // Sums over rows that grow from run to run of a graph: each is an output that adds to an input, the sum so far, in place. A sum
 // declares both in the graph and holds the tensor, so that who builds the graph and who runs it share the sum and no names.
 import type { Value } from "./graph.ts";
-import { add, gemm, reshape, slice, sum, transpose } from "./operations/index.ts";
+import { add, reshape, sum } from "./operations/elementwise.ts";
+import { gemm } from "./operations/linear.ts";
+import { slice, transpose } from "./operations/shape.ts";
 import { type Shape, type Tensor, zeros } from "./tensor.ts";
 
 /** Rows of a band of a Gram matrix: few enough to leave most of its mirror image out, enough to keep the processor busy. */

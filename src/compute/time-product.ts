@@ -2,7 +2,7 @@
 import { createRandom } from "../linalg/random.ts";
 import type { Backend } from "./backend.ts";
 import { Graph } from "./graph.ts";
-import { gemm } from "./operations/index.ts";
+import { gemm } from "./operations/linear.ts";
 import { type Tensor, tensor } from "./tensor.ts";
 
 /** Sizes of a product [rows, inner] · [inner, cols]. */

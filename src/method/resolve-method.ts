@@ -3,7 +3,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { Criterion } from "../importance/criterion.ts";
 import { type CriterionName, criteria } from "../importance/index.ts";
-import { type DecoderSpec, normsOutputs } from "../model/spec/decoder-spec.ts";
+import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { withDownBias } from "../model/write/pruned-config.ts";
 import { presets } from "../options/presets.ts";
@@ -13,6 +13,7 @@ import type { Recovery } from "../recover/recovery.ts";
 import type { Allocation, BackwardNeeds, CalibrationChoice, Goal, HeadRule, LayerRule, Method } from "./method.ts";
 import { holdableLayers, holdableWidths, type OutputFormat, outputFormat, whyNoHeads } from "./output-format.ts";
 import { settleOptions } from "./settle-options.ts";
+import { scalesTokens } from "./trial-method.ts";
 
 /** A criterion of one's own, under the name by which messages and reports call it. */
 export type OwnCriterion = Criterion & { readonly name: string };
@@ -105,16 +106,6 @@ export function resolveMethod(
   const left = `a ${spec.family} of equal widths has no place for a bias; --recovery ${settled.recovery} is left out`;
   return { method, options, warnings: [...keptHeads, ...(biases === undefined ? [left] : [])] };
 }
-
-/** The same method by another criterion, towards each layer's own output and without the choice of a ridge: for trials, which only rank. */
-export const trialMethod = (method: Method, spec: DecoderSpec, criterion: Criterion): Method => ({
-  ...method,
-  criterion,
-  recovery: method.recovery.towardsDense === true ? recoveries["least-squares"] : method.recovery,
-  choosesRidge: false,
-  importance: "none",
-  tokenScale: scalesTokens(spec, criterion, method.recovery),
-});
 
 /** Nothing weighs where nothing is quantized. */
 function importanceOf({ importance }: SettledOptions, { format }: OutputFormat): Method["importance"] {
@@ -230,10 +221,3 @@ function backwardNeeds(
     weightSensitivity: criterion.needsWeightSensitivity === true ? scope : "none",
   };
 }
-
-/** Where norms follow the projections and the metric is the loss's; what a bias makes up for is the mean of all tokens alike. */
-const scalesTokens = (
-  spec: DecoderSpec,
-  { needsFisherFactor }: Criterion,
-  { towardsDense, addsBias }: Recovery,
-): boolean => normsOutputs(spec) && (needsFisherFactor === true || towardsDense === true) && addsBias !== true;

@@ -5,6 +5,7 @@ import { FitOptions } from "../options/fit.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { fitCheckpoint } from "../tasks/fit.ts";
+import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
 import { formatOf, onWritingHost } from "./prune.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
 
@@ -34,7 +35,7 @@ export const fit = (request: FitRequest): AsyncGenerator<FitEvent> =>
       const writing = { ...request, criterion: undefined, signal };
       return onWritingHost(writing, pruning, async (checkpoint, host) => ({
         type: "done",
-        fit: await fitCheckpoint(checkpoint, options, host, report),
+        fit: await fitCheckpoint(checkpoint, options, { ...host, prune: pruneCheckpoint }, report),
       }));
     },
     request,

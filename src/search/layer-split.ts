@@ -6,7 +6,7 @@ import { Judge } from "../evaluate/judge.ts";
 import type { SplitTrial } from "../events/prune.ts";
 import { criteria } from "../importance/index.ts";
 import type { Method } from "../method/method.ts";
-import { trialMethod } from "../method/resolve-method.ts";
+import { trialMethod } from "../method/trial-method.ts";
 import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
 import type { Sweep } from "../prune/sweep.ts";

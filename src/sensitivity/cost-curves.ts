@@ -17,13 +17,7 @@ import type { RunContext } from "../run-context.ts";
 import { type DenseRequest, type FisherFactors, sweepMoments } from "./fisher-factors.ts";
 import { layerArrays } from "./layer-arrays.ts";
 import { type Ablation, measureAblations, withoutPart } from "./single-layer-ablation.ts";
-
-/** Tokens of the backward sweep: costs need a better Gram matrix than S does. */
-export const COST_TOKENS = 16384;
-
-/** Tokens of a sweep that measures cuts; the loss of a large cut is large, and needs fewer. */
-export const CUT_TOKENS = 2048;
-const LARGE_CUT_TOKENS = 1024;
+import { COST_TOKENS, CUT_TOKENS, LARGE_CUT_TOKENS } from "./text-lengths.ts";
 
 /** Shares of a layer's neurons whose loss is measured: about what goes at a fifth, and what the cheapest layers then give. */
 const NEURON_SHARES = [0.3, 0.6];

@@ -9,9 +9,7 @@ import type { Model } from "../model/model.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import type { LayerArrays, MutableLayerArrays } from "./layer-arrays.ts";
-
-/** Tokens of the sweep where the factors are all that is wanted; twice as many gained less than 1 % (docs/lab-log.md). */
-export const FACTOR_TOKENS = 4096;
+import { FACTOR_TOKENS } from "./text-lengths.ts";
 
 /** The dense model, the windows that it is looked at on, and the method that it is looked at for. */
 export interface DenseRequest {

@@ -14,11 +14,16 @@ import { formatBytes } from "../report/format.ts";
 import type { Host } from "../run-context.ts";
 import { judgeMixes } from "./fit-costs.ts";
 import { plannedMixes } from "./fit-mixes.ts";
-import { pruneCheckpoint } from "./prune-checkpoint.ts";
+import type { pruneCheckpoint } from "./prune-checkpoint.ts";
 
 /** How much more is pruned, each time that a file came out larger than planned. */
 const MORE = 0.01;
 const MOST_ATTEMPTS = 4;
+
+export interface FitHost extends Host {
+  /** The method, which is one task among others and which this one calls as a whole. */
+  readonly prune: typeof pruneCheckpoint;
+}
 
 /**
  * Writes the best mix of type and pruning that meets the limits into the host's output.
@@ -28,7 +33,7 @@ const MOST_ATTEMPTS = 4;
 export async function fitCheckpoint(
   source: Checkpoint,
   given: FitOptions,
-  host: Host,
+  host: FitHost,
   report: (event: FitEvent) => void,
 ): Promise<Fit> {
   const { size, runtimeMemory, runtimeContext, ...rest } = given;
@@ -65,7 +70,7 @@ class TooLarge extends CompError {
 }
 
 /** The host, whose outputs come to their names only when all their files together are within a size. */
-const withinSize = (host: Host, most: number): Host => ({
+const withinSize = (host: FitHost, most: number): FitHost => ({
   ...host,
   createOutput: async (course) => {
     const output = await host.createOutput(course);
@@ -100,13 +105,13 @@ async function writeMix(
   source: Checkpoint,
   options: PruneOptions,
   { dtype, sparsity }: FitMix,
-  host: Host,
+  host: FitHost,
   report: (event: FitEvent) => void,
 ): Promise<PruneResult> {
   for (let attempt = 0; ; attempt++) {
     const asked = { ...options, dtype, sparsity: Math.min(1, sparsity + attempt * MORE) };
     try {
-      const result = await pruneCheckpoint(source, asked, host, (event) => event.type !== "done" && report(event));
+      const result = await host.prune(source, asked, host, (event) => event.type !== "done" && report(event));
       return result!;
     } catch (error) {
       if (!(error instanceof TooLarge) || attempt === MOST_ATTEMPTS) throw error;

@@ -11,8 +11,7 @@ import { countParameters, largestLayer } from "../model/spec/parameters.ts";
 import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/sublayer.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
-import { COST_TOKENS, CUT_TOKENS } from "../sensitivity/cost-curves.ts";
-import { FACTOR_TOKENS } from "../sensitivity/fisher-factors.ts";
+import { COST_TOKENS, CUT_TOKENS, FACTOR_TOKENS } from "../sensitivity/text-lengths.ts";
 
 /** Node, onnxruntime and a tokenizer. */
 const BASE_BYTES = 300 * 2 ** 20;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { describeValue, keyGivenTwice, parseJson } from "../../src/checkpoint/json.ts";
+import { keyGivenTwice, parseJson } from "../../src/checkpoint/json.ts";
+import { describeValue } from "../../src/errors.ts";
 
 test.each<[string, string]>([
   ['{"a": 1, "rope_theta": Infinity}', "config.json gives rope_theta as Infinity, which is no number of JSON"],

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { differentiate } from "../../src/compute/differentiate.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
-import { add, mul, sum } from "../../src/compute/operations/index.ts";
+import { add, mul, sum } from "../../src/compute/operations/elementwise.ts";
 import { tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Program } from "../../src/compute/backend.ts";
 import { Graph } from "../../src/compute/graph.ts";
-import { gemm, scale } from "../../src/compute/operations/index.ts";
+import { scale } from "../../src/compute/operations/elementwise.ts";
+import { gemm } from "../../src/compute/operations/linear.ts";
 import { tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 

@@ -3,7 +3,7 @@ import { ModelProtoSchema } from "onnx-buf";
 import { describe, expect, test } from "vitest";
 import { Graph } from "../../src/compute/graph.ts";
 import { toOnnx } from "../../src/compute/onnx.ts";
-import { add, mul, sum } from "../../src/compute/operations/index.ts";
+import { add, mul, sum } from "../../src/compute/operations/elementwise.ts";
 import { tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { differentiate } from "../../src/compute/differentiate.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
-import * as op from "../../src/compute/operations/index.ts";
 import { elementCount, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
+import * as op from "../helpers/operations.ts";
 
 const backend = nodeBackend(1);
 

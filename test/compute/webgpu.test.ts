@@ -3,7 +3,6 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/compute/backend.ts";
 import { backendGemm } from "../../src/compute/gemm.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
-import * as op from "../../src/compute/operations/index.ts";
 import { RunningSums } from "../../src/compute/running-sums.ts";
 import { elementCount, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { embed } from "../../src/forward/run/embed.ts";
@@ -11,6 +10,7 @@ import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { matrix } from "../../src/linalg/gemm.ts";
 import { createRandom } from "../../src/linalg/random.ts";
 import { nodeBackend } from "../../src/node/host.ts";
+import * as op from "../helpers/operations.ts";
 import { openTiny, tinyWindows } from "../helpers/run.ts";
 import { useSoftwareGraphics } from "../helpers/software-graphics.ts";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { CompError } from "../../src/errors.ts";
 import { countParameters } from "../../src/model/spec/parameters.ts";
 import { resized } from "../../src/model/spec/parts.ts";
-import { FACTOR_TOKENS } from "../../src/sensitivity/fisher-factors.ts";
+import { FACTOR_TOKENS } from "../../src/sensitivity/text-lengths.ts";
 import { asideBytes, cacheBytes, decodingBytes, leastBytes, type Work } from "../../src/tasks/memory-needs.ts";
 import { planMemory } from "../../src/tasks/memory-plan.ts";
 import { methodOf } from "../helpers/method.ts";

@@ -1,8 +1,31 @@
-// Operations that act on each element by itself, with broadcasting for those of two operands.
-import { apply, broadcastShape, type Operation, type Value } from "../graph.ts";
-import { sumTo } from "./shape.ts";
+// Operations that act on each element by itself, with broadcasting for those of two operands, and what broadcasting and its undoing
+// are made of: other shapes for the same elements, sums over axes and repeated axes.
+import { apply, broadcastShape, elementCount, type Operation, sameShape, shapeMismatch, type Value } from "../graph.ts";
+import type { Shape } from "../tensor.ts";
 
 type None = Record<never, never>;
+
+const reshapeOperation: Operation<{ shape: readonly number[] }> = {
+  name: "reshape",
+  shape: ([x], { shape }) => (elementCount(x!) === elementCount(shape) ? shape : shapeMismatch("reshape", [x!, shape])),
+  onnx: (emit, [x], { shape }) => emit.node("Reshape", [x!, emit.constant("int64", shape, [shape.length])]),
+  gradient: ({ inputs: [x] }, upstream) => [reshape(upstream, x!.shape)],
+};
+
+const sumOperation: Operation<{ axes: readonly number[] }> = {
+  name: "sum",
+  shape: ([x], { axes }) => x!.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+  onnx: (emit, [x], { axes }) =>
+    emit.node("ReduceSum", [x!, emit.constant("int64", axes, [axes.length])], { keepdims: { int: 1 } }),
+  gradient: ({ inputs: [x] }, upstream) => [expand(upstream, x!.shape)],
+};
+
+const expandOperation: Operation<{ shape: readonly number[] }> = {
+  name: "expand",
+  shape: (_, { shape }) => shape,
+  onnx: (emit, [x], { shape }) => emit.node("Expand", [x!, emit.constant("int64", shape, [shape.length])]),
+  gradient: ({ inputs: [x] }, upstream) => [sumTo(upstream, x!.shape)],
+};
 
 function binary(name: string, opType: string, gradient: NonNullable<Operation<None>["gradient"]>): Operation<None> {
   return {
@@ -119,3 +142,19 @@ export const softplus = (x: Value): Value => apply(softplusOperation, [x], {});
 /** cap · tanh(x / cap); x itself without a cap. */
 export const softCap = (x: Value, cap: number | undefined): Value =>
   cap === undefined ? x : scale(tanh(scale(x, 1 / cap)), cap);
+
+export const reshape = (x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : apply(reshapeOperation, [x], { shape });
+/** Sum over axes, which stay with size 1. */
+export const sum = (x: Value, axes: readonly number[]): Value => apply(sumOperation, [x], { axes });
+/** Repeats axes of size 1 up to a shape of the same rank. */
+export const expand = (x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape) ? x : apply(expandOperation, [x], { shape });
+
+/** Undoes broadcasting: sums x over every axis along which `shape` was stretched. */
+export function sumTo(x: Value, shape: Shape): Value {
+  if (sameShape(x.shape, shape)) return x;
+  const lead = x.shape.length - shape.length;
+  const axes = x.shape.flatMap((size, axis) => (axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : []));
+  return reshape(axes.length === 0 ? x : sum(x, axes), shape);
+}

@@ -1,7 +1,6 @@
 // Operations along the last axis: norms, softmax, rotary embedding, and the reductions that a loss needs.
 import { apply, type Operation, shapeMismatch, type Value } from "../graph.ts";
-import { add, mul, reciprocal, scale, shift, sqrt, sub } from "./elementwise.ts";
-import { sum, sumTo } from "./shape.ts";
+import { add, mul, reciprocal, scale, shift, sqrt, sub, sum, sumTo } from "./elementwise.ts";
 
 type None = Record<never, never>;
 

@@ -1,13 +1,5 @@
-// Operations that rearrange, cut, join, sum or repeat elements.
-import { apply, elementCount, type Operation, sameShape, shapeMismatch, type Value } from "../graph.ts";
-import type { Shape } from "../tensor.ts";
-
-const reshapeOperation: Operation<{ shape: readonly number[] }> = {
-  name: "reshape",
-  shape: ([x], { shape }) => (elementCount(x!) === elementCount(shape) ? shape : shapeMismatch("reshape", [x!, shape])),
-  onnx: (emit, [x], { shape }) => emit.node("Reshape", [x!, emit.constant("int64", shape, [shape.length])]),
-  gradient: ({ inputs: [x] }, upstream) => [reshape(upstream, x!.shape)],
-};
+// Operations that rearrange, cut or join elements, and sums along an axis.
+import { apply, type Operation, sameShape, shapeMismatch, type Value } from "../graph.ts";
 
 const transposeOperation: Operation<{ order: readonly number[] }> = {
   name: "transpose",
@@ -78,21 +70,6 @@ const concatOperation: Operation<{ axis: number }> = {
   },
 };
 
-const sumOperation: Operation<{ axes: readonly number[] }> = {
-  name: "sum",
-  shape: ([x], { axes }) => x!.map((size, axis) => (axes.includes(axis) ? 1 : size)),
-  onnx: (emit, [x], { axes }) =>
-    emit.node("ReduceSum", [x!, emit.constant("int64", axes, [axes.length])], { keepdims: { int: 1 } }),
-  gradient: ({ inputs: [x] }, upstream) => [expand(upstream, x!.shape)],
-};
-
-const expandOperation: Operation<{ shape: readonly number[] }> = {
-  name: "expand",
-  shape: (_, { shape }) => shape,
-  onnx: (emit, [x], { shape }) => emit.node("Expand", [x!, emit.constant("int64", shape, [shape.length])]),
-  gradient: ({ inputs: [x] }, upstream) => [sumTo(upstream, x!.shape)],
-};
-
 const cumulativeSumOperation: Operation<{ axis: number; reverse: boolean }> = {
   name: "cumulativeSum",
   shape: ([x]) => x!,
@@ -112,8 +89,6 @@ const lowerTriangleOperation: Operation<{ diagonal: number }> = {
   gradient: ({ attributes }, upstream) => [lowerTriangle(upstream, attributes.diagonal as number)],
 };
 
-export const reshape = (x: Value, shape: Shape): Value =>
-  sameShape(x.shape, shape) ? x : apply(reshapeOperation, [x], { shape });
 /** Permutes the axes: axis i of the result is axis order[i] of x. */
 export const transpose = (x: Value, order: readonly number[]): Value => apply(transposeOperation, [x], { order });
 /** Elements [start, end) of one axis. */
@@ -123,21 +98,8 @@ export const slice = (x: Value, axis: number, start: number, end: number): Value
 export const pad = (x: Value, axis: number, before: number, after: number): Value =>
   apply(padOperation, [x], { axis, before, after });
 export const concat = (values: readonly Value[], axis: number): Value => apply(concatOperation, values, { axis });
-/** Sum over axes, which stay with size 1. */
-export const sum = (x: Value, axes: readonly number[]): Value => apply(sumOperation, [x], { axes });
 /** Sums of the elements up to each along an axis. */
 export const cumulativeSum = (x: Value, axis: number): Value =>
   apply(cumulativeSumOperation, [x], { axis, reverse: false });
 /** Zero above a diagonal of the last two axes: 0 is the main one, −1 the one below it. */
 export const lowerTriangle = (x: Value, diagonal: number): Value => apply(lowerTriangleOperation, [x], { diagonal });
-/** Repeats axes of size 1 up to a shape of the same rank. */
-export const expand = (x: Value, shape: Shape): Value =>
-  sameShape(x.shape, shape) ? x : apply(expandOperation, [x], { shape });
-
-/** Undoes broadcasting: sums x over every axis along which `shape` was stretched. */
-export function sumTo(x: Value, shape: Shape): Value {
-  if (sameShape(x.shape, shape)) return x;
-  const lead = x.shape.length - shape.length;
-  const axes = x.shape.flatMap((size, axis) => (axis < lead || (shape[axis - lead] === 1 && size !== 1) ? [axis] : []));
-  return reshape(axes.length === 0 ? x : sum(x, axes), shape);
-}

@@ -3,7 +3,7 @@
 import type { Program } from "../../compute/backend.ts";
 import { differentiate } from "../../compute/differentiate.ts";
 import { Graph, type Value } from "../../compute/graph.ts";
-import { scale } from "../../compute/operations/index.ts";
+import { scale } from "../../compute/operations/elementwise.ts";
 import type { RunningSums } from "../../compute/running-sums.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";

@@ -1,7 +1,7 @@
 // The gradient of the log-loss through the output head, vocabulary tile by vocabulary tile.
 import { differentiate } from "../../compute/differentiate.ts";
 import { Graph } from "../../compute/graph.ts";
-import { exp, mul, sub } from "../../compute/operations/index.ts";
+import { exp, mul, sub } from "../../compute/operations/elementwise.ts";
 import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";

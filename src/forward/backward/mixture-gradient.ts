@@ -2,7 +2,7 @@
 // count is not.
 import { differentiate } from "../../compute/differentiate.ts";
 import { Graph } from "../../compute/graph.ts";
-import { add, mul, scale, sum } from "../../compute/operations/index.ts";
+import { add, mul, scale, sum } from "../../compute/operations/elementwise.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";

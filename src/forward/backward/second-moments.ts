@@ -1,6 +1,6 @@
 // Second moments of activations and gradients at the projections that end a layer's sublayers, found on the way back.
 import type { Value } from "../../compute/graph.ts";
-import { mul, reciprocal } from "../../compute/operations/index.ts";
+import { mul, reciprocal } from "../../compute/operations/elementwise.ts";
 import { type GramSum, type RunningSum, RunningSums } from "../../compute/running-sums.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics } from "../../linalg/projection.ts";

@@ -1,22 +1,10 @@
 // Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245) as a graph: the queries of a group are stacked along the token
 // axis, so that keys and values are never repeated.
 import type { Value } from "../../compute/graph.ts";
-import {
-  add,
-  concat,
-  expand,
-  matmul,
-  mul,
-  reshape,
-  rotary,
-  scale,
-  sigmoid,
-  slice,
-  softCap,
-  softmax,
-  swapLast,
-  transpose,
-} from "../../compute/operations/index.ts";
+import { add, expand, mul, reshape, scale, sigmoid, softCap } from "../../compute/operations/elementwise.ts";
+import { matmul, swapLast } from "../../compute/operations/linear.ts";
+import { rotary, softmax } from "../../compute/operations/normalize.ts";
+import { concat, slice, transpose } from "../../compute/operations/shape.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { Attention } from "../../model/spec/parts.ts";
 import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";

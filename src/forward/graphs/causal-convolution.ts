@@ -1,6 +1,7 @@
 // A short causal convolution over each channel alone, as LFM2 and Qwen 3.5 have it.
 import type { Value } from "../../compute/graph.ts";
-import { add, concat, mul, pad, reshape, slice } from "../../compute/operations/index.ts";
+import { add, mul, reshape } from "../../compute/operations/elementwise.ts";
+import { concat, pad, slice } from "../../compute/operations/shape.ts";
 import type { LayerContext, LayerValues, MixerState } from "./layer-values.ts";
 
 /**

@@ -1,16 +1,16 @@
 // One decoder layer as a graph of two sublayers: token mixer and channel mixer, each with its residual. Everything that differs
 // between families is read from the DecoderSpec; nothing here knows a family by name.
 import type { Value } from "../../compute/graph.ts";
-import { add, scale } from "../../compute/operations/index.ts";
+import { add, scale } from "../../compute/operations/elementwise.ts";
 import type { OutputProjection } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
-import { type DecoderSpec, type NormRole, sharesNorm } from "../../model/spec/decoder-spec.ts";
+import type { DecoderSpec, NormRole } from "../../model/spec/decoder-spec.ts";
 import { hasSublayer, type LayerRole, type Sublayer, sublayerOf } from "../../model/spec/roles.ts";
 import { attend } from "./attention.ts";
 import { deltaRule } from "./gated-delta.ts";
 import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";
 import { neurons } from "./mlp.ts";
-import { norm } from "./norms.ts";
+import { inputNorm, inputNormOf, norm } from "./norms.ts";
 import { declarePosition, type Position } from "./position.ts";
 import { convolve } from "./short-convolution.ts";
 
@@ -141,15 +141,6 @@ function mixerSublayer(
 function mlpSublayer({ spec }: LayerContext, x: Value, residual: Value, weights: LayerValues): SublayerValues {
   const normed = inputNorm(spec, "mlp", x, weights);
   return { ...projected("mlp", spec, residual, neurons(spec, normed, weights), weights), normed };
-}
-
-/** The norm in front of a sublayer: the attention's own serves both where a parallel layer has but one. */
-const inputNormOf = (spec: DecoderSpec, name: Sublayer): NormRole =>
-  name === "attention" || sharesNorm(spec) ? "attentionNorm" : "mlpNorm";
-
-export function inputNorm(spec: DecoderSpec, name: Sublayer, x: Value, weights: LayerValues): Value {
-  const role = inputNormOf(spec, name);
-  return spec.norms.includes(role) ? norm(spec, x, weights[role]!, weights[`${role}Bias`]) : x;
 }
 
 /** The end of a sublayer, from the inputs of its projection [tokens, inputSize] and the residual stream [tokens, hiddenSize]. */

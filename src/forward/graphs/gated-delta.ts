@@ -4,28 +4,23 @@
 import type { Value } from "../../compute/graph.ts";
 import {
   add,
-  concat,
-  cumulativeSum,
   exp,
   expand,
-  lowerTriangle,
-  matmul,
   mul,
   reciprocal,
   reshape,
-  rmsNorm,
   scale,
   shift,
   sigmoid,
   silu,
-  slice,
   softplus,
   sqrt,
   sub,
   sum,
-  swapLast,
-  transpose,
-} from "../../compute/operations/index.ts";
+} from "../../compute/operations/elementwise.ts";
+import { matmul, swapLast } from "../../compute/operations/linear.ts";
+import { rmsNorm } from "../../compute/operations/normalize.ts";
+import { concat, cumulativeSum, lowerTriangle, slice, transpose } from "../../compute/operations/shape.ts";
 import type { GatedDelta } from "../../model/spec/parts.ts";
 import { causalConvolution } from "./causal-convolution.ts";
 import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";

@@ -1,6 +1,7 @@
 // The head as a graph: final norm, and the logits of a tile of the vocabulary.
 import type { Graph, Value } from "../../compute/graph.ts";
-import { gemm, linear, mul, scale, shift, softCap } from "../../compute/operations/index.ts";
+import { mul, scale, shift, softCap } from "../../compute/operations/elementwise.ts";
+import { gemm, linear } from "../../compute/operations/linear.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { norm } from "./norms.ts";

@@ -1,6 +1,7 @@
 // What the graphs of a layer's parts have in common: the layer's weights as values, what a part is fixed to, what it gives.
 import type { Graph, Value } from "../../compute/graph.ts";
-import { add, linear } from "../../compute/operations/index.ts";
+import { add } from "../../compute/operations/elementwise.ts";
+import { linear } from "../../compute/operations/linear.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { LayerSpec } from "../../model/spec/parts.ts";

@@ -1,12 +1,13 @@
 // A mixture of experts as graphs (Shazeer et al. 2017, arXiv:1701.06538): the router, one expert, what all tokens share. Which
 // tokens go to which expert is decided between them (run/routing.ts), so that one expert at a time need be in memory.
 import { Graph, type Value } from "../../compute/graph.ts";
-import { add, mul, reciprocal, scale, shift, sigmoid, softmax, sum } from "../../compute/operations/index.ts";
+import { add, mul, reciprocal, scale, shift, sigmoid, sum } from "../../compute/operations/elementwise.ts";
+import { softmax } from "../../compute/operations/normalize.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec, Routing } from "../../model/spec/decoder-spec.ts";
-import { inputNorm } from "./decoder-layer.ts";
 import { declareWeights, type LayerValues, project } from "./layer-values.ts";
 import { neurons } from "./mlp.ts";
+import { inputNorm } from "./norms.ts";
 
 /** Added to the logit of an expert that is not chosen: its softmax is exactly 0 in f32. */
 const NOT_CHOSEN = -1e9;

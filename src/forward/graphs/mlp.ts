@@ -1,6 +1,6 @@
 // The MLP as a graph: gated (Shazeer 2020, arXiv:2002.05202), or one projection in and one out.
 import type { Value } from "../../compute/graph.ts";
-import { gelu, mul, relu, scale, shift, sigmoid, silu, sub } from "../../compute/operations/index.ts";
+import { gelu, mul, relu, scale, shift, sigmoid, silu, sub } from "../../compute/operations/elementwise.ts";
 import type { Activation, DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { type LayerValues, project } from "./layer-values.ts";
 

@@ -1,7 +1,7 @@
 // The norm that some families have behind o_proj and down_proj (`normsOutputs`): what it does to sums over tokens at these
 // projections, and what a projection has to write so that the norm's output gains something.
 import type { Value } from "../../compute/graph.ts";
-import { add, mul, reciprocal, scale, shift, sqrt, sum } from "../../compute/operations/index.ts";
+import { add, mul, reciprocal, scale, shift, sqrt, sum } from "../../compute/operations/elementwise.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 
 /**

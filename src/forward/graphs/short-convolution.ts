@@ -1,6 +1,7 @@
 // The gated short convolution that LFM2 mixes tokens with.
 import type { Value } from "../../compute/graph.ts";
-import { mul, slice } from "../../compute/operations/index.ts";
+import { mul } from "../../compute/operations/elementwise.ts";
+import { slice } from "../../compute/operations/shape.ts";
 import type { ShortConvolution } from "../../model/spec/parts.ts";
 import { causalConvolution } from "./causal-convolution.ts";
 import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";

@@ -1,7 +1,7 @@
 // What calibration tokens say at the projection that ends one expert of a mixture: second moments of what enters it, each token by
 // the square of what the expert's output counts for it.
 import { Graph } from "../../compute/graph.ts";
-import { mul } from "../../compute/operations/index.ts";
+import { mul } from "../../compute/operations/elementwise.ts";
 import { RunningSums } from "../../compute/running-sums.ts";
 import { tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics } from "../../linalg/projection.ts";

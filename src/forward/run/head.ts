@@ -2,7 +2,8 @@
 // memory in tiles, and what the tiles say is merged exactly.
 import type { Program } from "../../compute/backend.ts";
 import { Graph, type Value } from "../../compute/graph.ts";
-import { argMax, exp, max, mul, pick, sub, sum } from "../../compute/operations/index.ts";
+import { exp, mul, sub, sum } from "../../compute/operations/elementwise.ts";
+import { argMax, max, pick } from "../../compute/operations/normalize.ts";
 import { ReusedTensor } from "../../compute/reused-tensor.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";

@@ -1,7 +1,8 @@
 // What calibration tokens say at the projection that ends a sublayer, o_proj or down_proj: second moments of what enters it, and
 // what it should write in addition to come near a target.
 import { Graph, type Value } from "../../compute/graph.ts";
-import { gemm, mul, reciprocal, reshape, scale, shift, sub } from "../../compute/operations/index.ts";
+import { mul, reciprocal, reshape, scale, shift, sub } from "../../compute/operations/elementwise.ts";
+import { gemm } from "../../compute/operations/linear.ts";
 import type { ReusedTensors } from "../../compute/reused-tensor.ts";
 import { type GramSum, type RunningSum, RunningSums } from "../../compute/running-sums.ts";
 import type { Tensor } from "../../compute/tensor.ts";

@@ -1,6 +1,5 @@
 // Activation functions by the names that config.json has for them.
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+import { CompError, describeValue } from "../../errors.ts";
 import type { Activation } from "../spec/decoder-spec.ts";
 import type { ConfigFields } from "./config-fields.ts";
 

@@ -1,22 +1,10 @@
 // Fields of a model's configuration, which is untrusted: each is checked when it is read.
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+
+import { CompError, describeValue } from "../../errors.ts";
+import { LIMITS } from "./limits.ts";
 
 /** A parsed config.json. */
 export type ModelConfig = Readonly<Record<string, unknown>>;
-
-/** The largest sizes that are accepted, several times those of the largest published models. */
-export const LIMITS = {
-  layers: 4096,
-  hiddenSize: 262_144,
-  intermediateSize: 2_097_152,
-  heads: 16_384,
-  headDim: 16_384,
-  vocabSize: 16_777_216,
-  positions: 2_147_483_648,
-  /** Rotary bases go up to 1e8, scaling factors to some hundred. */
-  number: 1e12,
-} as const;
 
 export const isObject = (value: unknown): value is ModelConfig =>
   typeof value === "object" && value !== null && !Array.isArray(value);

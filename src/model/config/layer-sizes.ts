@@ -2,8 +2,9 @@
 // agree; where they differ, a list in a field of ours, 0 where there is nothing, and the largest in the stock field.
 import { CompError } from "../../errors.ts";
 import { attentionOf, type LayerSizes, type LayerSpec, sizesOf } from "../spec/parts.ts";
-import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
+import type { ConfigFields, ModelConfig } from "./config-fields.ts";
 import type { FieldNames } from "./field-names.ts";
+import { LIMITS } from "./limits.ts";
 import { areMixturesAlike } from "./mixture.ts";
 
 interface SizeField {

@@ -1,8 +1,8 @@
 // Which layers attend to the whole context, which to a sliding window, and which have another mixer: every family states it in
 // its own way.
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
-import { type ConfigFields, LIMITS } from "./config-fields.ts";
+import { CompError, describeValue } from "../../errors.ts";
+import type { ConfigFields } from "./config-fields.ts";
+import { LIMITS } from "./limits.ts";
 
 /** The types of layers whose mixer is an attention, as `layer_types` of config.json calls them. */
 const ATTENTION_TYPES: readonly string[] = ["full_attention", "sliding_attention"];

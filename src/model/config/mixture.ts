@@ -2,7 +2,8 @@
 import { CompError } from "../../errors.ts";
 import type { Routing } from "../spec/decoder-spec.ts";
 import { type LayerSpec, type Mixture, mixtureOf, type SharedExpert, sharedWidth } from "../spec/parts.ts";
-import { type ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
+import type { ConfigFields, ModelConfig } from "./config-fields.ts";
+import { LIMITS } from "./limits.ts";
 
 export interface MixtureRule {
   /** Fields for the number of experts, of which the first that is there counts; the last is written where none is there. */

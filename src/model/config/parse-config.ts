@@ -6,8 +6,9 @@ import type { DecoderSpec, DecoderTraits } from "../spec/decoder-spec.ts";
 import { type ChannelMixer, type LayerSizes, type LayerSpec, type Mixer, resized } from "../spec/parts.ts";
 import { parseActivation } from "./activations.ts";
 import { parseBiases } from "./biases.ts";
-import { ConfigFields, LIMITS, type ModelConfig } from "./config-fields.ts";
+import { ConfigFields, type ModelConfig } from "./config-fields.ts";
 import { parseLayerSizes } from "./layer-sizes.ts";
+import { LIMITS } from "./limits.ts";
 import { parseMixture } from "./mixture.ts";
 
 /** Fields that ask for arithmetic that most families do not have, unless they are absent, false or 0. */

@@ -1,9 +1,9 @@
 // Rotary embedding as config.json states it: `rope_theta` and `rope_scaling` (transformers 4), `rope_parameters`
 // (transformers 5, for some families one per layer type). What they mean is in spec/rope.ts.
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+import { CompError, describeValue } from "../../errors.ts";
 import type { RopeSpec } from "../spec/rope.ts";
-import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "./config-fields.ts";
+import { type ConfigFields, isObject, type ModelConfig } from "./config-fields.ts";
+import { LIMITS } from "./limits.ts";
 
 /** How a family's config.json states the rotary embedding of each type of layer. */
 export interface RopeRule {

@@ -1,5 +1,6 @@
 // Attention windows as GGUF headers state them.
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
+import { LIMITS } from "../config/limits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { attentionOf } from "../spec/parts.ts";
 import type { GgufHeader } from "./gguf-traits.ts";

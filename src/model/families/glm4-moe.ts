@@ -1,5 +1,6 @@
 // GLM 4.5: experts chosen by a sigmoid with a correction, shared ones beside them, the first layers without any.
-import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
+import type { ConfigFields } from "../config/config-fields.ts";
+import { LIMITS } from "../config/limits.ts";
 import { partialRope } from "../config/rope-config.ts";
 import type { Routing } from "../spec/decoder-spec.ts";
 import type { SharedExpert } from "../spec/parts.ts";

@@ -1,7 +1,8 @@
 // gpt-oss: experts with biases and a clamped gate, a router with a bias, attention sinks, and a window in every other layer.
 import { CompError } from "../../errors.ts";
-import { type ConfigFields, isObject, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import { type ConfigFields, isObject, type ModelConfig } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
+import { LIMITS } from "../config/limits.ts";
 import { SOFTMAX } from "../config/mixture.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";

@@ -1,5 +1,5 @@
 // GPT-2: layer norms, learned positions, an MLP without a gate, and matrices stored as [in, out].
-import { LIMITS } from "../config/config-fields.ts";
+import { LIMITS } from "../config/limits.ts";
 import { type Family, LAYER_NORM, LLAMA } from "./family.ts";
 import { FUSED_QKV, PLAIN_GGUF } from "./gguf-traits.ts";
 

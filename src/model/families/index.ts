@@ -1,6 +1,5 @@
 // The table of model families. A new one that is made of known parts is a file of its own and a row here.
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+import { CompError, describeValue } from "../../errors.ts";
 import type { ModelConfig } from "../config/config-fields.ts";
 import { arcee } from "./arcee.ts";
 import { ernie4_5 } from "./ernie4-5.ts";

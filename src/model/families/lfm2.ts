@@ -1,6 +1,7 @@
 // LFM2: short convolutions, and an attention in some layers.
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
+import { LIMITS } from "../config/limits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
 import { type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";

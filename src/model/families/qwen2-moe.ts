@@ -1,29 +1,9 @@
 // Qwen 2 and 1.5 MoE: experts beside one that all tokens go to, behind a gate; some layers may have a plain MLP.
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
-import { type MixtureRule, softmaxAsStated } from "../config/mixture.ts";
-import type { SharedExpert } from "../spec/parts.ts";
+import { softmaxAsStated } from "../config/mixture.ts";
 import type { Family } from "./family.ts";
+import { gatedExpert, QWEN_LAYERS } from "./qwen-experts.ts";
 import { qwen2 } from "./qwen2.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
-
-/** Which layers have experts, as all of Qwen's mixtures state it. */
-export const QWEN_LAYERS: Pick<MixtureRule, "isDense" | "denseFields"> = {
-  isDense(fields, index) {
-    const listed = fields.get("mlp_only_layers");
-    const step = fields.size("decoder_sparse_step", LIMITS.layers);
-    return (Array.isArray(listed) && listed.includes(index)) || (index + 1) % step !== 0;
-  },
-  denseFields: (config: ModelConfig, dense: readonly number[]) =>
-    dense.length > 0 || "mlp_only_layers" in config || "decoder_sparse_step" in config
-      ? { mlp_only_layers: dense, decoder_sparse_step: 1 }
-      : {},
-};
-
-/** An expert of a width of its own, behind a gate. */
-export const gatedExpert = (fields: ConfigFields): SharedExpert => ({
-  width: { neurons: fields.size("shared_expert_intermediate_size", LIMITS.intermediateSize) },
-  gated: true,
-});
 
 const { gguf: _, ...dense } = qwen2;
 

@@ -1,7 +1,7 @@
 // Qwen 3.5 MoE: a Qwen 3.5 of experts, beside one that all tokens go to.
 import { SOFTMAX } from "../config/mixture.ts";
 import type { Family } from "./family.ts";
-import { gatedExpert } from "./qwen2-moe.ts";
+import { gatedExpert } from "./qwen-experts.ts";
 import { qwen3_5 } from "./qwen3-5.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 

@@ -1,6 +1,7 @@
 // Qwen 3.5: the gated delta rule in most layers, and an attention with an output gate in the others.
-import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
+import type { ConfigFields } from "../config/config-fields.ts";
 import { listedOr } from "../config/layer-types.ts";
+import { LIMITS } from "../config/limits.ts";
 import { partialRope } from "../config/rope-config.ts";
 import type { GatedDelta } from "../spec/parts.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";

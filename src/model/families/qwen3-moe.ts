@@ -4,7 +4,7 @@ import { allFull } from "../config/layer-types.ts";
 import { softmaxAsStated } from "../config/mixture.ts";
 import type { Family } from "./family.ts";
 import { CHOSEN_SOFTMAX, PLAIN_GGUF } from "./gguf-traits.ts";
-import { QWEN_LAYERS } from "./qwen2-moe.ts";
+import { QWEN_LAYERS } from "./qwen-experts.ts";
 import { qwen3 } from "./qwen3.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 

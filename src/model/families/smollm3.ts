@@ -1,7 +1,8 @@
 // SmolLM3: a Llama that does not rotate in every fourth layer.
 import { CompError } from "../../errors.ts";
-import { type ConfigFields, LIMITS } from "../config/config-fields.ts";
+import type { ConfigFields } from "../config/config-fields.ts";
 import { listedLayerTypes } from "../config/layer-types.ts";
+import { LIMITS } from "../config/limits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
 import { attentionOf } from "../spec/parts.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";

@@ -1,8 +1,7 @@
 // How a GGUF file stores a model: under which architecture, with query and key rows in which order, and what llama.cpp cannot
 // run.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+import { CompError, describeValue } from "../../errors.ts";
 import type { BiasRule } from "../config/biases.ts";
 import { areAlike } from "../config/layer-sizes.ts";
 import type { Family } from "../families/family.ts";

@@ -1,5 +1,6 @@
 // Mixtures of experts as GGUF headers state them.
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
+import { LIMITS } from "../config/limits.ts";
 import { type MixtureRule, PER_TOKEN } from "../config/mixture.ts";
 import type { GgufExperts, GgufHeader } from "../families/gguf-traits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";

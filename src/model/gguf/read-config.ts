@@ -1,12 +1,12 @@
 // The header of a GGUF file → the config.json that transformers would have for the same model.
 // Key names: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 import type { Checkpoint, MetadataValue } from "../../checkpoint/checkpoint.ts";
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
+import { CompError, describeValue } from "../../errors.ts";
 import { DOWN_BIAS_FIELD } from "../config/biases.ts";
-import { ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import { ConfigFields, type ModelConfig } from "../config/config-fields.ts";
 import type { FieldNames } from "../config/field-names.ts";
 import { sizeFields } from "../config/layer-sizes.ts";
+import { LIMITS } from "../config/limits.ts";
 import type { HeaderSizes } from "../families/gguf-traits.ts";
 import type { Module } from "../spec/roles.ts";
 import { type GgufFamily, type GgufLayout, IDLE, layoutOf } from "./layout.ts";

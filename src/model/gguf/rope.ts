@@ -1,8 +1,8 @@
 // Rotary scaling as GGUF files state it → `rope_scaling` of config.json, and back.
 import type { Checkpoint } from "../../checkpoint/checkpoint.ts";
-import { describeValue } from "../../checkpoint/json.ts";
-import { CompError } from "../../errors.ts";
-import { type ConfigFields, LIMITS, type ModelConfig } from "../config/config-fields.ts";
+import { CompError, describeValue } from "../../errors.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
+import { LIMITS } from "../config/limits.ts";
 import { longropeAttentionFactor, ropeScaling, yarnAttentionFactor } from "../config/rope-config.ts";
 import type { GgufForm, GgufHeader } from "../families/gguf-traits.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
