@@ -6,8 +6,8 @@ import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { fitCheckpoint } from "../tasks/fit.ts";
 import { pruneCheckpoint } from "../tasks/prune-checkpoint.ts";
-import { formatOf, onWritingHost } from "./prune.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
+import { formatOf, onWritingHost } from "./writing-host.ts";
 
 export interface FitRequest extends ModelRequest, Partial<FitOptions> {
   /** The folder to write, or the file when it ends in .gguf. */

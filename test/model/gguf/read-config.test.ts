@@ -206,7 +206,6 @@ describe("a GGUF of architecture gemma3", () => {
 describe("refused with its reason is a GGUF", () => {
   test.each<[string, Record<string, MetadataValue>, string]>([
     ["of an unknown architecture", { "general.architecture": "rwkv7" }, '"rwkv7" is not supported'],
-    ["with experts", header("llama", { expert_count: 8 }), "it is a mixture of experts"],
     ["with partial rotary embedding", header("llama", { "rope.dimension_count": 4 }), "partial rotary embedding"],
     ["with another rotary scaling", header("llama", { "rope.scaling.type": "su" }), 'of kind "su"'],
     ["with capped logits", header("llama", { final_logit_softcapping: 30 }), "it caps its logits"],
