@@ -14,7 +14,8 @@ import { parseOptions } from "../options/schema.ts";
 import { comparePresets, parsePresets } from "../tasks/compare.ts";
 import type { OtherModel } from "../tasks/compare-rows.ts";
 import { cutWindows } from "../tasks/evaluate.ts";
-import { readDocuments } from "../texts/documents.ts";
+import { joinDocuments } from "../texts/documents.ts";
+import { type NamedText, overlapWarning } from "../texts/overlap.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
 import { type CompareJob, compareHost, pruneRequest, TABLES } from "./compare-host.ts";
 import { openBackend } from "./device.ts";
@@ -113,8 +114,11 @@ async function compareModels(job: CompareJob, report: (event: CompareEvent) => v
       const backend = await openBackend(options, dense.spec);
       const tokenizer = await openTokenizer(dense.checkpoint);
       for (const message of tokenizerWarnings(dense.checkpoint)) report({ type: "warning", message });
-      for (const text of texts) cutWindows({ model: dense, tokenizer, text, options });
-      for (const text of calibration) readDocuments(text); // a bad row shows at once, not in every cell
+      const judged = texts.map((text) => {
+        const { ids } = cutWindows({ model: dense, tokenizer, text, options });
+        return { name: text.name, text: tokenizer.decode([...ids]) };
+      });
+      for (const message of overlapWarnings(judged, calibration)) report({ type: "warning", message });
       await makeFolders(join(output, "cells")).catch((cause: unknown) => {
         throw unwritable(output, cause);
       });
@@ -129,6 +133,13 @@ async function compareModels(job: CompareJob, report: (event: CompareEvent) => v
     await scratch.clear();
   }
 }
+
+/** Of each text, as far as it is judged, with each calibration text; a bad row of these shows here at once, not in every cell. */
+const overlapWarnings = (judged: readonly NamedText[], calibration: readonly CalibrationText[]): string[] =>
+  calibration.flatMap((source) => {
+    const whole = { name: source.name, text: joinDocuments(source) };
+    return judged.flatMap((text) => overlapWarning(text, whole) ?? []);
+  });
 
 const otherModel = (path: string): Promise<OtherModel> =>
   withPaths(async (open) => {
