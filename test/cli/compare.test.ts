@@ -51,6 +51,15 @@ describe.skipIf(reason)(`comp compare${reason ? ` (${reason})` : ""}`, () => {
     expect(cells).toMatchObject([{ failure: expect.stringMatching(/takes at least .* --memory allows 1\.0 MB/) }]);
   });
 
+  test("says when it judges on what it calibrates on", async () => {
+    const output = join(temporaryFolder(), "figures");
+    const { code, err } = await runNode(comp, [...argumentsFor(output, "magnitude"), "--text", mix]);
+    expect(code).toBe(0);
+    expect(err.match(/comp: warning: .*/g)).toEqual([
+      "comp: warning: 100.0 % of the passages judged in calibration-mix.txt occur in the calibration text calibration-mix.txt too: figures on it flatter the pruned models",
+    ]);
+  });
+
   test("--keep keeps the pruned models", async () => {
     const output = join(temporaryFolder(), "figures");
     await runNode(comp, [...argumentsFor(output, "magnitude"), "--keep"]);
