@@ -51,7 +51,7 @@ test("HellaSwag loses the marks of the pages that it is from", () => {
   };
   const { requests, choices, answer } = questionOf("hellaswag", row);
   expect(requests[0]!.context).toBe("Skating: A pond. It is frozen. The girl");
-  expect(choices).toEqual(["falls. Again", "turns."]);
+  expect(choices).toEqual(["falls. Again", " turns."]);
   expect(answer).toBe(1);
 });
 
