@@ -58,7 +58,7 @@ export const winoGrande: Benchmark = {
 export const lambadaOpenAi: Benchmark = {
   files: {
     path: [/lambada/],
-    without: /-(de|es|fr|it)-|plain-text|standard/,
+    without: /-(de|es|fr|it)(-|$)|plain-text|standard/,
     split: "test",
     example: "lambada/lambada_test.jsonl",
   },
