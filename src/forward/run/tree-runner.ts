@@ -2,22 +2,24 @@
 import { Graph } from "../../compute/graph.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import type { Model } from "../../model/model.ts";
-import { type DecoderLayer, readLayer } from "../../model/read-layer.ts";
+import { type DecoderLayer, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import { layerIndices } from "../../model/spec/layer-index.ts";
-import { attentionOf, type LayerSpec } from "../../model/spec/parts.ts";
+import { attentionOf, type LayerSpec, mixtureOf } from "../../model/spec/parts.ts";
 import { hasSublayer } from "../../model/spec/roles.ts";
 import { layOut, type TokenTree, type TreeBatch, treeBatches } from "../../model/spec/token-trees.ts";
-import { wholeLayer } from "../graphs/decoder-layer.ts";
+import { sublayerWeights, wholeLayer } from "../graphs/decoder-layer.ts";
 import { declareWeights, type LayerContext } from "../graphs/layer-values.ts";
 import type { PositionTensors } from "../graphs/position.ts";
 import { declareTreePosition, treePosition } from "../graphs/tree-position.ts";
 import { embedAt } from "./embed.ts";
+import type { HiddenStates } from "./hidden-states.ts";
+import { runMixture } from "./mixture.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 
 /** States on their way, and where their tokens stand. */
 interface MovingBatch {
   readonly trees: TreeBatch;
-  readonly hidden: Tensor; // [batch · length, hiddenSize]
+  readonly hidden: Tensor<Float32Array>; // [batch · length, hiddenSize]
   /** By what of a layer decides them. */
   readonly positions: Map<string, PositionTensors>;
 }
@@ -46,32 +48,38 @@ export class TreeRunner extends LayerPrograms {
     for (const index of layerIndices(this.spec)) {
       signal?.throwIfAborted();
       const layer = await readLayer(model, index);
-      for (const batch of batches) await this.#layer(layer, batch);
+      await this.#layer(layer, batches);
       onLayer?.();
     }
     return batches.flatMap(({ trees: { batch, length }, hidden }) =>
       Array.from({ length: batch }, (_, i) => {
         const size = length * hiddenSize;
-        return (hidden.data as Float32Array).subarray(i * size, (i + 1) * size);
+        return hidden.data.subarray(i * size, (i + 1) * size);
       }),
     );
   }
 
-  /** In place; nothing happens where the layer has no sublayer. */
-  async #layer({ sizes, weights }: DecoderLayer, moving: MovingBatch): Promise<void> {
+  /** In place. Experts follow the token mixer of all trees, so that each is read once. */
+  async #layer(layer: DecoderLayer, batches: readonly MovingBatch[]): Promise<void> {
+    const { sizes } = layer;
+    if (mixtureOf(sizes) === undefined) return this.#rewrite(layer, batches);
+    const weights = sublayerWeights("attention", this.spec, layer);
+    await this.#rewrite({ sizes: { ...sizes, channel: null }, weights }, batches);
+    await runMixture(this, layer, statesOf(batches));
+  }
+
+  /** Nothing happens where the layer has no sublayer. */
+  async #rewrite({ sizes, weights }: DecoderLayer, batches: readonly MovingBatch[]): Promise<void> {
     if (!hasSublayer("attention", sizes) && !hasSublayer("mlp", sizes)) return;
-    const { batch, length } = moving.trees;
-    const context: LayerContext = { spec: this.spec, sizes, batch, length };
-    const program = await this.programs.get(["trees", ...layerKey(context, weights)], () => {
-      const graph = new Graph();
-      const x = graph.input("x", [batch * length, this.spec.hiddenSize]);
-      const values = declareWeights(graph, weights);
-      const position = declareTreePosition(graph, this.spec, sizes, moving.trees);
-      graph.output("hidden", wholeLayer(context, x, values, position).hidden);
-      return graph;
-    });
-    const { hidden } = moving;
-    await program.run({ x: hidden, ...weights, ...this.#position(sizes, moving) }, { hidden });
+    for (const moving of batches) {
+      const { batch, length } = moving.trees;
+      const context: LayerContext = { spec: this.spec, sizes, batch, length };
+      const program = await this.programs.get(["trees", ...layerKey(context, weights)], () =>
+        treeGraph(context, weights, moving.trees),
+      );
+      const { hidden } = moving;
+      await program.run({ x: hidden, ...weights, ...this.#position(sizes, moving) }, { hidden });
+    }
   }
 
   #position(sizes: LayerSpec, { trees, positions }: MovingBatch): PositionTensors {
@@ -81,4 +89,23 @@ export class TreeRunner extends LayerPrograms {
     positions.set(key, position);
     return position;
   }
+}
+
+function treeGraph(context: LayerContext, weights: LayerWeights, trees: TreeBatch): Graph {
+  const { spec, sizes, batch, length } = context;
+  const graph = new Graph();
+  const x = graph.input("x", [batch * length, spec.hiddenSize]);
+  const values = declareWeights(graph, weights);
+  const position = declareTreePosition(graph, spec, sizes, trees);
+  graph.output("hidden", wholeLayer(context, x, values, position).hidden);
+  return graph;
+}
+
+function statesOf(moving: readonly MovingBatch[]): HiddenStates {
+  const batches = moving.map(({ trees: { batch, length }, hidden }) => ({ batch, length, hidden }));
+  return {
+    batchCount: batches.length,
+    read: (index, use) => use(batches[index]!),
+    update: (index, change) => change(batches[index]!),
+  };
 }
