@@ -156,7 +156,6 @@ describe("refusals", () => {
       2,
       "comp: --sparsity must be numbers between 0 and 0.95, such as 0.1,0.2 or 10%,20%, got 20,30%\n  for 20 percent write 20% or 0.2\n",
     ],
-    [["eval", "m"], 2, "comp: --text is missing\n"],
     [["prune", "m", "--calibration", join(folder, "no.txt")], 1, `comp: there is no text file ${folder}/no.txt\n`],
     [
       ["prune", "m", "--calibration", folder],
@@ -260,6 +259,9 @@ describe("eval", () => {
       context: 512,
       windows: 0,
       bos: false,
+      probes: false,
+      seed: 0,
+      limit: 0,
       device: "auto",
       signal: expect.any(AbortSignal),
     });
