@@ -1,4 +1,4 @@
-// The public library: everything that may be imported from "comp-llm", and nothing else. Eight functions, all of them from paths
+// The public library: everything that may be imported from "comp-llm", and nothing else. Nine functions, all of them from paths
 // on this machine to a stream of events that ends in "done"; `inspect` answers at once. `readText` reads what they take as text;
 // `inspectCache` and `clearCache` are about what runs keep for later ones.
 export { CompError, type ErrorKind } from "./errors.ts";

@@ -1,6 +1,7 @@
 // Folders of quantized weights: those with scales against values of torch and transformers, made by test/fixtures/make-scaled.py.
 import { describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
+import { rowCountOf, rowSizeOf } from "../../src/checkpoint/checkpoint.ts";
 import { openFolder } from "../../src/checkpoint/open-checkpoint.ts";
 import { compError } from "../helpers/errors.ts";
 import { readJsonFixture } from "../helpers/fixtures.ts";
@@ -37,9 +38,8 @@ test.each(Object.entries(fixture))("%s: every tensor has the values of torch", a
   for (const [name, expected] of Object.entries(values)) {
     const all = new Float32Array(bytesOf(expected).buffer);
     expect(await checkpoint.read(name)).toEqual(all);
-    const [rows] = checkpoint.tensors.get(name)!.shape as [number];
-    const rowSize = all.length / rows;
-    expect(await checkpoint.readRows(name, 1, rows)).toEqual(all.slice(rowSize));
+    const { shape } = checkpoint.tensors.get(name)!;
+    expect(await checkpoint.readRows(name, 1, rowCountOf(shape))).toEqual(all.slice(rowSizeOf(shape)));
   }
 });
 
