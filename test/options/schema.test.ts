@@ -7,7 +7,15 @@ import { PruneOptions } from "../../src/options/prune.ts";
 import { namesOf, optionsOf, parseOptions } from "../../src/options/schema.ts";
 
 test("what is not given has its default: evaluation takes 16 windows of 512 tokens, generation is greedy", () => {
-  expect(parseOptions(EvalOptions, {})).toEqual({ context: 512, windows: 16, bos: false, device: "auto" });
+  expect(parseOptions(EvalOptions, {})).toEqual({
+    context: 512,
+    windows: 16,
+    bos: false,
+    probes: false,
+    seed: 0,
+    limit: 0,
+    device: "auto",
+  });
   expect(parseOptions(GenerateOptions, {})).toMatchObject({ maxTokens: 64, temperature: 0 });
 });
 

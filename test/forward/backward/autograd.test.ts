@@ -45,7 +45,8 @@ function ofFactor(moments: SublayerMoments | undefined): number[] {
 
 /** The figures of every layer as the sweeps find them. */
 async function figuresOf(family: string, { model, runner }: TinyModel): Promise<Figures[]> {
-  const scratch = scratchFolder();
+  const folder = scratchFolder();
+  const scratch = { ...folder, putRounded: folder.put }; // the gradients are judged, not what rounding adds to them
   const windows = tinyWindows(family);
   const labels = givenLabels(windows.ids.map((id) => (id + 1) % model.spec.vocabSize));
   const request = { runner, model, windows, scratch, labels };
