@@ -3,6 +3,7 @@ import { NO_CACHE } from "../../src/cache/cache.ts";
 import { backendGemm } from "../../src/compute/gemm.ts";
 import type { RunEvent } from "../../src/events/prune.ts";
 import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
+import type { Scratch } from "../../src/forward/run/scratch.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
 import { collectGarbage } from "../../src/node/garbage.ts";
@@ -19,6 +20,12 @@ export interface TestRun extends RunContext {
 
 /** Memory for whatever a test may want to keep. */
 export const AMPLE: MemoryShares = { states: 2 ** 30, aside: 0, weights: 2 ** 30, caches: 2 ** 30 };
+
+/** Scratch space that rounds nothing, for what is judged in more digits than rounding leaves. */
+export function exactScratch(): Scratch {
+  const folder = scratchFolder();
+  return { ...folder, putRounded: folder.put };
+}
 
 /** A run on one thread that keeps what it is told; its scratch space is the test's to clear. */
 export function testRun(over: Partial<RunContext> = {}): TestRun {

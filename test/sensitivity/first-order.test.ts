@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { measureWeightSensitivities } from "../../src/sensitivity/first-order.ts";
 import { methodOf } from "../helpers/method.ts";
-import { openTiny, testRun, tinyWindows } from "../helpers/run.ts";
+import { exactScratch, openTiny, testRun, tinyWindows } from "../helpers/run.ts";
 
 /** Σ |w · ∂L/∂w| of the first three neurons of each layer by torch.autograd; test/fixtures/make-sensitivities.py prints them. */
 const EXPECTED: Record<string, number[][]> = {
@@ -44,7 +44,7 @@ const EXPECTED_OF_HEADS: Record<string, number[][]> = {
 describe.each(Object.keys(EXPECTED))("%s", (family) => {
   test("the sensitivity of neurons and heads is that of torch.autograd", async () => {
     const { model, close } = await openTiny(family);
-    const run = testRun();
+    const run = testRun({ scratch: exactScratch() });
     const method = methodOf({ preset: "llm-pruner" }, model.spec);
     const found = await measureWeightSensitivities(run, { model, windows: tinyWindows(family), method });
     for (const [index, { mlp, attention }] of found) {
@@ -64,7 +64,7 @@ describe.each(Object.keys(EXPECTED))("%s", (family) => {
 
 test("attentions are left out where only neurons go; progress counts layers, from the last", async () => {
   const { model, close } = await openTiny("llama");
-  const run = testRun();
+  const run = testRun({ scratch: exactScratch() });
   const method = methodOf({ preset: "llm-pruner", prune: "mlp" }, model.spec);
   const found = await measureWeightSensitivities(run, { model, windows: tinyWindows("llama"), method });
   expect([...found.values()].map(({ attention }) => attention)).toEqual([undefined, undefined, undefined]);

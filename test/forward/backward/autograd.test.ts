@@ -4,9 +4,8 @@ import { givenLabels } from "../../../src/forward/backward/labels.ts";
 import { type SublayerMoments, secondMoments } from "../../../src/forward/backward/second-moments.ts";
 import { type WeightGradients, weightGradients } from "../../../src/forward/backward/weight-gradients.ts";
 import { mixtureOf } from "../../../src/model/spec/parts.ts";
-import { scratchFolder } from "../../../src/node/scratch-folder.ts";
 import { EXPERT_FIXTURES, FAMILY_FIXTURES, readJsonFixture, TINY_FAMILIES } from "../../helpers/fixtures.ts";
-import { openTiny, type TinyModel, tinyWindows } from "../../helpers/run.ts";
+import { exactScratch, openTiny, type TinyModel, tinyWindows } from "../../helpers/run.ts";
 
 /** The matrices of each group; a family has some of them fused in its file, which changes no sum. */
 const GROUPS = {
@@ -45,8 +44,7 @@ function ofFactor(moments: SublayerMoments | undefined): number[] {
 
 /** The figures of every layer as the sweeps find them. */
 async function figuresOf(family: string, { model, runner }: TinyModel): Promise<Figures[]> {
-  const folder = scratchFolder();
-  const scratch = { ...folder, putRounded: folder.put }; // the gradients are judged, not what rounding adds to them
+  const scratch = exactScratch();
   const windows = tinyWindows(family);
   const labels = givenLabels(windows.ids.map((id) => (id + 1) % model.spec.vocabSize));
   const request = { runner, model, windows, scratch, labels };
