@@ -35,7 +35,7 @@ test("what it cannot bear is told, and ends nothing but its own process", async 
 
 test("without the package there is nothing to ask, which is said", async () => {
   const [name, elsewhere] = ["llama-cpp-main.ts", temporaryFolder()]; // no node_modules above it
-  copyFileSync(join(ROOT, "src/node", name), join(elsewhere, name));
+  for (const file of [name, "start-llama-cpp.ts"]) copyFileSync(join(ROOT, "src/node", file), join(elsewhere, file));
   const child = fork(join(elsewhere, name), { execArgv: ["--import", "tsx"], cwd: ROOT });
   const said = once(child, "message");
   child.send(job);
