@@ -75,14 +75,14 @@ function checkSubjects({
   densePath: string | undefined;
   names: readonly string[];
 }): void {
+  if (names.length === 0 && taskData !== undefined)
+    throw new CompError("option", "there is data but no task: tasks is missing", { hint: "for example all" });
   if (text === undefined && names.length === 0 && !probes)
     throw new CompError("option", "there is nothing to judge the model on", { hint: "give a text, tasks or probes" });
   if (names.length > 0 && taskData === undefined)
     throw new CompError("option", "the tasks need a folder with their data: task-data", {
       hint: "docs/evaluation.md says which files each task reads",
     });
-  if (names.length === 0 && taskData !== undefined)
-    throw new CompError("option", "there is data but no task: tasks is missing", { hint: "for example all" });
   if (text === undefined && densePath !== undefined)
     throw new CompError("option", "a dense model is compared on a text, and there is none");
 }

@@ -1,0 +1,87 @@
+// comp eval on a cut of the demo model: benchmarks and probes, what is printed, and how it fails.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runCommandLine } from "../../src/cli/run.ts";
+import type { Evaluation } from "../../src/events/model.ts";
+import { captureScreen } from "../helpers/captured-screen.ts";
+import { PUBLISHED_DATA, QUESTIONS, writeData } from "../helpers/questions.ts";
+import { shortDemo } from "../helpers/small-models.ts";
+import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
+
+async function run(...argv: string[]): Promise<{ code: number; out: string[]; err: string }> {
+  const { screen, out, err } = captureScreen();
+  const signal = new AbortController().signal;
+  const loadLibrary = () => import("../../src/index.ts");
+  const code = await runCommandLine(["eval", ...argv], { version: "1", loadLibrary, screen, signal, debug: false });
+  return { code, out: out().trimEnd().split("\n"), err: err() };
+}
+
+const model = shortDemo(sharedFolder(), 1);
+const data = writeData(sharedFolder(), PUBLISHED_DATA);
+const evaluation = async (...argv: string[]) => JSON.parse((await run(...argv, "--json")).out.at(-1)!) as Evaluation;
+
+test("all benchmarks at once; each question is written with what was said of its choices", async () => {
+  const items = join(temporaryFolder(), "items.jsonl");
+  const { tasks } = await evaluation(model, "--tasks", "all", "--task-data", data, "--items", items);
+  expect(Object.keys(tasks!)).toEqual(Object.keys(QUESTIONS));
+  const lines = readFileSync(items, "utf8").trimEnd().split("\n");
+  const written = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(written).toEqual(
+    Object.entries(QUESTIONS).flatMap(([task, questions]) =>
+      questions.map(({ requests, answer }, index) =>
+        expect.objectContaining({ task, index, answer, logLikelihoods: requests.map(() => expect.any(Number)) }),
+      ),
+    ),
+  );
+  for (const [task, { acc, n }] of Object.entries(tasks!)) {
+    const own = written.filter((item) => item.task === task);
+    expect(n).toBe(own.length);
+    expect(acc).toBe(own.filter(({ correct }) => correct).length / n);
+  }
+});
+
+test("a limit takes questions from the start", async () => {
+  const { tasks } = await evaluation(model, "--tasks", "piqa,boolq", "--task-data", data, "--limit", "1");
+  expect(Object.entries(tasks!).map(([name, { n }]) => [name, n])).toEqual([
+    ["piqa", 1],
+    ["boolq", 1],
+  ]);
+});
+
+test("a table for people", async () => {
+  const { code, out } = await run(model, "--tasks", "piqa,winogrande,lambada_openai", "--task-data", data);
+  expect(code).toBe(0);
+  const lines = [
+    /^task +accuracy % +normalised % +perplexity +questions$/,
+    /^piqa +[\d.]+ ± [\d.]+ +[\d.]+ ± [\d.]+ +2$/,
+    /^winogrande +[\d.]+ ± 0\.00 +1$/,
+    /^lambada_openai +[\d.]+ ± 0\.00 +\d\S* +1$/,
+    /^took +[\d.]+ s/,
+  ];
+  expect(out).toHaveLength(lines.length);
+  for (const [i, line] of out.entries()) expect(line).toMatch(lines[i]!);
+});
+
+test("probes: six shares, the same again for one seed and not for another", async () => {
+  const [first, again, other] = [
+    await evaluation(model, "--probes", "--seed", "1"),
+    await evaluation(model, "--probes", "--seed", "1"),
+    await evaluation(model, "--probes", "--seed", "2"),
+  ];
+  expect(Object.keys(first.probes!)).toEqual(["arithmetic", "copying", "code", "secondLanguage", "json", "freshText"]);
+  for (const share of Object.values(first.probes!)) expect(share >= 0 && share <= 1).toBe(true);
+  expect(again.probes).toEqual(first.probes);
+  expect(other.probes).not.toEqual(first.probes);
+});
+
+test.each<[string[], number, string]>([
+  [[], 2, "there is nothing to judge the model on"],
+  [["--tasks", "piqa"], 2, "the tasks need a folder with their data"],
+  [["--task-data", data], 2, "there is data but no task"],
+  [["--tasks", "mmlu", "--task-data", data], 2, "there is no task mmlu"],
+  [["--tasks", "piqa", "--task-data", join(data, "arc")], 1, "has no validation data of piqa"],
+  [["--tasks", "piqa", "--task-data", join(data, "nowhere")], 1, "nowhere"],
+])("%s is refused with code %i", async (argv, code, message) => {
+  expect(await run(model, ...argv)).toMatchObject({ code, err: expect.stringContaining(message) });
+});
