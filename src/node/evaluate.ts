@@ -76,11 +76,11 @@ function checkSubjects({
   names: readonly string[];
 }): void {
   if (names.length === 0 && taskData !== undefined)
-    throw new CompError("option", "there is data but no task: tasks is missing", { hint: "for example all" });
+    throw new CompError("option", "there is data, but no --tasks to judge on it", { hint: "for example --tasks all" });
   if (text === undefined && names.length === 0 && !probes)
     throw new CompError("option", "there is nothing to judge the model on", { hint: "give a text, tasks or probes" });
   if (names.length > 0 && taskData === undefined)
-    throw new CompError("option", "the tasks need a folder with their data: task-data", {
+    throw new CompError("option", "the tasks need a folder with their data, --task-data", {
       hint: "docs/evaluation.md says which files each task reads",
     });
   if (text === undefined && densePath !== undefined)

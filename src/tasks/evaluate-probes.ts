@@ -3,12 +3,13 @@ import type { Backend } from "../compute/backend.ts";
 import { encodeRequest } from "../evaluate/encode-requests.ts";
 import { type Likelihood, logLikelihoods } from "../evaluate/likelihoods.ts";
 import { type ProbeName, probeItems, probes } from "../evaluate/probes/index.ts";
-import { freshShare, greedyTexts, loopBeginnings } from "../evaluate/probes/loops.ts";
+import { freshShare, greedyTexts, LOOP_TOKENS, loopBeginnings } from "../evaluate/probes/loops.ts";
 import type { StageEvent } from "../events/common.ts";
 import type { ProbeFigures } from "../events/model.ts";
 import { ResidentWeights } from "../forward/decode/resident-weights.ts";
 import type { Model } from "../model/model.ts";
 import { longestText } from "../model/spec/decoder-spec.ts";
+import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 /** Bytes of hidden states at once. */
@@ -28,7 +29,11 @@ export interface ProbesRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Share of right answers of each probe, and of what greedy text does not repeat. */
+/**
+ * Share of right answers of each probe, and of what greedy text does not repeat.
+ *
+ * @throws {CompError} "calibration" when the tokenizer makes tokens of a probe that the model has no embedding for
+ */
 export async function evaluateProbes(
   request: ProbesRequest,
   report: (event: StageEvent) => void = () => undefined,
@@ -38,7 +43,11 @@ export async function evaluateProbes(
   const longest = longestText(model.spec);
   const questions = names.map((name) =>
     probeItems(name, seed, count).map(({ prompt, choices }) =>
-      choices.map((continuation) => encodeRequest(tokenizer, { context: prompt, continuation }, longest)),
+      choices.map((continuation) => {
+        const encoded = encodeRequest(tokenizer, { context: prompt, continuation }, longest);
+        checkEmbedded([...encoded.inputs, ...encoded.targets], model.spec.vocabSize, tokenizer, "a probe");
+        return encoded;
+      }),
     ),
   );
   const likelihoods = await logLikelihoods(backend, model, questions.flat(), {
@@ -71,6 +80,13 @@ async function freshTextShare({
   signal,
 }: ProbesRequest): Promise<number> {
   const beginnings = loopBeginnings(seed, Math.ceil(count / QUESTIONS_PER_TEXT)).map((text) => tokenizer.encode(text));
-  const texts = await greedyTexts(backend, new ResidentWeights(model, budgetBytes), beginnings, signal);
+  for (const ids of beginnings) checkEmbedded(ids, model.spec.vocabSize, tokenizer, "a probe");
+  const longest = Math.max(...beginnings.map((ids) => ids.length)) + 1; // BOS included
+  const texts = await greedyTexts(backend, new ResidentWeights(model, budgetBytes), {
+    beginnings,
+    bosTokenId: tokenizer.addsBos ? tokenizer.bosTokenId : undefined,
+    count: Math.min(LOOP_TOKENS, longestText(model.spec) - longest),
+    signal,
+  });
   return texts.reduce((sum, ids) => sum + freshShare(ids), 0) / texts.length;
 }

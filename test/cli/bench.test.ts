@@ -1,24 +1,15 @@
 // comp bench on two cuts of the demo model: what it prints, and how it fails.
 import { expect, test } from "vitest";
-import { runCommandLine } from "../../src/cli/run.ts";
 import type { BenchResult } from "../../src/events/bench.ts";
-import { captureScreen } from "../helpers/captured-screen.ts";
+import { runCommand } from "../helpers/command-line.ts";
 import { shortDemo } from "../helpers/small-models.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
-
-async function run(...argv: string[]): Promise<{ code: number; out: string[]; err: string }> {
-  const { screen, out, err } = captureScreen();
-  const signal = new AbortController().signal;
-  const loadLibrary = () => import("../../src/index.ts");
-  const code = await runCommandLine(argv, { version: "1", loadLibrary, screen, signal, debug: false });
-  return { code, out: out().trimEnd().split("\n"), err: err() };
-}
 
 const QUICK = ["--prompt-tokens", "16", "--tokens", "4", "--repetitions", "2", "--threads", "1"];
 
 test("both models are measured in turn, each figure beside its ratio", { timeout: 60_000 }, async () => {
   const [larger, smaller] = [shortDemo(temporaryFolder(), 2), shortDemo(temporaryFolder(), 1)];
-  const { code, out } = await run("bench", larger, smaller, ...QUICK);
+  const { code, out } = await runCommand("bench", larger, smaller, ...QUICK);
   expect(code).toBe(0);
   const lines = [
     /^A {15}.*, weights of [\d.]+ MB$/,
@@ -38,7 +29,7 @@ test("both models are measured in turn, each figure beside its ratio", { timeout
 
 test("--json has every measurement", { timeout: 60_000 }, async () => {
   const model = shortDemo(temporaryFolder(), 1);
-  const { out } = await run("bench", model, model, ...QUICK, "--json");
+  const { out } = await runCommand("bench", model, model, ...QUICK, "--json");
   const { engines, models, left } = JSON.parse(out.at(-1)!) as BenchResult;
   expect(models[0]).toEqual(models[1]);
   expect(engines.map(({ engine }) => engine)).toEqual(["comp"]);
@@ -50,12 +41,12 @@ test("--json has every measurement", { timeout: 60_000 }, async () => {
 
 test("one model alone, a path that leads nowhere and a text too long are refused", async () => {
   const model = shortDemo(temporaryFolder(), 1);
-  expect(await run("bench", model)).toMatchObject({ code: 2, err: expect.stringContaining("takes two models") });
-  expect(await run("bench", model, "./nowhere")).toMatchObject({
+  expect(await runCommand("bench", model)).toMatchObject({ code: 2, err: expect.stringContaining("takes two models") });
+  expect(await runCommand("bench", model, "./nowhere")).toMatchObject({
     code: 1,
     err: expect.stringContaining("./nowhere does not exist"),
   });
-  expect(await run("bench", model, model, "--prompt-tokens", "100000")).toMatchObject({
+  expect(await runCommand("bench", model, model, "--prompt-tokens", "100000")).toMatchObject({
     code: 2,
     err: expect.stringContaining("--prompt-tokens"),
   });

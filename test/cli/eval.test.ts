@@ -2,20 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runCommandLine } from "../../src/cli/run.ts";
 import type { Evaluation } from "../../src/events/model.ts";
-import { captureScreen } from "../helpers/captured-screen.ts";
+import { runCommand } from "../helpers/command-line.ts";
 import { PUBLISHED_DATA, QUESTIONS, writeData } from "../helpers/questions.ts";
 import { shortDemo } from "../helpers/small-models.ts";
 import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
 
-async function run(...argv: string[]): Promise<{ code: number; out: string[]; err: string }> {
-  const { screen, out, err } = captureScreen();
-  const signal = new AbortController().signal;
-  const loadLibrary = () => import("../../src/index.ts");
-  const code = await runCommandLine(["eval", ...argv], { version: "1", loadLibrary, screen, signal, debug: false });
-  return { code, out: out().trimEnd().split("\n"), err: err() };
-}
+const run = (...argv: string[]) => runCommand("eval", ...argv);
 
 const model = shortDemo(sharedFolder(), 1);
 const data = writeData(sharedFolder(), PUBLISHED_DATA);
@@ -78,7 +71,7 @@ test("probes: six shares, the same again for one seed and not for another", asyn
 test.each<[string[], number, string]>([
   [[], 2, "there is nothing to judge the model on"],
   [["--tasks", "piqa"], 2, "the tasks need a folder with their data"],
-  [["--task-data", data], 2, "there is data but no task"],
+  [["--task-data", data], 2, "there is data, but no --tasks"],
   [["--tasks", "mmlu", "--task-data", data], 2, "there is no task mmlu"],
   [["--tasks", "piqa", "--task-data", join(data, "arc")], 1, "has no validation data of piqa"],
   [["--tasks", "piqa", "--task-data", join(data, "nowhere")], 1, "nowhere"],

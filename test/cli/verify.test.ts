@@ -1,24 +1,15 @@
 // comp verify on models of the repository: its lines, its JSON, and how it fails.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runCommandLine } from "../../src/cli/run.ts";
 import { renderCheck } from "../../src/cli/verify.ts";
 import type { Verification } from "../../src/events/model.ts";
-import { captureScreen } from "../helpers/captured-screen.ts";
+import { runCommand } from "../helpers/command-line.ts";
 import { edit, editJson } from "../helpers/damage.ts";
 import { shortDemo } from "../helpers/small-models.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
-async function run(...argv: string[]): Promise<{ code: number; out: string[]; err: string }> {
-  const { screen, out, err } = captureScreen();
-  const signal = new AbortController().signal;
-  const loadLibrary = () => import("../../src/index.ts");
-  const code = await runCommandLine(argv, { version: "1", loadLibrary, screen, signal, debug: false });
-  return { code, out: out().trimEnd().split("\n"), err: err() };
-}
-
 test("a line for each check with its figures, and that all have passed", async () => {
-  const { code, out, err } = await run("verify", shortDemo(temporaryFolder(), 1), "--threads", "1");
+  const { code, out, err } = await runCommand("verify", shortDemo(temporaryFolder(), 1), "--threads", "1");
   expect([code, err]).toEqual([0, ""]);
   const lines = [
     /^files {11}1 with weights of [\d.]+ MB, whole$/,
@@ -41,7 +32,7 @@ test("tokens that llama.cpp chose are told", () => {
 
 test("--json prints one object", async () => {
   const model = shortDemo(temporaryFolder(), 1);
-  const { code, out } = await run("verify", model, "--threads", "1", "--json");
+  const { code, out } = await runCommand("verify", model, "--threads", "1", "--json");
   expect(code).toBe(0);
   expect(out).toHaveLength(1);
   const { checks, ...rest } = JSON.parse(out[0]!) as Verification;
@@ -52,7 +43,7 @@ test("--json prints one object", async () => {
 test("what does not pass is one line and how to go on, after the checks that did", async () => {
   const model = shortDemo(temporaryFolder(), 1);
   editJson(join(model, "config.json"), (config) => ({ ...config, num_hidden_layers: 2 }));
-  const { code, out, err } = await run("verify", model);
+  const { code, out, err } = await runCommand("verify", model);
   expect(code).toBe(1);
   expect(out.map((line) => line.split(" ", 1)[0])).toEqual(["files"]);
   expect(err).toMatch(
@@ -63,7 +54,7 @@ test("what does not pass is one line and how to go on, after the checks that did
 test("a file that cannot be opened fails as all commands do", async () => {
   const model = shortDemo(temporaryFolder(), 1);
   edit(join(model, "model.safetensors"), (bytes) => bytes.subarray(0, 100));
-  const { code, out, err } = await run("verify", model, "--json");
+  const { code, out, err } = await runCommand("verify", model, "--json");
   expect([code, out]).toEqual([1, [""]]);
   expect(err).toContain("model.safetensors is damaged");
 });

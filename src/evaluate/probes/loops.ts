@@ -6,7 +6,7 @@ import { greedyToken } from "../../forward/decode/sample.ts";
 import { nthRandom } from "../../linalg/random.ts";
 import { pickSeveral } from "./probe.ts";
 
-/** Tokens of each text, without its beginning. */
+/** Tokens of each text, without its beginning, where the model takes as many. */
 export const LOOP_TOKENS = 64;
 /** So many tokens in a row, seen before in the same text, are a repetition. */
 const RUN = 4;
@@ -34,25 +34,34 @@ const BEGINNINGS = [
 export const loopBeginnings = (seed: number, count: number): string[] =>
   pickSeveral(nthRandom(seed, -1), BEGINNINGS, Math.min(count, BEGINNINGS.length));
 
+export interface GreedyRequest {
+  /** Token ids, at least one each. */
+  readonly beginnings: readonly (readonly number[])[];
+  /** What stands before each of them, where the tokenizer adds it. */
+  readonly bosTokenId: number | undefined;
+  /** Tokens of each continuation. */
+  readonly count: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Greedy continuations, all of them side by side.
+ * Greedy continuations, all of them side by side, of as many tokens as of the shortest beginning: the last ones of each.
  *
- * @param beginnings token ids, of each as many as of the shortest: the last ones
- * @returns the ids that follow, [LOOP_TOKENS] each
+ * @returns the ids that follow, [count] each
  */
 export async function greedyTexts(
   backend: Backend,
   weights: ResidentWeights,
-  beginnings: readonly (readonly number[])[],
-  signal?: AbortSignal,
+  { beginnings, bosTokenId, count, signal }: GreedyRequest,
 ): Promise<number[][]> {
   const { vocabSize } = weights.model.spec;
   const length = Math.min(...beginnings.map((ids) => ids.length));
+  const before = bosTokenId === undefined ? [] : [bosTokenId];
   const decoder = new CachedDecoder(backend, weights, beginnings.length);
   const texts: number[][] = beginnings.map(() => []);
   try {
-    let next = Int32Array.from(beginnings.flatMap((ids) => ids.slice(ids.length - length)));
-    for (let i = 0; i < LOOP_TOKENS; i++) {
+    let next = Int32Array.from(beginnings.flatMap((ids) => [...before, ...ids.slice(ids.length - length)]));
+    for (let i = 0; i < count; i++) {
       signal?.throwIfAborted();
       const logits = await decoder.step(next, next.length / beginnings.length);
       const row = (at: number): Float32Array => logits.subarray(at * vocabSize, (at + 1) * vocabSize);
@@ -68,5 +77,5 @@ export async function greedyTexts(
 /** Share of the runs of four tokens that have not stood in the same text before: 1 where nothing is repeated. */
 export function freshShare(ids: readonly number[]): number {
   const runs = ids.slice(RUN - 1).map((_, i) => ids.slice(i, i + RUN).join(" "));
-  return new Set(runs).size / runs.length;
+  return runs.length === 0 ? 1 : new Set(runs).size / runs.length;
 }
