@@ -1,39 +1,16 @@
-// The promise of a smaller vocabulary, for every kind of tokenizer that can be cut and any number of tokens: test/fixtures has
-// tokenizers whose ids the Rust library huggingface/tokenizers has given.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+// The promise of a smaller vocabulary, for every kind of tokenizer that can be cut and any number of tokens.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createEncoder, kindOf } from "../../src/tokenizer/encode/encoder.ts";
-import type { ModelJson, TokenizerJson, TokenizerSource } from "../../src/tokenizer/tokenizer-json.ts";
+import type { TokenizerJson, TokenizerSource } from "../../src/tokenizer/tokenizer-json.ts";
 import { pieceIds } from "../../src/tokenizer/trim/needed-tokens.ts";
 import { createRenumbering } from "../../src/tokenizer/trim/renumbering.ts";
 import { trimTokenizerJson } from "../../src/tokenizer/trim/trim-json.ts";
 import { createOrder } from "../../src/vocabulary/order.ts";
+import { tokenizerCases, tokenizerTexts } from "../helpers/tokenizer-cases.ts";
 
-interface Fixture {
-  readonly texts: readonly string[];
-  readonly models: Readonly<Record<string, ModelJson>>;
-  readonly cases: readonly (Pick<TokenizerJson, "normalizer" | "pre_tokenizer" | "added_tokens"> & {
-    readonly name: string;
-    readonly model: string;
-    readonly settings: object;
-    readonly ids: readonly (string | null)[];
-  })[];
-}
-
-const FIXTURE = join(import.meta.dirname, "../fixtures/tokenizers.json");
-const { texts, models, cases } = JSON.parse(readFileSync(FIXTURE, "utf8")) as Fixture;
-
-const sources = cases.map(({ name, model, settings, ids, ...parts }) => {
-  const json: TokenizerJson = {
-    ...parts,
-    post_processor: null,
-    decoder: null,
-    model: { ...models[model]!, ...settings },
-  };
-  // the Rust library fails on some, where a character is unknown and nothing is for it
-  const encodable = texts.filter((_, i) => ids[i] !== null);
+const sources = tokenizerCases.map(({ name, json, ids }) => {
+  const encodable = tokenizerTexts.filter((_, i) => ids[i] !== null);
   return { name, json, texts: encodable };
 });
 

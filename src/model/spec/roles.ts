@@ -244,51 +244,6 @@ function queryKeyNorm(module: LayerModule, dimension: Dimension, kind: DecoderSp
   return { ...weight("attention", module, [dimension], normedBy(kind)), part: "norms" };
 }
 
-/** The names of the modules in a Llama, and such as it might have: by these a tensor is called here, whatever its file says. */
-export const MODULE_NAMES: Readonly<Record<Module, string>> = {
-  attentionNorm: "input_layernorm",
-  attentionOutputNorm: "attention_output_layernorm",
-  mlpNorm: "post_attention_layernorm",
-  mlpOutputNorm: "mlp_output_layernorm",
-  qProj: "self_attn.q_proj",
-  qGate: "self_attn.q_gate",
-  kProj: "self_attn.k_proj",
-  vProj: "self_attn.v_proj",
-  qNorm: "self_attn.q_norm",
-  kNorm: "self_attn.k_norm",
-  qHeadNorms: "self_attn.q_norms",
-  kHeadNorms: "self_attn.k_norms",
-  qFullNorm: "self_attn.q_norm",
-  kFullNorm: "self_attn.k_norm",
-  oProj: "self_attn.o_proj",
-  convIn: "conv.in_proj",
-  convKernel: "conv.conv",
-  deltaProj: "linear_attn.in_proj_qkv",
-  deltaGate: "linear_attn.in_proj_z",
-  deltaBeta: "linear_attn.in_proj_b",
-  deltaDecay: "linear_attn.in_proj_a",
-  deltaRate: "linear_attn.A_log",
-  deltaStep: "linear_attn.dt_bias",
-  deltaNorm: "linear_attn.norm",
-  sinks: "self_attn.sinks",
-  gateProj: "mlp.gate_proj",
-  upProj: "mlp.up_proj",
-  downProj: "mlp.down_proj",
-  router: "mlp.gate",
-  routerCorrection: "mlp.gate.e_score_correction_bias",
-  expertGate: "mlp.experts.gate_proj",
-  expertUp: "mlp.experts.up_proj",
-  expertDown: "mlp.experts.down_proj",
-  sharedGate: "mlp.shared_expert.gate_proj",
-  sharedUp: "mlp.shared_expert.up_proj",
-  sharedDown: "mlp.shared_expert.down_proj",
-  sharedSwitch: "mlp.shared_expert_gate",
-  embedTokens: "model.embed_tokens",
-  positions: "model.embed_positions",
-  finalNorm: "model.norm",
-  lmHead: "lm_head",
-};
-
 /** The part of a layer that a tensor belongs to; its norms included. */
 export const sublayerOf = (role: LayerRole): Sublayer => LAYER_ROLES[role].sublayer;
 

@@ -2,6 +2,7 @@
 // where and how a file stores them is in storage/.
 import { type DecoderSpec, sharesNorm } from "./decoder-spec.ts";
 import { type Dimension, dimensionSize } from "./dimensions.ts";
+import { MODULE_NAMES } from "./module-names.ts";
 import { type LayerSpec, mixtureOf } from "./parts.ts";
 import {
   type GlobalModule,
@@ -10,7 +11,6 @@ import {
   LAYER_ROLES,
   type LayerRole,
   type LayerRoleTraits,
-  MODULE_NAMES,
   type Module,
   type Part,
   type Role,

@@ -4,8 +4,9 @@
 import type { Dtype } from "../../checkpoint/dtype.ts";
 import { elementCount } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "../spec/decoder-spec.ts";
+import { MODULE_NAMES } from "../spec/module-names.ts";
 import type { Mixer } from "../spec/parts.ts";
-import { type GlobalModule, MODULE_NAMES, type Module } from "../spec/roles.ts";
+import type { GlobalModule, Module } from "../spec/roles.ts";
 import { type ExpectedTensor, modelTensors } from "../spec/tensor-names.ts";
 import type { PairedHead } from "./rotary-pairs.ts";
 

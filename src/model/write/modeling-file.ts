@@ -5,8 +5,8 @@ import { isObject, type ModelConfig } from "../config/config-fields.ts";
 import { SIZE_LISTS, sizeLists, widestMlp } from "../config/layer-sizes.ts";
 import type { Family } from "../families/family.ts";
 import { type DecoderSpec, type NormRole, sharesNorm } from "../spec/decoder-spec.ts";
+import { MODULE_NAMES } from "../spec/module-names.ts";
 import type { LayerSpec } from "../spec/parts.ts";
-import { MODULE_NAMES } from "../spec/roles.ts";
 import { type BaseClass, familyClass } from "./base-class.ts";
 
 const FILE = "modeling_comp";

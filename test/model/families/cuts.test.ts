@@ -1,26 +1,19 @@
-// Each family after each thing that can be cut of it is cut: written into a folder and read back, it computes what the dense model
-// does with zeros in the place of what is gone. That the dense model computes what transformers does is tested in forward/.
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { gatherColumns } from "../../../src/linalg/gather.ts";
 import { whyHeadsStay } from "../../../src/model/families/family.ts";
 import { familyOf } from "../../../src/model/families/index.ts";
 import type { Model } from "../../../src/model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer } from "../../../src/model/read-layer.ts";
-import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
-import { type LayerIndex, type LayerPosition, layerIndices } from "../../../src/model/spec/layer-index.ts";
+import { type LayerIndex, layerIndices } from "../../../src/model/spec/layer-index.ts";
 import { attentionOf, type LayerSpec, resized } from "../../../src/model/spec/parts.ts";
 import { layerTensors } from "../../../src/model/spec/tensor-names.ts";
-import { ModelWriter } from "../../../src/model/write/model-writer.ts";
-import { isStock, prunedConfig, renderConfig } from "../../../src/model/write/pruned-config.ts";
-import { wholeConfig } from "../../../src/model/write/whole-config.ts";
-import { stageFolder } from "../../../src/node/output-folder.ts";
+import { isStock } from "../../../src/model/write/pruned-config.ts";
 import { headElements, takeHeads } from "../../../src/prune/heads.ts";
 import { takeNeurons } from "../../../src/prune/neurons.ts";
 import { expectedLogits, FAMILY_FIXTURES, tinyPath } from "../../helpers/fixtures.ts";
 import { forwardLogits } from "../../helpers/forward-logits.ts";
-import { newOutput, withModel } from "../../helpers/written.ts";
+import { throughFolder } from "../../helpers/write-layers.ts";
+import { withModel } from "../../helpers/written.ts";
 
 /** A layer with less, and what of the inputs of a projection it still reads. */
 interface CutLayer {
@@ -58,31 +51,19 @@ function withoutHeads({ sizes, weights }: DecoderLayer, headDim: number): CutLay
   };
 }
 
-/** Writes the layers of `source` that stay, as they are now, and opens the folder. */
-async function throughFolder<T>(
+/** Layers written, read back, and looked at: sizes, the code that they need, and what lies around them. */
+const readBack = <T>(
   source: Model,
   keptLayers: readonly LayerIndex[],
   layers: readonly DecoderLayer[],
   use: (model: Model) => Promise<T>,
-): Promise<T> {
-  const path = newOutput();
-  const output = await stageFolder(path, { overwrite: false });
-  const spec: DecoderSpec = { ...source.spec, layers: layers.map(({ sizes }) => sizes) };
-  const writer = await ModelWriter.create(output, source, spec, { most: "F32", of: () => "F32" }, 2 ** 30);
-  for (const [position, { weights }] of layers.entries()) await writer.writeLayer(position as LayerPosition, weights);
-  await writer.copyGlobals();
-  await writer.finish();
-  await output.commit();
-  const own = prunedConfig(source.config, source.spec, { keptLayers, layers: spec.layers });
-  const config = source.surroundings ? wholeConfig(source.surroundings, own) : own;
-  writeFileSync(join(path, "config.json"), renderConfig(config));
-  return withModel(path, async (model) => {
+): Promise<T> =>
+  throughFolder(source, keptLayers, layers, async (model, spec) => {
     expect(model.spec.layers).toEqual(spec.layers);
     expect("auto_map" in (model.surroundings?.config ?? model.config)).toBe(!isStock(spec, spec.layers));
     await expectSameAround(model, source);
     return use(model);
   });
-}
 
 /** What lies around a text part is the same to the bit. */
 async function expectSameAround({ surroundings, checkpoint }: Model, source: Model): Promise<void> {
@@ -132,7 +113,7 @@ describe.each(Object.entries(FAMILY_FIXTURES))("%s", (name, cuttable) => {
     onModel(async (model, layers) => {
       const cuts = layers.map((layer, index) => cutOf(layer, model.spec.headDim, index));
       const cut = layers.map((layer, i) => (cuts[i] ? { sizes: cuts[i].layer, weights: cuts[i].weights } : layer));
-      await throughFolder(model, layerIndices(model.spec), cut, (written) =>
+      await readBack(model, layerIndices(model.spec), cut, (written) =>
         expectSameLogits(written, zeroed(model, cuts), ids),
       );
     });
@@ -155,6 +136,6 @@ describe.each(Object.entries(FAMILY_FIXTURES))("%s", (name, cuttable) => {
       const bare = { ...model.spec.layers[0]!, mixer: null, channel: null };
       const reference = { ...model, spec: { ...model.spec, layers: model.spec.layers.with(0, bare) } };
       const [, ...kept] = layerIndices(model.spec);
-      await throughFolder(model, kept, layers.slice(1), (written) => expectSameLogits(written, reference, ids));
+      await readBack(model, kept, layers.slice(1), (written) => expectSameLogits(written, reference, ids));
     }));
 });

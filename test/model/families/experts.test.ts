@@ -1,44 +1,27 @@
-// Families of mixtures after something of them is cut: written into a folder and read back, each computes what the layers compute that
-// were written. That the whole models compute what transformers does is tested in forward/.
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Model } from "../../../src/model/model.ts";
 import { type DecoderLayer, readLayer } from "../../../src/model/read-layer.ts";
-import { type LayerIndex, type LayerPosition, layerIndices } from "../../../src/model/spec/layer-index.ts";
+import { type LayerIndex, layerIndices } from "../../../src/model/spec/layer-index.ts";
 import { mixtureOf } from "../../../src/model/spec/parts.ts";
 import { takeExperts } from "../../../src/model/take-rows.ts";
-import { ModelWriter } from "../../../src/model/write/model-writer.ts";
-import { isStock, prunedConfig, renderConfig } from "../../../src/model/write/pruned-config.ts";
-import { stageFolder } from "../../../src/node/output-folder.ts";
+import { isStock } from "../../../src/model/write/pruned-config.ts";
 import { EXPERT_FIXTURES, expectedLogits, tinyPath } from "../../helpers/fixtures.ts";
 import { forwardLogits } from "../../helpers/forward-logits.ts";
-import { newOutput, withModel } from "../../helpers/written.ts";
+import { throughFolder } from "../../helpers/write-layers.ts";
+import { withModel } from "../../helpers/written.ts";
 
-/** Writes these layers of a model and opens the folder. */
-async function throughFolder<T>(
+/** Layers written and read back: of the sizes that they had, and stock. */
+const readBack = <T>(
   source: Model,
   keptLayers: readonly LayerIndex[],
   layers: readonly DecoderLayer[],
   use: (model: Model) => Promise<T>,
-): Promise<T> {
-  const path = newOutput();
-  const output = await stageFolder(path, { overwrite: false });
-  const spec = { ...source.spec, layers: layers.map(({ sizes }) => sizes) };
-  const writer = await ModelWriter.create(output, source, spec, { most: "F32", of: () => "F32" }, 2 ** 30);
-  for (const [position, { weights, experts }] of layers.entries())
-    await writer.writeLayer(position as LayerPosition, weights, experts);
-  await writer.copyGlobals();
-  await writer.finish();
-  await output.commit();
-  const config = prunedConfig(source.config, source.spec, { keptLayers, layers: spec.layers });
-  writeFileSync(join(path, "config.json"), renderConfig(config));
-  return withModel(path, async (model) => {
+): Promise<T> =>
+  throughFolder(source, keptLayers, layers, (model, spec) => {
     expect(model.spec.layers).toEqual(spec.layers);
     expect(isStock(spec, spec.layers)).toBe(true);
     return use(model);
   });
-}
 
 const layersOf = (model: Model): Promise<DecoderLayer[]> =>
   Promise.all(layerIndices(model.spec).map((index) => readLayer(model, index)));
@@ -66,7 +49,7 @@ describe.each(EXPERT_FIXTURES)("%s", (name) => {
       for (const kept of [all, all.slice(0, -1)]) {
         const layers = (await layersOf(model)).slice(0, kept.length);
         const expected = await forwardLogits(model, ids, layers);
-        await throughFolder(model, kept, layers, async (written) =>
+        await readBack(model, kept, layers, async (written) =>
           expect(await forwardLogits(written, ids)).toEqual(expected),
         );
       }
@@ -76,7 +59,7 @@ describe.each(EXPERT_FIXTURES)("%s", (name) => {
     withModel(tinyPath(name), async (model) => {
       const layers = (await layersOf(model)).map(withoutFirst);
       const expected = await forwardLogits(model, ids, layers);
-      await throughFolder(model, layerIndices(model.spec), layers, async (written) => {
+      await readBack(model, layerIndices(model.spec), layers, async (written) => {
         expect(await forwardLogits(written, ids)).toEqual(expected);
         for (const [index, layer] of (await layersOf(written)).entries())
           expect((await layer.experts?.read(0))?.downProj?.data).toEqual(
