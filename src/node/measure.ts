@@ -63,10 +63,10 @@ export interface VocabularyRequest extends ModelRequest {
  */
 export const vocabulary = (request: VocabularyRequest): AsyncGenerator<VocabularyEvent> =>
   streamEvents<VocabularyEvent>(
-    () =>
+    (_, signal) =>
       withPaths(async (open) => ({
         type: "done",
-        curve: await traceVocabulary(await open(request.model), request.texts),
+        curve: await traceVocabulary(await open(request.model), request.texts, signal),
       })),
     request,
   );

@@ -14,7 +14,13 @@ import { joinDocuments } from "../texts/documents.ts";
 import { createTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { chatTemplate, readTokenizerSource } from "../tokenizer/tokenizer-source.ts";
 import { createRenumbering } from "../tokenizer/trim/renumbering.ts";
-import { chooseVocabulary, type RankedVocabulary, rankVocabulary, type TextsAtHand } from "../vocabulary/choose.ts";
+import {
+  chooseVocabulary,
+  type Pause,
+  type RankedVocabulary,
+  rankVocabulary,
+  type TextsAtHand,
+} from "../vocabulary/choose.ts";
 import { countUsage, type TextUsage } from "../vocabulary/usage.ts";
 import type { OutputRequest } from "./pruned-output.ts";
 
@@ -44,11 +50,17 @@ export type VocabularyGoal = Pick<PruneOptions, "vocabulary" | "vocabularySize">
  * @throws {CompError} "calibration" for texts without a token, "checkpoint" for a tokenizer whose tokens cannot be told apart from
  *   what they are made of, "option" for a size too small
  */
-export async function cutToTexts(source: Checkpoint, goal: VocabularyGoal): Promise<VocabularyCut> {
-  const at = await lookAtTexts(source, goal.vocabulary);
+export async function cutToTexts(
+  source: Checkpoint,
+  goal: VocabularyGoal,
+  signal?: AbortSignal,
+): Promise<VocabularyCut> {
+  const pause = pauseUnder(signal);
+  const at = await lookAtTexts(source, goal.vocabulary, pause);
   const { model, tokenizer, texts } = at;
   const { spec } = model;
-  const { kept, ...growth } = chooseVocabulary(rank(at), {
+  const { kept, ...growth } = await chooseVocabulary(rank(at), {
+    pause,
     total: tokenizer.vocabSize,
     size: goal.vocabularySize,
     enough: enoughTokens(spec, goal.sparsity),
@@ -65,6 +77,14 @@ export async function cutToTexts(source: Checkpoint, goal: VocabularyGoal): Prom
   };
   return { source, checkpoint, result, measureRemoved: createMeasurement(model, cut, excerpts(texts, tokenizer)) };
 }
+
+/** Counting and spelling never wait for anything: without a pause a signal would be heard when all is done. */
+export const pauseUnder =
+  (signal: AbortSignal | undefined): Pause =>
+  async () => {
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  };
 
 /** A function that holds on to no more than it needs: a tokenizer takes hundreds of megabytes, and the run goes on. */
 const createMeasurement =
@@ -95,11 +115,20 @@ export interface TextsOfModel extends TextsAtHand {
 }
 
 /** @throws {CompError} "calibration" for a text without a token */
-export async function lookAtTexts(source: Checkpoint, given: readonly CalibrationText[]): Promise<TextsOfModel> {
+export async function lookAtTexts(
+  source: Checkpoint,
+  given: readonly CalibrationText[],
+  pause: Pause,
+): Promise<TextsOfModel> {
   const model = await openModel(source);
   const tokenizerSource = await readTokenizerSource(source);
   const tokenizer = createTokenizer(tokenizerSource, source.name);
-  const texts = given.map((text) => countUsage(text.name, joinDocuments(text), tokenizer));
+  const texts: TextUsage[] = [];
+  for (const text of given) {
+    await pause();
+    texts.push(countUsage(text.name, joinDocuments(text), tokenizer));
+  }
+  await pause();
   checkTexts(texts);
   const template = await chatTemplate(source, tokenizerSource.config);
   const limit = Math.max(model.spec.vocabSize, tokenizer.vocabSize);

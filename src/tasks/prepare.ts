@@ -53,10 +53,10 @@ export interface Job {
 export async function prepareJob(
   source: Checkpoint,
   whole: PruneOptions,
-  host: Pick<SweepHost, "outputFormat" | "freeMemoryBytes">,
+  host: Pick<SweepHost, "outputFormat" | "freeMemoryBytes" | "signal">,
   own?: OwnCriterion,
 ): Promise<Job> {
-  const vocabulary = whole.vocabulary.length === 0 ? undefined : await cutVocabulary(source, whole);
+  const vocabulary = whole.vocabulary.length === 0 ? undefined : await cutVocabulary(source, whole, host.signal);
   const given = vocabulary === undefined ? whole : besideVocabulary(whole, vocabulary);
   const model = await openModel(vocabulary?.checkpoint ?? source);
   const asked = outputFormat(given, host.outputFormat);
@@ -98,10 +98,15 @@ export async function prepareJob(
 }
 
 /** The first stage: the vocabulary gives what it can, and where a fraction of all parameters is to go no more than that. */
-function cutVocabulary(source: Checkpoint, given: PruneOptions): Promise<VocabularyCut> {
+function cutVocabulary(
+  source: Checkpoint,
+  given: PruneOptions,
+  signal: AbortSignal | undefined,
+): Promise<VocabularyCut> {
   const { vocabulary, vocabularySize } = given;
   const counts = given.sparsityOf === "all" && !isLimited(given);
-  return cutToTexts(source, { vocabulary, vocabularySize, sparsity: counts ? settleOptions(given).sparsity : 0 });
+  const sparsity = counts ? settleOptions(given).sparsity : 0;
+  return cutToTexts(source, { vocabulary, vocabularySize, sparsity }, signal);
 }
 
 /** What is left to ask of a model whose vocabulary is cut. */

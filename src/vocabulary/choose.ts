@@ -4,7 +4,7 @@ import type { VocabularySize } from "../options/vocabulary.ts";
 import type { TokenizerSource } from "../tokenizer/tokenizer-json.ts";
 import { createCounter } from "./growth.ts";
 import { createOrder, type TokenOrder } from "./order.ts";
-import { chooseSize, type SizeRequest } from "./size.ts";
+import { chooseSize, type GrowthAt, type SizeRequest } from "./size.ts";
 import { learntCounts, sumCounts, type TextUsage } from "./usage.ts";
 
 /** What is known of a tokenizer and of texts. */
@@ -54,7 +54,11 @@ export function rankVocabulary({ source, texts, named }: TextsAtHand): RankedVoc
 
 export interface VocabularyRequest extends Pick<SizeRequest, "total" | "enough"> {
   readonly size: VocabularySize | undefined;
+  readonly pause: Pause;
 }
+
+/** Comes between two pieces of work that never wait: lets what waits happen, and throws where the run is to stop. */
+export type Pause = () => Promise<void>;
 
 export interface ChosenVocabulary {
   readonly kept: readonly number[];
@@ -64,19 +68,23 @@ export interface ChosenVocabulary {
 }
 
 /** @throws {CompError} "option" as `chooseSize` */
-export function chooseVocabulary(ranked: RankedVocabulary, request: VocabularyRequest): ChosenVocabulary {
+export async function chooseVocabulary(
+  ranked: RankedVocabulary,
+  request: VocabularyRequest,
+): Promise<ChosenVocabulary> {
   const { order, learnt, textsWith, heldOutWith } = ranked;
-  const { size, ...limits } = request;
-  const choice = { asked: size, ...limits, growthAt: heldOutGrowth(ranked) };
-  const learntSize = chooseSize({ order: learnt, ...choice });
-  const kept = order.first(size === "auto" ? learntSize : chooseSize({ order, ...choice }));
+  const { size, pause, ...limits } = request;
+  const choice = { asked: size, ...limits, growthAt: heldOutGrowth(ranked, pause) };
+  const learntSize = await chooseSize({ order: learnt, ...choice });
+  const kept = order.first(size === "auto" ? learntSize : await chooseSize({ order, ...choice }));
   return { kept, texts: textsWith(kept), heldOut: heldOutWith(learntSize) };
 }
 
 /** By how much held-out text grows with so many tokens; without any it does not. */
 export const heldOutGrowth =
-  ({ heldOutWith }: RankedVocabulary): SizeRequest["growthAt"] =>
-  (size) => {
+  ({ heldOutWith }: RankedVocabulary, pause: Pause): GrowthAt =>
+  async (size) => {
+    await pause();
     const { before, after } = heldOutWith(size)?.tokens ?? { before: 1, after: 1 };
     return after / before - 1;
   };

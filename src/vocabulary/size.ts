@@ -9,20 +9,22 @@ const MOST_GROWTH = 0.01;
 /** Share of the vocabulary by which `auto` may keep more than it would have to. */
 const STEP = 1 / 512;
 
+/** By how much a text that took no part in an order grows, as a fraction, with so many of its tokens. */
+export type GrowthAt = (size: number) => Promise<number>;
+
 export interface SizeRequest {
   readonly order: TokenOrder;
   readonly asked: VocabularySize | undefined;
   /** Tokens of the whole vocabulary. */
   readonly total: number;
-  /** By how much a text that took no part in the order grows, as a fraction, with so many tokens. */
-  readonly growthAt: (size: number) => number;
+  readonly growthAt: GrowthAt;
   /** So many need not go: with them as much of the model goes as is to go; 0 where the vocabulary alone decides. */
   readonly enough: number;
 }
 
 /** @throws {CompError} "option" for fewer tokens than no text can do without */
-export function chooseSize({ order, asked, total, growthAt, enough }: SizeRequest): number {
-  const size = asked === "auto" ? leastWithin(order, growthAt) : Math.min(order.used, bound(asked, order, total));
+export async function chooseSize({ order, asked, total, growthAt, enough }: SizeRequest): Promise<number> {
+  const size = asked === "auto" ? await leastWithin(order, growthAt) : Math.min(order.used, bound(asked, order, total));
   return Math.min(order.total, Math.max(size, enough));
 }
 
@@ -36,11 +38,11 @@ function bound(asked: number | undefined, { needed, used }: TokenOrder, total: n
 }
 
 /** Growth falls with the size, so that halving finds where it is small enough; to the last token would take long. */
-export function leastWithin({ needed, total }: TokenOrder, growthAt: (size: number) => number): number {
+export async function leastWithin({ needed, total }: TokenOrder, growthAt: GrowthAt): Promise<number> {
   let [low, high] = [needed, total];
   while (high - low > total * STEP) {
     const middle = Math.floor((low + high) / 2);
-    if (growthAt(middle) <= MOST_GROWTH) high = middle;
+    if ((await growthAt(middle)) <= MOST_GROWTH) high = middle;
     else low = middle;
   }
   return high;

@@ -10,6 +10,7 @@ import { cutToTexts } from "../../src/tasks/cut-vocabulary.ts";
 import { openTokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { DEMO_MODEL } from "../helpers/built.ts";
 import { captureScreen } from "../helpers/captured-screen.ts";
+import { compError } from "../helpers/errors.ts";
 
 const FILE = join(import.meta.dirname, "../../data/calibration-mix.txt");
 const text = { name: "mix", text: readFileSync(FILE, "utf8").slice(0, 60_000) };
@@ -63,4 +64,12 @@ test("without a text it says which flag is missing", async () => {
     await runCommandLine(["vocabulary", DEMO_MODEL], { ...surroundings, signal: new AbortController().signal }),
   ).toBe(2);
   expect(err()).toContain("--text is missing");
+});
+
+test("a signal that comes in the midst of it stops it", async () => {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort());
+  const request = { model: DEMO_MODEL, texts: [text], signal: controller.signal };
+  const events = vocabulary(request);
+  expect((await compError(events.next())).kind).toBe("aborted");
 });
