@@ -19,7 +19,6 @@ import { freeBytes } from "./disk.ts";
 import { collectGarbage } from "./garbage.ts";
 import { residentScratch } from "./resident-scratch.ts";
 import { scratchFolder } from "./scratch-folder.ts";
-import { steadyHeap } from "./steady-heap.ts";
 
 /** Share of the free memory that weights kept for decoding may take. */
 export const RESIDENT_SHARE = 0.6;
@@ -67,7 +66,6 @@ function existingParent(path: string): string {
 /** onnxruntime on a device, with `threads` threads of the processor; undefined = all of them. */
 export function nodeBackend(threads?: number, device?: DeviceName): Backend {
   if (device === "cuda") process.env.NVIDIA_TF32_OVERRIDE ??= "0"; // TF32 has the range of f32, and the precision of f16
-  steadyHeap();
   return collectingBackend(onnxruntimeBackend(ort, threads ?? availableParallelism(), device));
 }
 
