@@ -32,6 +32,7 @@ export const evalCommand: Command = {
     }),
   examples: [
     "comp eval ./smaller --text wiki.test.raw --context 512 --windows 16 --dense ./SmolLM2-135M",
+    "comp eval ./smaller --text wiki.test.raw --protocol wanda",
     "comp eval ./smaller --probes",
     "comp eval ./smaller --tasks arc_easy,piqa --task-data ./data --limit 200",
   ],
@@ -102,11 +103,19 @@ function renderTasks(tasks: Readonly<Record<string, TaskFigures>>): string[] {
 
 function renderText(result: EvalResult): string[] {
   const { densePerplexity, klDivergence, topOneAgreement } = result;
-  const lines = [`perplexity      ${formatFigure(result.perplexity)}`];
+  const lines = [
+    `perplexity      ${formatFigure(result.perplexity)}`,
+    `bits per byte   ${formatFigure(result.bitsPerByte)}`,
+  ];
   if (densePerplexity !== undefined) lines.push(`dense           ${formatFigure(densePerplexity)}`);
   if (klDivergence !== undefined) lines.push(`KL divergence   ${formatFigure(klDivergence)} nats a token`);
   if (topOneAgreement !== undefined) lines.push(`same choice     ${formatPercent(topOneAgreement)} of tokens`);
   if (result.keptTokens !== undefined) lines.push(`                ${OVER_KEPT_TOKENS}`);
-  const extent = `${formatInteger(result.tokens)} tokens in ${result.windows} windows of ${result.context}`;
-  return [...lines, `judged on       ${extent} of ${result.text}`];
+  return [...lines, `judged on       ${renderExtent(result)} of ${result.text}`];
+}
+
+function renderExtent({ tokens, windows, context, stride, protocol }: EvalResult): string {
+  const apart = stride === undefined ? "" : `, ${stride} apart,`;
+  const published = protocol === "windows" || protocol === "strided" ? "" : `, protocol ${protocol},`;
+  return `${formatInteger(tokens)} tokens in ${windows} windows of ${context}${apart}${published}`;
 }

@@ -7,9 +7,10 @@ import { LayerRunner, runLayers } from "../forward/run/layer-runner.ts";
 import type { ProgramCache } from "../forward/run/programs.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
+import { countJudged, type JudgedWindows, judgedWhole } from "./judged-windows.ts";
 
 export interface Evaluation {
-  /** exp of the mean negative log-likelihood of the targets: every token of a window but its first. */
+  /** exp of the mean negative log-likelihood of the targets: of the tokens that are judged. */
   readonly perplexity: number;
   /** Number of targets. */
   readonly tokens: number;
@@ -32,7 +33,7 @@ export type Remembering = (compute: () => Promise<Float32Array>) => Promise<Floa
 export async function evaluateModel(
   backend: Backend,
   model: Model,
-  windows: TokenWindows,
+  windows: JudgedWindows,
   options: { dense?: Model; denseHidden?: Remembering; signal?: AbortSignal } = {},
 ): Promise<Evaluation> {
   const runner = new LayerRunner(backend, model.spec);
@@ -62,7 +63,7 @@ export async function evaluateHidden(
 ): Promise<Evaluation> {
   const dense = { model, hidden: denseStates.all };
   const [comparison] = await compareHeads(programs, model, [states.all], dense, targetsOf(windows));
-  return summarizeComparison(comparison!, windows);
+  return summarizeComparison(comparison!, judgedWhole(windows));
 }
 
 async function hiddenAfterLayers(
@@ -81,11 +82,16 @@ function targetsOf({ ids, length }: TokenWindows): Int32Array {
   return ids.map((id, i) => (i % length === length - 1 ? id : ids[i + 1]!));
 }
 
-const isTarget = (windows: TokenWindows, position: number): boolean => position % windows.length !== windows.length - 1;
+/** Whether the token behind a position is judged. */
+function isTarget({ length, judged }: JudgedWindows, position: number): boolean {
+  const { from, end } = judged[Math.floor(position / length)]!;
+  const next = (position % length) + 1;
+  return next >= from && next < end;
+}
 
-function summarize(statistics: HeadStatistics, windows: TokenWindows): Evaluation {
+function summarize(statistics: HeadStatistics, windows: JudgedWindows): Evaluation {
   const { logSumExp, targetLogit } = statistics;
-  const tokens = windows.count * (windows.length - 1);
+  const tokens = countJudged(windows);
   const loss = logSumExp.reduce(
     (total, value, i) => (isTarget(windows, i) ? total + value - targetLogit[i]! : total),
     0,
@@ -93,7 +99,7 @@ function summarize(statistics: HeadStatistics, windows: TokenWindows): Evaluatio
   return { perplexity: Math.exp(loss / tokens), tokens, comparison: undefined };
 }
 
-function summarizeComparison(comparison: HeadComparison, windows: TokenWindows): Evaluation {
+function summarizeComparison(comparison: HeadComparison, windows: JudgedWindows): Evaluation {
   const own = summarize(comparison, windows);
   const { divergence, top, dense } = comparison;
   const mean = (value: (i: number) => number): number =>

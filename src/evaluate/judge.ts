@@ -9,6 +9,7 @@ import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import { type Evaluation, evaluateHidden, evaluateModel } from "./compare-models.ts";
+import { judgedWhole } from "./judged-windows.ts";
 
 /** Judges any number of pruned models; what the dense model has to say about the windows is found out once. */
 export class Judge {
@@ -40,7 +41,7 @@ export class Judge {
   /** Quality of a model that has been written, all of whose weights may be rounded; the dense model's hidden states must be known. */
   async qualityOfWritten(backend: Backend, written: Model, dense: Model): Promise<Quality> {
     const denseHidden = async (): Promise<Float32Array> => this.#dense!.all;
-    return qualityIn(await evaluateModel(backend, written, this.windows, { dense, denseHidden }));
+    return qualityIn(await evaluateModel(backend, written, judgedWhole(this.windows), { dense, denseHidden }));
   }
 }
 

@@ -1,5 +1,6 @@
 // What is told of a model as it stands: what it is, that it is whole, how good it is on a text, and how it continues a prompt.
 import type { DeviceName } from "../options/common.ts";
+import type { ProtocolName } from "../options/protocols.ts";
 import type { StageEvent, WarningEvent } from "./common.ts";
 
 /** What a checkpoint is, as its headers tell. */
@@ -155,10 +156,13 @@ export interface EvalResult {
   readonly perplexity: number;
   /** Of UTF-8 text, which compares models of different tokenizers. */
   readonly bitsPerByte: number;
-  /** Targets: every token of a window but its first. */
+  /** Targets: the tokens that are judged. */
   readonly tokens: number;
+  readonly protocol: ProtocolName;
   readonly windows: number;
   readonly context: number;
+  /** Tokens from one window to the next, where windows overlap. */
+  readonly stride?: number;
   readonly densePerplexity?: number;
   /** Mean KL(dense ‖ pruned), nats per target. */
   readonly klDivergence?: number;

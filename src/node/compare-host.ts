@@ -2,16 +2,18 @@
 import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Backend } from "../compute/backend.ts";
+import { cutWindows } from "../evaluate/judged-windows.ts";
 import type { ComparedCell, Comparison } from "../events/compare.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import { type Model, openModel } from "../model/model.ts";
 import { roundedBytes, roundedModel } from "../model/write/rounded-model.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import { presets } from "../options/presets.ts";
+import { settleJudging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { renderComparison } from "../report/comparison.ts";
 import type { CompareHost } from "../tasks/compare-rows.ts";
-import { cutWindows, type EvaluationRequest, evaluateText } from "../tasks/evaluate.ts";
+import { type EvaluationRequest, evaluateText } from "../tasks/evaluate.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { makeFolders, unwritable, writeWhole } from "./disk.ts";
 import { withPaths } from "./open-path.ts";
@@ -70,7 +72,7 @@ export function compareHost(job: CompareJob, { backend, dense, tokenizer, scratc
         const own = await openTokenizer(model.checkpoint);
         const stretch = stretchOf(text, { model: dense, tokenizer, options: evalOptions });
         const context = Math.min(evalOptions.context, own.encode(stretch.text).length);
-        const options = { ...evalOptions, context, windows: 0 };
+        const options = settleJudging({ context, windows: 0, bos: evalOptions.bos });
         return evaluateText({ backend, model, tokenizer: own, text: stretch, options, signal }, report);
       }),
     bytesIn: (dtype, path) => withModel(dense, path, (model) => roundedBytes(model, dtype)),

@@ -2,6 +2,7 @@
 import { rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CompError } from "../errors.ts";
+import { cutWindows } from "../evaluate/judged-windows.ts";
 import type { CompareEvent, Comparison } from "../events/compare.ts";
 import { checkOptions } from "../method/resolve-method.ts";
 import { type Model, openModel } from "../model/model.ts";
@@ -9,11 +10,11 @@ import { countParameters } from "../model/spec/parameters.ts";
 import { roundedBytes } from "../model/write/rounded-model.ts";
 import { CompareOptions } from "../options/compare.ts";
 import { parseDtypes } from "../options/dtypes.ts";
+import { settleJudging } from "../options/protocols.ts";
 import { type CalibrationText, PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { comparePresets, parsePresets } from "../tasks/compare.ts";
 import type { OtherModel } from "../tasks/compare-rows.ts";
-import { cutWindows } from "../tasks/evaluate.ts";
 import { joinDocuments } from "../texts/documents.ts";
 import { type NamedText, overlapWarning } from "../texts/overlap.ts";
 import { openTokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
@@ -115,7 +116,7 @@ async function compareModels(job: CompareJob, report: (event: CompareEvent) => v
       const tokenizer = await openTokenizer(dense.checkpoint);
       for (const message of tokenizerWarnings(dense.checkpoint)) report({ type: "warning", message });
       const judged = texts.map((text) => {
-        const { ids } = cutWindows({ model: dense, tokenizer, text, options });
+        const { ids } = cutWindows({ model: dense, tokenizer, text, options: settleJudging(options) });
         return { name: text.name, text: tokenizer.decode([...ids]) };
       });
       for (const message of overlapWarnings(judged, calibration)) report({ type: "warning", message });

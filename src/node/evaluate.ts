@@ -5,6 +5,7 @@ import { CompError } from "../errors.ts";
 import type { EvalEvent } from "../events/model.ts";
 import { openModel } from "../model/model.ts";
 import { EvalOptions } from "../options/eval.ts";
+import { settleJudging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { evaluateText } from "../tasks/evaluate.ts";
@@ -39,6 +40,7 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
   streamEvents<EvalEvent>(async (report, signal) => {
     const { model: path, dense: densePath, text, taskData, signal: _, ...given } = request;
     const options = parseOptions(EvalOptions, given);
+    const judging = settleJudging(options);
     const names = options.tasks === undefined ? [] : parseBenchmarks(options.tasks);
     checkSubjects({ text, densePath, taskData, names, probes: options.probes });
     const start = performance.now();
@@ -49,7 +51,7 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
       for (const message of tokenizerWarnings(model.checkpoint)) report({ type: "warning", message });
       const backend = await openBackend(options, model.spec);
       const shared = { backend, model, tokenizer, signal };
-      const judged = text && (await evaluateText({ ...shared, text, dense, options }, report));
+      const judged = text && (await evaluateText({ ...shared, text, dense, options: judging }, report));
       const data = taskData === undefined ? undefined : folderSource(taskData);
       const tasks = data && (await evaluateBenchmarks({ ...shared, names, data, limit: options.limit }, report));
       const budgetBytes = RESIDENT_SHARE * freemem();

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { device, fraction, seed, threads } from "./common.ts";
 import { dtypeList } from "./dtypes.ts";
-import { EvalOptions } from "./eval.ts";
+import { EvalOptions, judgedWindows } from "./eval.ts";
 import { PruneOptions } from "./prune.ts";
 
 const {
@@ -37,8 +37,8 @@ export const CompareOptions = z.strictObject({
   dtype,
   dtypes: dtypeList.describe("judge each pruned model as GGUF of these types, from one pruning"),
   quantized: dtypeList.describe("judge the dense model too, plainly quantized to these types"),
-  context: EvalOptions.shape.context.describe("tokens in a judged window"),
-  windows: EvalOptions.shape.windows,
+  context: judgedWindows.context.default(512),
+  windows: judgedWindows.windows.default(16),
   bos: EvalOptions.shape.bos,
   memory: memory.describe("keep each pruning within so much memory; with little the model writes no text of its own"),
   device,

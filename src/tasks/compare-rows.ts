@@ -15,7 +15,7 @@ import type { EvalResult } from "../events/model.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import { type DtypeName, parseDtypes } from "../options/dtypes.ts";
-import type { Judging } from "../options/eval.ts";
+import { type Judging, settleJudging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
 
 export interface ComparisonRequest {
@@ -165,8 +165,9 @@ async function onEachText(
   { texts, options: { context, windows, bos } }: ComparisonRequest,
   judge: (text: CalibrationText, judging: Judging) => Promise<EvalResult>,
 ): Promise<JudgedText[]> {
+  const judging = settleJudging({ context, windows, bos });
   const judged: JudgedText[] = [];
-  for (const text of texts) judged.push(withoutModel(await judge(text, { context, windows, bos })));
+  for (const text of texts) judged.push(withoutModel(await judge(text, judging)));
   return judged;
 }
 

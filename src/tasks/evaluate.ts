@@ -1,17 +1,14 @@
 // Judges a model on a text: windows from its start, in groups that bound the memory for hidden states.
 import type { Backend } from "../compute/backend.ts";
-import { CompError } from "../errors.ts";
 import { bitsPerByte } from "../evaluate/bits-per-byte.ts";
 import { type Evaluation, evaluateModel } from "../evaluate/compare-models.ts";
+import { cutWindows, judgedBetween } from "../evaluate/judged-windows.ts";
 import { withTokensOf } from "../evaluate/shared-vocabulary.ts";
 import type { StageEvent } from "../events/common.ts";
 import type { EvalResult } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
-import type { TokenWindows } from "../model/spec/token-windows.ts";
-import type { Judging } from "../options/eval.ts";
+import type { Judging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
-import { joinDocuments } from "../texts/documents.ts";
-import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const HIDDEN_BYTES = 64 * 2 ** 20;
@@ -50,7 +47,7 @@ export async function evaluateText(
   const groupSize = Math.max(1, Math.floor(hiddenBytes / (4 * model.spec.hiddenSize * windows.length)));
   for (let done = 0; done < windows.count; done += groupSize) {
     report({ type: "stage", name: "evaluate", done, total: windows.count });
-    const group = slice(windows, done, Math.min(groupSize, windows.count - done));
+    const group = judgedBetween(windows, done, Math.min(done + groupSize, windows.count));
     const number = evaluations.length;
     evaluations.push(
       await evaluateModel(backend, model, group, {
@@ -61,7 +58,9 @@ export async function evaluateText(
     );
   }
   report({ type: "stage", name: "evaluate", done: windows.count, total: windows.count });
-  const extent = { model: model.checkpoint.name, text: text.name, windows: windows.count, context: options.context };
+  const { protocol, context, stride } = options;
+  const how = { protocol, windows: windows.count, context, ...(stride < context && { stride }) };
+  const extent = { model: model.checkpoint.name, text: text.name, ...how };
   const shared = isCut ? { keptTokens: model.spec.vocabSize } : {};
   const figures = merge(evaluations);
   return {
@@ -74,52 +73,10 @@ export async function evaluateText(
   };
 }
 
-/**
- * Windows of `context` tokens from the start of the text, without overlap; BOS, when asked for, comes on top.
- *
- * @throws {CompError} "calibration" when there is not one, a row holds no text or a token has no embedding, "option" when
- * there is no BOS
- */
-export function cutWindows({
-  model,
-  tokenizer,
-  text,
-  options,
-}: Pick<EvaluationRequest, "model" | "tokenizer" | "text" | "options">): TokenWindows {
-  const ids = tokenizer.encode(joinDocuments(text));
-  const whole = Math.floor(ids.length / options.context);
-  if (whole === 0)
-    throw new CompError("calibration", `${text.name} has ${ids.length} tokens, a window needs ${options.context}`, {
-      hint: "give a longer text, or a smaller --context",
-    });
-  const count = options.windows === 0 ? whole : Math.min(whole, options.windows);
-  const prefix = options.bos ? [requireBos(tokenizer)] : [];
-  const length = prefix.length + options.context;
-  const rows = Array.from({ length: count }, (_, i) => [
-    ...prefix,
-    ...ids.slice(i * options.context, (i + 1) * options.context),
-  ]);
-  const windows = { ids: Int32Array.from(rows.flat()), count, length };
-  checkEmbedded(windows.ids, model.spec.vocabSize, tokenizer, text.name);
-  return windows;
-}
-
-function requireBos({ bosTokenId }: Tokenizer): number {
-  if (bosTokenId === undefined)
-    throw new CompError("option", "this model's tokenizer has no BOS token", { hint: "leave --bos out" });
-  return bosTokenId;
-}
-
-const slice = ({ ids, length }: TokenWindows, start: number, count: number): TokenWindows => ({
-  ids: ids.subarray(start * length, (start + count) * length),
-  count,
-  length,
-});
-
 /** Means over all targets from the means of groups; perplexities are averaged as losses. */
 function merge(
   groups: readonly Evaluation[],
-): Omit<EvalResult, "model" | "text" | "windows" | "context" | "keptTokens" | "bitsPerByte" | "device" | "seconds"> {
+): Pick<EvalResult, "perplexity" | "tokens" | "densePerplexity" | "klDivergence" | "topOneAgreement"> {
   const tokens = groups.reduce((sum, group) => sum + group.tokens, 0);
   const mean = (figure: (group: Evaluation) => number): number =>
     groups.reduce((sum, group) => sum + group.tokens * figure(group), 0) / tokens;

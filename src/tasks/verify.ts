@@ -11,6 +11,7 @@ import { type Model, openModel } from "../model/model.ts";
 import { longestText } from "../model/spec/decoder-spec.ts";
 import { DTYPE_NAMES } from "../model/write/pruned-config.ts";
 import { tensorTypes } from "../model/write/tensor-types.ts";
+import { settleJudging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { readDocuments } from "../texts/documents.ts";
 import { openTokenizer, type Tokenizer, tokenizerWarnings } from "../tokenizer/tokenizer.ts";
@@ -98,7 +99,7 @@ async function runForward(
   const beginning = readDocuments(text)[0]!.slice(0, CHARACTERS);
   const bos = tokenizer.addsBos && tokenizer.bosTokenId !== undefined;
   const room = longestText(model.spec) - (bos ? 1 : 0);
-  const options = { context: Math.min(CONTEXT, room), windows: 1, bos };
+  const options = settleJudging({ context: Math.min(CONTEXT, room), windows: 1, bos });
   const excerpt = { name: text.name, text: [beginning] };
   const evaluation = { backend, model, tokenizer, text: excerpt, options, signal };
   const { perplexity, tokens } = await evaluateText(evaluation, report);

@@ -45,3 +45,15 @@ function splitText(name: string, text: string): string[] {
 
 /** All documents as one string: what calibration and evaluation tokenize. @throws {CompError} as `readDocuments` */
 export const joinDocuments = (text: CalibrationText): string => readDocuments(text).join(BETWEEN_DOCUMENTS);
+
+/**
+ * All rows of a data set as one string: its documents; of plain text the lines with their ends, blank ones empty, which makes of a
+ * file of WikiText what the hub's data set has.
+ *
+ * @throws {CompError} as `readDocuments`
+ */
+export function joinRows(text: CalibrationText): string {
+  if (typeof text.text !== "string" || formatOf(text.name) !== "plain") return joinDocuments(text);
+  const lines = readDocuments(text)[0]!.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+  return lines.map((line) => (line.trim() === "" ? "" : line)).join(BETWEEN_DOCUMENTS);
+}

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
+import { judgedWhole } from "../../src/evaluate/judged-windows.ts";
 import { openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
@@ -24,7 +25,9 @@ test.each(TINY_FAMILIES)("%s has the perplexity of transformers' logits", async 
   const [count, length] = expected.shape as [number, number, number];
   const model = await openModel(await openPath(tinyPath(family)));
   const windows = { ids: Int32Array.from(expected.ids.flat()), count, length };
-  const { perplexity, tokens, comparison } = await evaluateModel(backend, model, windows, { dense: model });
+  const { perplexity, tokens, comparison } = await evaluateModel(backend, model, judgedWhole(windows), {
+    dense: model,
+  });
   const exact = expectedPerplexity(expected);
   expect(perplexity / exact).toBeCloseTo(1, 4);
   expect(tokens).toBe(count * (length - 1));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
 import { Judge } from "../../src/evaluate/judge.ts";
+import { judgedWhole } from "../../src/evaluate/judged-windows.ts";
 import { type Expected, verifyOutput } from "../../src/evaluate/verify-output.ts";
 import type { Quality } from "../../src/events/common.ts";
 import { LayerRunner } from "../../src/forward/run/layer-runner.ts";
@@ -31,7 +32,7 @@ beforeAll(async () => {
   const [runner, judge] = [new LayerRunner(backend, dense.spec), new Judge(windows)];
   await judge.meetDense(testRun(), runner, dense);
   await runner.release();
-  const { perplexity } = await evaluateModel(backend, dense, windows);
+  const { perplexity } = await evaluateModel(backend, dense, judgedWhole(windows));
   expected = { judge, dense, perplexity, openTokenizer: () => openTokenizer(checkpoint) };
   close = () => checkpoint.close();
 });

@@ -6,6 +6,7 @@ import { parseOptions } from "../../src/options/schema.ts";
 const judged = {
   text: "notes.txt",
   tokens: 8176,
+  protocol: "windows",
   windows: 16,
   context: 512,
   densePerplexity: 20,

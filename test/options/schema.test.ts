@@ -3,13 +3,15 @@ import * as z from "zod";
 import { CompError } from "../../src/errors.ts";
 import { EvalOptions } from "../../src/options/eval.ts";
 import { GenerateOptions } from "../../src/options/generate.ts";
+import { settleJudging } from "../../src/options/protocols.ts";
 import { PruneOptions } from "../../src/options/prune.ts";
 import { namesOf, optionsOf, parseOptions } from "../../src/options/schema.ts";
 
 test("what is not given has its default: evaluation takes 16 windows of 512 tokens, generation is greedy", () => {
-  expect(parseOptions(EvalOptions, {})).toEqual({
-    context: 512,
-    windows: 16,
+  const options = parseOptions(EvalOptions, {});
+  expect(settleJudging(options)).toMatchObject({ context: 512, windows: 16, stride: 512 });
+  expect(options).toEqual({
+    protocol: "windows",
     bos: false,
     probes: false,
     seed: 0,

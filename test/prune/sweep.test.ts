@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Decision } from "../../src/allocation/decide.ts";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
 import { Judge } from "../../src/evaluate/judge.ts";
+import { judgedWhole } from "../../src/evaluate/judged-windows.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
 import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
@@ -73,7 +74,9 @@ describe("a sweep", () => {
 
   test("finds the quality that the written model has", async () => {
     const { quality } = pruned;
-    const own = await evaluateModel(run.backend, written.model(model, CUT.spec), sweep.judge.windows, { dense: model });
+    const own = await evaluateModel(run.backend, written.model(model, CUT.spec), judgedWhole(sweep.judge.windows), {
+      dense: model,
+    });
     const { densePerplexity, klDivergence, topOneAgreement } = own.comparison!;
     expect(quality).toEqual({
       on: "held-out calibration windows",

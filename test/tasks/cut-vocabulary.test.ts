@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { renderEvaluation } from "../../src/cli/eval.ts";
 import { renderResult } from "../../src/cli/render.ts";
 import { evaluateModel } from "../../src/evaluate/compare-models.ts";
+import { judgedWhole } from "../../src/evaluate/judged-windows.ts";
 import type { EvalResult } from "../../src/events/model.ts";
 import type { PruneEvent, PruneResult } from "../../src/events/prune.ts";
 import { embed } from "../../src/forward/run/embed.ts";
@@ -52,7 +53,7 @@ const lookAt = (path: string) =>
       tokens: ids.map((id) => tokenizer.token(id)),
       other: tokenizer.decode(tokenizer.encode(other)),
       hard: tokenizer.decode(tokenizer.encode(HARD)),
-      perplexity: (await evaluateModel(nodeBackend(), model, windows)).perplexity,
+      perplexity: (await evaluateModel(nodeBackend(), model, judgedWhole(windows))).perplexity,
       states: (await embed(model, windows)).all,
       eos: tokenizer.eosTokenIds.map((id) => tokenizer.token(id)),
     };

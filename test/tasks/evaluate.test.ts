@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { cutWindows } from "../../src/evaluate/judged-windows.ts";
 import type { StageEvent } from "../../src/events/common.ts";
 import { type Model, openModel } from "../../src/model/model.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import { openPath } from "../../src/node/open-path.ts";
-import type { EvalOptions } from "../../src/options/eval.ts";
-import { cutWindows, evaluateText } from "../../src/tasks/evaluate.ts";
+import { type JudgingChoices, settleJudging } from "../../src/options/protocols.ts";
+import { evaluateText } from "../../src/tasks/evaluate.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
 import { expectedLogits, tinyPath } from "../helpers/fixtures.ts";
 
@@ -30,12 +31,9 @@ beforeAll(async () => {
   models = { own: await open("llama"), dense: await open("llama-gelu") };
 });
 
-async function evaluate(
-  options: Partial<EvalOptions>,
-  extra: { model?: Model; dense?: Model; hiddenBytes?: number } = {},
-) {
+async function evaluate(options: JudgingChoices, extra: { model?: Model; dense?: Model; hiddenBytes?: number } = {}) {
   const stages: StageEvent[] = [];
-  const all = { context: length, windows: 0, bos: false, ...options };
+  const all = settleJudging({ context: length, windows: 0, ...options });
   const request = { backend: nodeBackend(1), model: models.own, tokenizer, text, options: all, ...extra };
   const result = await evaluateText(request, (event) => stages.push(event));
   return { stages, result };
@@ -138,7 +136,7 @@ test("the windows are of the documents, whatever holds them", () => {
       model: models.own,
       tokenizer: { ...tokenizer, encode },
       text,
-      options: { context: length, windows: 0, bos: false },
+      options: settleJudging({ context: length, windows: 0 }),
     });
   expect(encoded).toEqual(spellings.map(() => "one\ntwo\n\nuser: Hi"));
 });
