@@ -73,11 +73,15 @@ export interface Journal<Kept> {
 
 /** What phases may keep in memory beside what they cannot do without, bytes; each phase has the memory to itself, but for `aside`. */
 export interface MemoryShares {
+  /** Whether a layer is held as a whole while it is pruned; else its parts, and the sums over what passes, are read when they are needed. */
+  readonly wholeLayers: boolean;
   /** Hidden states of all calibration windows, each stream of them. */
   readonly states: number;
   /** What is put aside, before any of it goes to the disk. */
   readonly aside: number;
-  /** All weights as f32, while the model writes text of its own. */
+  /** Whether the model writes text of its own: with all its weights in memory, or reading them anew for each token. */
+  readonly ownText: "held" | "read" | "none";
+  /** All weights as f32, while they are held for that. */
   readonly weights: number;
   /** Keys and values of the samples that it then writes together. */
   readonly caches: number;

@@ -2,7 +2,6 @@
 import { remembered } from "../cache/remembered.ts";
 import { CompError } from "../errors.ts";
 import type { CalibrationSummary } from "../events/common.ts";
-import { residentBytes } from "../forward/decode/resident-weights.ts";
 import type { CalibrationChoice } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
@@ -54,7 +53,7 @@ export async function prepareCalibration(run: RunContext, request: CalibrationRe
 }
 
 interface ReadTexts {
-  /** What a text of the model's own begins with; undefined where it cannot write one: no token, or its weights do not fit into memory. */
+  /** What a text of the model's own begins with; undefined where it cannot write one: no token, or too little memory for that. */
   readonly first: number | undefined;
   /** What every window begins with. */
   readonly bos: number | undefined;
@@ -68,7 +67,7 @@ async function readTexts({ memory }: RunContext, request: CalibrationRequest, sa
   const { choice, model, bundledText } = request;
   const tokenizer = await request.openTokenizer();
   const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  const first = residentBytes(model) > memory.weights ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
+  const first = memory.ownText === "none" ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
   const added = [bos, first].filter((id) => id !== undefined);
   checkEmbedded(added, model.spec.vocabSize, tokenizer, "the beginning of a text");
   const given = choice.calibration;

@@ -29,6 +29,14 @@ export class RunningSums {
     return new GramSum(size, bandsOf(size).map(band));
   }
 
+  /** Adds other sums, made in the same order and of the same sizes, each to its own. */
+  merge(others: RunningSums): void {
+    for (const [i, { tensor }] of this.#sums.entries()) {
+      const more = others.#sums[i]!.tensor.data;
+      for (let j = 0; j < more.length; j++) tensor.data[j]! += more[j]!;
+    }
+  }
+
   /** The sums so far, for `Program.run` to read. */
   get inputs(): Record<string, Tensor> {
     return Object.fromEntries(this.#sums.map(({ inputName, tensor }) => [inputName, tensor]));

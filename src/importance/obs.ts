@@ -34,8 +34,9 @@ type Product = (gemm: Gemm, projection: OutputProjection, statistics: Projection
 function brainSurgeon(product: Product): Criterion {
   return {
     async rank(projection, statistics, count, { gemm }) {
-      const inverse = await ridgedInverse(gemm, statistics.gram, projection.inputSize);
+      // the product first: beside the inverse, which is in f64, there is the least room for what it takes on the way
       const objective = new ReconstructionObjective(await product(gemm, projection, statistics));
+      const inverse = await ridgedInverse(gemm, statistics.gram, projection.inputSize);
       return removeGreedily(gemm, inverse, objective, count, BATCH);
     },
     async blockCosts(projection, statistics, _, { gemm }) {

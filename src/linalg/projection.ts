@@ -36,3 +36,57 @@ export interface HeldOutSums {
   readonly gram: Float32Array; // [inputSize, inputSize]
   readonly drift: Float32Array; // [outputSize, inputSize]
 }
+
+/**
+ * The same sums where the large ones may wait outside of memory: each is read when it is needed, and goes when whoever reads it lets
+ * it go. They must not be changed.
+ */
+export interface StoredStatistics extends Pick<ProjectionStatistics, "tokenCount" | "mean"> {
+  gram(): Promise<Float32Array>;
+  readonly fisherFactor?: (() => Promise<Float32Array>) | undefined;
+  readonly weightSensitivity?: (() => Promise<Float32Array>) | undefined;
+  readonly drift?: (() => Promise<Float32Array>) | undefined;
+  readonly heldOut?: StoredHeldOut | undefined;
+}
+
+export interface StoredHeldOut {
+  gram(): Promise<Float32Array>;
+  drift(): Promise<Float32Array>;
+}
+
+/** Statistics that are in memory. */
+export function inMemory(statistics: ProjectionStatistics): StoredStatistics {
+  const { tokenCount, mean, gram, fisherFactor, weightSensitivity, drift, heldOut } = statistics;
+  const given = <Sum extends Float32Array | undefined>(sum: Sum) => sum && (async () => sum);
+  return {
+    tokenCount,
+    mean,
+    gram: async () => gram,
+    fisherFactor: given(fisherFactor),
+    weightSensitivity: given(weightSensitivity),
+    drift: given(drift),
+    heldOut: heldOut && { gram: async () => heldOut.gram, drift: async () => heldOut.drift },
+  };
+}
+
+/** All of them, in memory. */
+export async function allInMemory(stored: StoredStatistics): Promise<ProjectionStatistics> {
+  const { drift, heldOut } = stored;
+  return {
+    ...(await rankingStatistics(stored)),
+    drift: await drift?.(),
+    heldOut: heldOut && { gram: await heldOut.gram(), drift: await heldOut.drift() },
+  };
+}
+
+/** What inputs are ranked by: all sums but those that only a refit needs. */
+export async function rankingStatistics(stored: StoredStatistics): Promise<ProjectionStatistics> {
+  const { tokenCount, mean } = stored;
+  return {
+    tokenCount,
+    mean,
+    gram: await stored.gram(),
+    fisherFactor: await stored.fisherFactor?.(),
+    weightSensitivity: await stored.weightSensitivity?.(),
+  };
+}

@@ -1,6 +1,6 @@
 // One decoder layer of a model: its sizes, and its weights by what they do.
 import { elementCount, type Tensor, tensor } from "../compute/tensor.ts";
-import { allIndices } from "../linalg/gather.ts";
+import { allIndices, gatherRows } from "../linalg/gather.ts";
 import type { Model } from "./model.ts";
 import type { DecoderSpec } from "./spec/decoder-spec.ts";
 import type { LayerIndex, LayerPosition } from "./spec/layer-index.ts";
@@ -42,16 +42,50 @@ export interface DecoderLayer {
   readonly experts?: Experts | undefined;
 }
 
-/** Reads a decoder layer, one tensor after the other; its experts are read when they are asked for. @throws {CompError} as `Model.read` */
-export async function readLayer(model: Model, index: LayerIndex): Promise<DecoderLayer> {
+/**
+ * Reads a decoder layer, one tensor after the other; its experts are read when they are asked for.
+ *
+ * @param wanted which of its weights; all of them by default
+ * @throws {CompError} as `Model.read`
+ */
+export async function readLayer(
+  model: Model,
+  index: LayerIndex,
+  wanted: (role: LayerRole) => boolean = () => true,
+): Promise<DecoderLayer> {
   const weights: LayerWeights = {};
   const tensors = layerTensors(model.spec, index);
   for (const { role, name, shape, experts } of tensors)
-    if (experts === undefined)
+    if (experts === undefined && wanted(role))
       weights[role] = { ...tensor(await model.read(name), shape), source: { name, rows: allIndices(shape[0]!) } };
   const sizes = model.spec.layers[index]!;
   const mixture = mixtureOf(sizes);
   return { sizes, weights, ...(mixture && { experts: storedExperts(model, mixture.numExperts, tensors) }) };
+}
+
+/** Lets go of the weights that the source has as they are; what it returns gives all of them again. */
+export function putOff(model: Model, weights: LayerWeights): () => Promise<LayerWeights> {
+  const roles = Object.keys(weights) as LayerRole[];
+  const waiting = roles.map((role) => [role, weightPutOff(model, weights[role]!)] as const);
+  return async () => {
+    const read: LayerWeights = {};
+    for (const [role, weight] of waiting) read[role] = await weight();
+    return read;
+  };
+}
+
+function weightPutOff(model: Model, weight: LayerWeight): () => Promise<LayerWeight> {
+  const { source, shape, inputMoments } = weight;
+  if (source === undefined) return async () => weight;
+  return async () => {
+    const first = source.rows.reduce((least, row) => Math.min(least, row), source.rows[0] ?? 0);
+    const end = source.rows.reduce((most, row) => Math.max(most, row + 1), first);
+    const data = await model.readRows(source.name, first, end);
+    const isWhole = source.rows.length === end - first; // ascending, each once
+    const rows = source.rows.map((row) => row - first);
+    const own = isWhole ? data : gatherRows(data, data.length / (end - first), rows);
+    return { ...tensor(own, shape), source, ...(inputMoments && { inputMoments }) };
+  };
 }
 
 /** Experts as a model has them, each a part of every tensor that holds some of all of them. */

@@ -5,6 +5,7 @@ import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { openFolder, openGguf } from "../checkpoint/open-checkpoint.ts";
 import type { ByteSource, SourceFolder } from "../checkpoint/storage.ts";
 import { CompError } from "../errors.ts";
+import { collectGarbage } from "./garbage.ts";
 
 /** Node reads at most 2 GiB at a time. */
 const MAX_READ_BYTES = 2 ** 30;
@@ -105,6 +106,7 @@ class FileSource implements ByteSource {
   async read(start: number, end: number): Promise<Uint8Array> {
     if (!(0 <= start && start <= end && end <= this.size))
       throw new CompError("checkpoint", `${this.name} has ${this.size} bytes; ${start} to ${end} were asked for`);
+    collectGarbage(); // what is read takes the place of what was read before
     const bytes = new Uint8Array(end - start);
     let done = 0;
     while (done < bytes.length) {

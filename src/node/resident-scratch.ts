@@ -53,6 +53,10 @@ class HeldArray implements StoredArray {
     this.#held.set(data);
   }
 
+  async remove(): Promise<void> {
+    await this.take();
+  }
+
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const data = this.#held;
     this.#data = undefined;

@@ -28,6 +28,10 @@ class RoundedArray implements StoredArray {
     await this.#pairs.write(packed(data));
   }
 
+  remove(): Promise<void> {
+    return this.#pairs.remove();
+  }
+
   async take(): Promise<Float32Array<ArrayBuffer>> {
     return this.#unpacked(await this.#pairs.take());
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { CompError } from "../errors.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import { forgetUnfinished, reasonOf, rememberUnfinished } from "./disk.ts";
+import { collectGarbage } from "./garbage.ts";
 import { ownedName, removeAbandoned } from "./owner.ts";
 import { roundedArray } from "./rounded-array.ts";
 
@@ -76,6 +77,7 @@ export class StoredFile implements StoredArray {
   }
 
   async read(): Promise<Float32Array<ArrayBuffer>> {
+    collectGarbage();
     const data = new Float32Array(this.length);
     await this.readInto(data);
     return data;
@@ -101,9 +103,13 @@ export class StoredFile implements StoredArray {
     });
   }
 
+  remove(): Promise<void> {
+    return rm(this.#path);
+  }
+
   async take(): Promise<Float32Array<ArrayBuffer>> {
     const data = await this.read();
-    await rm(this.#path);
+    await this.remove();
     return data;
   }
 

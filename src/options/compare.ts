@@ -40,7 +40,7 @@ export const CompareOptions = z.strictObject({
   context: judgedWindows.context.default(512),
   windows: judgedWindows.windows.default(16),
   bos: EvalOptions.shape.bos,
-  memory: memory.describe("keep each pruning within so much memory; with little the model writes no text of its own"),
+  memory: memory.describe("keep each pruning within so much memory; with little more waits on the disk"),
   device,
   threads,
 });

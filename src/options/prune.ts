@@ -160,7 +160,7 @@ export const PruneOptions = z.strictObject({
     .describe("damping, relative to the mean diagonal; with little text best takes more"),
   memory: byteSize
     .optional()
-    .describe("keep within so much memory; with little the model writes no text of its own")
+    .describe("keep within so much memory; with little more waits on the disk")
     .meta({ fallback: "half of what is free, at most 4GB" }),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   device,

@@ -3,7 +3,7 @@ import { type ExpertTokens, expertStatistics } from "../forward/run/expert-stati
 import { type RoutedTokens, routeBatch, tokensOf } from "../forward/run/mixture.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
 import { allIndices, complement, gatherColumns } from "../linalg/gather.ts";
-import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
+import { inMemory, type OutputProjection, type ProjectionStatistics } from "../linalg/projection.ts";
 import { nthRandom } from "../linalg/random.ts";
 import { diagonal } from "../linalg/spd.ts";
 import type { DecoderLayer, Experts, LayerWeight, LayerWeights } from "../model/read-layer.ts";
@@ -110,7 +110,10 @@ class MlpCutter {
     };
     const ranked = await method.criterion.rank(projection, statistics, removed, { gemm, random: this.#random });
     const kept = complement(ranked.order.slice(0, removed).toSorted(), inputSize);
-    const recovered = await method.recovery.recover(projection, statistics, kept, { gemm, ridge: method.ridge });
+    const recovered = await method.recovery.recover(projection, inMemory(statistics), kept, {
+      gemm,
+      ridge: method.ridge,
+    });
     if (seen.tokenCount > 0) await this.#addError(projection, seen, kept, recovered);
     const weights = takeNeurons(mlp, kept, recovered);
     const moments = { gram: statistics.gram, kept, entries: method.importance === "all" ? entries : undefined };
@@ -191,7 +194,7 @@ const cutExperts = (source: Experts, cuts: readonly StoredCut[]): Experts => ({
     return all;
   },
   release: async () => {
-    for (const { down } of cuts) await down.take();
+    for (const { down } of cuts) await down.remove();
   },
 });
 

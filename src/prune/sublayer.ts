@@ -1,26 +1,26 @@
 // The fine stage on one sublayer, an attention or an MLP: statistics → ranking → what stays → recovered weights. Both end in a
 // projection whose inputs can go; how these are grouped and where their rows lie is all that differs (heads.ts, neurons.ts).
-import type { ReusedTensors } from "../compute/reused-tensor.ts";
-import { isParallel, projectionOf } from "../forward/graphs/decoder-layer.ts";
-import type { HiddenStates } from "../forward/run/hidden-states.ts";
-import type { LayerRunner } from "../forward/run/layer-runner.ts";
+import { projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { ProjectionInputs } from "../forward/run/project.ts";
-import type { FoundStatistics } from "../forward/run/projection-statistics.ts";
-import type { StoredArray } from "../forward/run/scratch.ts";
 import type { Criterion, CriterionContext } from "../importance/criterion.ts";
 import { gatherColumns } from "../linalg/gather.ts";
-import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
+import {
+  type OutputProjection,
+  type ProjectionStatistics,
+  rankingStatistics,
+  type StoredStatistics,
+} from "../linalg/projection.ts";
 import { nthRandom } from "../linalg/random.ts";
-import type { Method } from "../method/method.ts";
 import type { DecoderLayer, LayerWeights } from "../model/read-layer.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { type LayerSizes, type LayerSpec, resized, sizesOf } from "../model/spec/parts.ts";
 import { hasSublayer, type Sublayer } from "../model/spec/roles.ts";
-import { isScarce } from "../recover/choose-ridge.ts";
 import { layerError } from "../recover/layer-error.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { RunContext } from "../run-context.ts";
+import { gatherStatistics, type StatisticsRequest } from "./gather-statistics.ts";
 import { withInputMoments } from "./input-moments.ts";
+import type { LayerSource } from "./layer-source.ts";
 
 /** What of a sublayer stays. */
 export interface Choice {
@@ -59,12 +59,6 @@ export interface Ranking {
   readonly order: Int32Array | undefined;
 }
 
-/** What backward sweeps over the dense model have found of a sublayer, put aside. */
-export interface SublayerSensitivity {
-  readonly fisherFactor?: StoredArray | undefined;
-  readonly weights?: StoredArray | undefined;
-}
-
 /** What goes of a sublayer. */
 export interface SublayerGoal {
   readonly index: LayerIndex;
@@ -74,18 +68,7 @@ export interface SublayerGoal {
   readonly order: Int32Array | undefined;
 }
 
-export interface SublayerRequest extends SublayerGoal {
-  readonly runner: LayerRunner;
-  readonly method: Method;
-  /** Hidden states before the sublayer, of all calibration tokens. */
-  readonly states: HiddenStates;
-  readonly tokenCount: number;
-  /** The dense model's hidden states behind the sublayer, for a recovery that aims at them. */
-  readonly target: HiddenStates | undefined;
-  readonly sensitivity: SublayerSensitivity;
-  /** For what enters the projection of all tokens: one memory for all sublayers, which follow one another. */
-  readonly inputMemory: ReusedTensors;
-}
+export interface SublayerRequest extends SublayerGoal, StatisticsRequest {}
 
 export interface PrunedSublayer<C extends Choice> {
   /** The layer with this sublayer cut; its other sublayer is as it was. */
@@ -104,35 +87,38 @@ const NOTHING_LEFT = { before: 1, after: 1 };
 export async function pruneSublayer<C extends Choice>(
   run: RunContext,
   cut: SublayerCut<C>,
-  layer: DecoderLayer,
+  source: LayerSource,
   request: SublayerRequest,
 ): Promise<PrunedSublayer<C>> {
   const { method, sizes } = request;
-  const had = sizesOf(layer.sizes);
-  const isCut = cut.width(sizes) < cut.width(had);
+  const name = cut.sublayer;
+  const isCut = cut.width(sizes) < cut.width(sizesOf(source.sizes));
   const changes = isCut || request.target !== undefined;
-  const smaller = resized(layer.sizes, cut.ownSizes(sizes));
-  if (!hasSublayer(cut.sublayer, smaller))
-    return { ...untouched(layer, smaller), choice: cut.all(sizesOf(smaller), 0), error: NOTHING_LEFT };
-  const projection = projectionOf(cut.sublayer, layer);
-  const all = cut.all(had, projection.inputSize);
-  if (!changes && method.importance !== "all") return { ...untouched(layer, smaller), choice: all, error: NO_ERROR };
-  const { statistics, inputs, entries } = await gatherStatistics(cut.sublayer, layer, request);
-  const weighed = (weights: LayerWeights, kept: Int32Array): LayerWeights =>
-    method.importance === "none"
+  const smaller = resized(source.sizes, cut.ownSizes(sizes));
+  if (!hasSublayer(name, smaller))
+    return {
+      ...untouched(await source.read(name), smaller),
+      choice: cut.all(sizesOf(smaller), 0),
+      error: NOTHING_LEFT,
+    };
+  const found = changes || method.importance === "all" ? await gatherStatistics(run, name, source, request) : undefined;
+  const weighed = async (weights: LayerWeights, kept: Int32Array): Promise<LayerWeights> =>
+    found === undefined || method.importance === "none"
       ? weights
-      : withInputMoments(cut.sublayer, weights, { gram: statistics.gram, kept, entries });
-  if (!changes) {
-    const weights = weighed(layer.weights, all.inputs);
+      : withInputMoments(name, weights, { gram: await found.statistics.gram(), kept, entries: found.entries });
+  if (found === undefined || !changes) {
+    const layer = await source.read(name);
+    const all = cut.all(sizesOf(layer.sizes), projectionOf(name, layer).inputSize);
+    const weights = await weighed(layer.weights, all.inputs);
+    await found?.release();
     return { ...untouched({ ...layer, weights }, smaller), choice: all, error: NO_ERROR };
   }
-  const { layer: left, choice, recovered } = await cutByStatistics(run, cut, layer, statistics, request);
-  return {
-    layer: { ...left, weights: weighed(left.weights, choice.inputs) },
-    choice,
-    inputs: inputs && { batches: inputs, kept: choice.inputs },
-    error: cut.tellsError ? await errorOf(run, projection, statistics, choice, recovered) : NO_ERROR,
-  };
+  const { layer, choice, recovered } = await cutByStatistics(run, cut, source, found.statistics, request);
+  const error = cut.tellsError ? await errorOf(run, name, source, found.statistics, choice, recovered) : NO_ERROR;
+  const weights = await weighed(layer.weights, choice.inputs);
+  await found.release();
+  const inputs = found.inputs && { batches: found.inputs, kept: choice.inputs };
+  return { layer: { ...layer, weights }, choice, inputs, error };
 }
 
 interface CutLayer<C extends Choice> extends Pick<PrunedSublayer<C>, "layer" | "choice"> {
@@ -143,80 +129,61 @@ interface CutLayer<C extends Choice> extends Pick<PrunedSublayer<C>, "layer" | "
 export async function cutByStatistics<C extends Choice>(
   run: RunContext,
   cut: SublayerCut<C>,
-  layer: DecoderLayer,
-  statistics: ProjectionStatistics,
-  { method, index, sizes, order }: SublayerGoal & Pick<SublayerRequest, "method">,
+  source: LayerSource,
+  statistics: StoredStatistics,
+  goal: SublayerGoal & Pick<SublayerRequest, "method">,
 ): Promise<CutLayer<C>> {
   run.collectGarbage();
-  const had = sizesOf(layer.sizes);
+  const { method, sizes } = goal;
+  const had = sizesOf(source.sizes);
   const isCut = cut.width(sizes) < cut.width(had);
-  const projection = projectionOf(cut.sublayer, layer);
-  const context = { gemm: run.gemm, random: nthRandom(method.seed, index).nextFloat };
-  const ranking = { criterion: method.criterion, projection, statistics, context, order };
-  const choice = isCut ? await cut.choose(ranking, had, sizes) : cut.all(had, projection.inputSize);
+  const choice = isCut ? await choose(run, cut, source, statistics, goal) : cut.all(had, statistics.mean.length);
   run.collectGarbage();
-  const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
-  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, { gemm: run.gemm, ridge });
+  const context = { gemm: run.gemm, ridge: isCut ? method.ridge : (cut.uncutRidge ?? method.ridge) };
+  const projection = await projectionIn(source, cut.sublayer);
+  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, context);
   run.collectGarbage();
-  const smaller = {
-    ...layer,
-    sizes: resized(layer.sizes, cut.ownSizes(sizes)),
-    weights: cut.take(layer.weights, choice, recovered),
-  };
-  return { layer: smaller, choice, recovered };
+  const { weights, ...layer } = await source.read(cut.sublayer);
+  const smaller = { sizes: resized(layer.sizes, cut.ownSizes(sizes)), weights: cut.take(weights, choice, recovered) };
+  return { layer: { ...layer, ...smaller }, choice, recovered };
 }
+
+/** Ranks what a sublayer has; what that takes is gone when it is done. */
+async function choose<C extends Choice>(
+  { gemm }: RunContext,
+  cut: SublayerCut<C>,
+  source: LayerSource,
+  stored: StoredStatistics,
+  { method, index, sizes, order }: SublayerGoal & Pick<SublayerRequest, "method">,
+): Promise<C> {
+  const projection = await projectionIn(source, cut.sublayer);
+  const context = { gemm, random: nthRandom(method.seed, index).nextFloat };
+  const statistics = await rankingStatistics(stored);
+  return cut.choose(
+    { criterion: method.criterion, projection, statistics, context, order },
+    sizesOf(source.sizes),
+    sizes,
+  );
+}
+
+const projectionIn = async (source: LayerSource, name: Sublayer): Promise<OutputProjection> =>
+  projectionOf(name, await source.readProjection(name));
 
 const untouched = (layer: DecoderLayer, sizes: LayerSpec): Pick<PrunedSublayer<Choice>, "layer" | "inputs"> => ({
   layer: { ...layer, sizes },
   inputs: undefined,
 });
 
-/**
- * Inputs of a projection are kept for all tokens until its successor is there, if they take no more than this. What is computed
- * anew differs in its last bits, so that this is not for a memory limit to decide.
- */
-const KEPT_BYTES = 256 * 2 ** 20;
-
-/** Bytes of the inputs that are kept; 0 where they are computed anew. */
-export function keptBytes(tokenCount: number, inputSize: number): number {
-  const bytes = 4 * tokenCount * inputSize;
-  return bytes <= KEPT_BYTES ? bytes : 0;
-}
-
-/** Statistics over all calibration tokens at the projection of a sublayer, with what backward sweeps have found. */
-export async function gatherStatistics(
-  sublayer: Sublayer,
-  layer: DecoderLayer,
-  { runner, method, states, target, tokenCount, sensitivity, inputMemory }: Omit<SublayerRequest, keyof SublayerGoal>,
-): Promise<FoundStatistics> {
-  const { inputSize } = projectionOf(sublayer, layer);
-  const holdsOut = method.choosesRidge && target !== undefined && isScarce(tokenCount, inputSize);
-  // behind a parallel attention nothing has moved, and the MLP needs both
-  const keepsInputs = !holdsOut && !isParallel(runner.spec, layer) && keptBytes(tokenCount, inputSize) > 0;
-  const weighsEntries = method.importance === "all";
-  const wanted = {
-    tokenScale: method.tokenScale,
-    target,
-    holdsOut,
-    keepsInputsIn: keepsInputs ? inputMemory : undefined,
-    weighsEntries,
-  };
-  const { statistics, inputs, entries } = await runner.projectionStatistics(sublayer, layer, states, wanted);
-  const [fisherFactor, weightSensitivity] = [sensitivity.fisherFactor?.read(), sensitivity.weights?.read()];
-  return {
-    statistics: { ...statistics, fisherFactor: await fisherFactor, weightSensitivity: await weightSensitivity },
-    inputs,
-    entries,
-  };
-}
-
 async function errorOf(
   { gemm }: RunContext,
-  projection: OutputProjection,
-  statistics: ProjectionStatistics,
+  name: Sublayer,
+  source: LayerSource,
+  stored: StoredStatistics,
   { inputs }: Choice,
   recovered: Recovered,
 ): Promise<PrunedSublayer<Choice>["error"]> {
+  const projection = await projectionIn(source, name);
+  const statistics = { ...stored, gram: await stored.gram() };
   const cutOnly = { weight: gatherColumns(projection.weight, projection.inputSize, inputs) };
   return {
     before: await layerError(gemm, projection, statistics, inputs, cutOnly),

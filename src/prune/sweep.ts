@@ -5,41 +5,20 @@ import type { Judge } from "../evaluate/judge.ts";
 import type { Quality } from "../events/common.ts";
 import type { LayerResult } from "../events/prune.ts";
 import { embed, embedOrSpill } from "../forward/run/embed.ts";
-import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.ts";
-import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
-import { type DecoderLayer, type Experts, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
+import { type Experts, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { type LayerSizes, type LayerSpec, mixtureOf, sizesOf } from "../model/spec/parts.ts";
-import type { Sublayer } from "../model/spec/roles.ts";
-import type { TokenWindows } from "../model/spec/token-windows.ts";
+import { sizesOf } from "../model/spec/parts.ts";
 import type { RunContext } from "../run-context.ts";
-import { pruneMixture } from "./experts.ts";
-import { type HeadChoice, headCut } from "./heads.ts";
-import { neuronCut } from "./neurons.ts";
-import {
-  type Choice,
-  type PrunedSublayer,
-  pruneSublayer,
-  type SublayerRequest,
-  type SublayerSensitivity,
-} from "./sublayer.ts";
+import { openLayer } from "./layer-source.ts";
+import { type LayerWork, pruneLayer, type SweepStates } from "./prune-layer.ts";
 
 /** What a sweep works on. */
-export interface Sweep {
+export interface Sweep extends LayerWork {
   readonly model: Model;
-  readonly runner: LayerRunner;
-  readonly method: Method;
-  /** Calibration windows. */
-  readonly windows: TokenWindows;
   readonly judge: Judge;
-  readonly sensitivities: Sensitivities;
 }
-
-/** What backward sweeps have found of each layer of the source, where the method needs it. */
-export type Sensitivities = ReadonlyMap<LayerIndex, Readonly<Partial<Record<Sublayer, SublayerSensitivity>>>>;
 
 /** Where the finished layers go. */
 export type LayerSink = (position: LayerPosition, weights: LayerWeights, experts?: Experts) => Promise<void>;
@@ -89,21 +68,15 @@ export async function pruneLayers(
   for (const index of layerIndices(model.spec).slice(from?.next ?? 0)) {
     run.signal?.throwIfAborted();
     run.report({ type: "stage", name: "prune", done: index, total: model.spec.layers.length });
-    const start = run.now();
-    const layer = await readLayer(model, index);
     const position = decision.keptLayers.indexOf(index) as LayerPosition;
     if (position < 0) {
-      if (states.dense) await runner.layer(layer, states.dense);
+      if (states.dense) await runner.layer(await readLayer(model, index), states.dense);
       continue;
     }
-    const sizes = sizesOf(decision.spec.layers[position]!);
-    const cut = { index, dense: layer, layer, sizes, order: decision.orders?.[index] };
-    const pruned = await pruneLayer(run, sweep, states, cut);
-    await write(position, withZeroBiases(pruned.weights, decision.spec, position), pruned.experts);
-    await pruned.experts?.release?.();
-    costs.push(pruned.costs);
-    results.push({ index, ...pruned.record, elapsedSeconds: run.now() - start, residentBytes: run.residentBytes() });
-    const { kept, heads, keyValueHeads, ...progress } = results.at(-1)!;
+    const finished = await finishLayer(run, sweep, decision, states, { index, position, write });
+    costs.push(finished.costs);
+    results.push(finished.result);
+    const { kept, heads, keyValueHeads, ...progress } = finished.result;
     run.report({ type: "layer", ...progress });
     await keep?.({ next: index + 1, results: [...results], costs: [...costs] }, states);
   }
@@ -111,16 +84,29 @@ export async function pruneLayers(
   return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
 
-/** The hidden states that travel along. */
-export interface SweepStates {
-  /** Of the calibration windows, through the pruned layers. */
-  readonly calibrated: HiddenStates;
-  /** Of the calibration windows, through the dense layers; for a recovery that aims at them, where anything is to make up for. */
-  readonly dense: HiddenStates | undefined;
-  /** Of the held-out windows, through the pruned layers. */
-  readonly heldOut: ResidentStates;
-  /** Memory for what enters the projections of a layer. */
-  readonly inputMemory: ReusedTensors;
+interface LayerPlace {
+  readonly index: LayerIndex;
+  readonly position: LayerPosition;
+  readonly write: LayerSink;
+}
+
+/** Prunes a layer and writes it; nothing of its weights is left when it is done. */
+async function finishLayer(
+  run: RunContext,
+  sweep: Sweep,
+  { spec, orders }: Decision,
+  states: SweepStates,
+  { index, position, write }: LayerPlace,
+): Promise<{ readonly costs: Float64Array; readonly result: LayerResult }> {
+  const start = run.now();
+  const source = await openLayer(sweep.model, index, run.memory.wholeLayers);
+  const sizes = sizesOf(spec.layers[position]!);
+  const cut = { index, dense: source, layer: source, sizes, order: orders?.[index] };
+  const { weights, experts, costs, record } = await pruneLayer(run, sweep, states, cut);
+  await write(position, withZeroBiases(weights, spec, position), experts);
+  await experts?.release?.();
+  const spent = { elapsedSeconds: run.now() - start, residentBytes: run.residentBytes() };
+  return { costs, result: { index, ...record, ...spent } };
 }
 
 async function startStates({ scratch, memory }: RunContext, sweep: Sweep, { spec }: Decision): Promise<SweepStates> {
@@ -131,84 +117,4 @@ async function startStates({ scratch, memory }: RunContext, sweep: Sweep, { spec
   const dense = aimsAtDense ? await embedOrSpill(model, windows, scratch, memory.states) : undefined;
   const heldOut = await embed(model, judge.windows);
   return { calibrated, dense, heldOut, inputMemory: new ReusedTensors() };
-}
-
-/** A layer on its way to its own sizes. */
-interface LayerCut {
-  readonly index: LayerIndex;
-  /** As the source has it. */
-  readonly dense: DecoderLayer;
-  /** As far as it is cut. */
-  readonly layer: DecoderLayer;
-  readonly sizes: LayerSizes;
-  /** Neurons in the order of their removal, where those of all layers have been ranked. */
-  readonly order: Int32Array | undefined;
-}
-
-interface PrunedLayer {
-  readonly weights: LayerWeights;
-  readonly experts: Experts | undefined;
-  readonly costs: Float64Array;
-  readonly record: Omit<LayerResult, "index" | "elapsedSeconds" | "residentBytes">;
-}
-
-/** Cuts a layer, first its attention, then its MLP, and sends all states through what is left. */
-async function pruneLayer(run: RunContext, sweep: Sweep, states: SweepStates, cut: LayerCut): Promise<PrunedLayer> {
-  const attention = await passSublayer(sweep, states, cut, "attention", (layer, request) =>
-    pruneSublayer(run, headCut, layer, request),
-  );
-  const mlp = await passSublayer(sweep, states, { ...cut, layer: attention.layer }, "mlp", (layer, request) =>
-    mixtureOf(layer.sizes) ? pruneMixture(run, layer, request) : pruneSublayer(run, neuronCut, layer, request),
-  );
-  return {
-    weights: mlp.layer.weights,
-    experts: mlp.layer.experts,
-    costs: mlp.choice.costs,
-    record: recordOf(cut.dense.sizes, attention, mlp),
-  };
-}
-
-/** Cuts one sublayer; the states then stand behind it. */
-async function passSublayer<C extends Choice>(
-  { runner, method, windows, sensitivities }: Sweep,
-  { calibrated, dense, heldOut, inputMemory }: SweepStates,
-  { dense: source, layer, ...cut }: LayerCut,
-  sublayer: Sublayer,
-  prune: (layer: DecoderLayer, request: SublayerRequest) => Promise<PrunedSublayer<C>>,
-): Promise<PrunedSublayer<C>> {
-  if (dense) await runner.sublayer(sublayer, source, dense);
-  const sensitivity = sensitivities.get(cut.index)?.[sublayer] ?? {};
-  const given = {
-    runner,
-    method,
-    states: calibrated,
-    target: dense && runner.behind(sublayer, source, dense),
-    tokenCount: windows.ids.length,
-    sensitivity,
-    inputMemory,
-  };
-  const pruned = await prune(layer, { ...cut, ...given });
-  await runner.sublayer(sublayer, pruned.layer, heldOut);
-  if (pruned.inputs) await runner.project(sublayer, pruned.layer, pruned.inputs, calibrated);
-  else await runner.sublayer(sublayer, pruned.layer, calibrated);
-  return pruned;
-}
-
-function recordOf(
-  dense: LayerSpec,
-  { choice: { heads, keyValueHeads } }: PrunedSublayer<HeadChoice>,
-  { choice: { inputs }, error }: PrunedSublayer<Choice>,
-): PrunedLayer["record"] {
-  const { intermediateSize, numAttentionHeads } = sizesOf(dense);
-  return {
-    kept: [...inputs],
-    keptNeurons: inputs.length,
-    totalNeurons: intermediateSize * (mixtureOf(dense)?.numExperts ?? 1),
-    heads: [...heads],
-    keyValueHeads: [...keyValueHeads],
-    keptHeads: heads.length,
-    totalHeads: numAttentionHeads,
-    errorBefore: error.before,
-    errorAfter: error.after,
-  };
 }

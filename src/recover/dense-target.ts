@@ -3,7 +3,7 @@ import { solveSpd } from "../linalg/cholesky.ts";
 import { type Gemm, matrix } from "../linalg/gemm.ts";
 import { ridged } from "../linalg/spd.ts";
 import { chooseRidge } from "./choose-ridge.ts";
-import { refitColumns } from "./least-squares.ts";
+import { leastSquares, refitColumns } from "./least-squares.ts";
 import type { Recovery } from "./recovery.ts";
 
 /** Share of S's mean diagonal at which half of an error is made up for. */
@@ -21,22 +21,18 @@ const INDIFFERENCE = 1;
  */
 export const denseTarget: Recovery = {
   towardsDense: true,
-  async recover(projection, { gram, drift, fisherFactor, heldOut }, kept, context) {
-    if (!drift || !fisherFactor) return { weight: await refitColumns(projection, { gram }, kept, context) };
+  async recover(projection, statistics, kept, context) {
+    const { drift, fisherFactor, heldOut } = statistics;
+    if (!drift || !fisherFactor) return leastSquares.recover(projection, statistics, kept, context);
     const { gemm } = context;
-    const weighted = (some: Float32Array): Promise<Float32Array> =>
-      weightedDrift(gemm, some, fisherFactor, projection.outputSize);
-    const statistics = { gram, drift: await weighted(drift) };
-    const ridge = heldOut
-      ? await chooseRidge(
-          projection,
-          { ...statistics, fisherFactor },
-          { ...heldOut, drift: await weighted(heldOut.drift) },
-          kept,
-          context,
-        )
-      : context.ridge;
-    return { weight: await refitColumns(projection, statistics, kept, { gemm, ridge }) };
+    const weighted = async (some: () => Promise<Float32Array>): Promise<Float32Array> =>
+      weightedDrift(gemm, await some(), await fisherFactor(), projection.outputSize);
+    const target = await weighted(drift);
+    const all = async () => ({ gram: await statistics.gram(), drift: target });
+    const judged = heldOut && (await weighted(heldOut.drift));
+    const part = heldOut && (async () => ({ gram: await heldOut.gram(), drift: judged! }));
+    const ridge = part ? await chooseRidge(projection, { all, part, fisherFactor }, kept, context) : context.ridge;
+    return { weight: await refitColumns(projection, all, kept, { gemm, ridge }) };
   },
 };
 

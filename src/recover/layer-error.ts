@@ -4,6 +4,9 @@ import { type Gemm, matrix } from "../linalg/gemm.ts";
 import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
 import type { Recovered } from "./recovery.ts";
 
+/** What an error is computed from. */
+export type ErrorStatistics = Pick<ProjectionStatistics, "gram" | "mean" | "tokenCount">;
+
 /** ‖Z Vᵀ‖_F² = tr(V G Vᵀ) for V f32 [rows, size] and G = ZᵀZ f32 [size, size]. */
 export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Float32Array): Promise<number> {
   const size = Math.sqrt(gram.length);
@@ -23,7 +26,7 @@ export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Floa
 export async function layerError(
   gemm: Gemm,
   { weight, inputSize }: OutputProjection,
-  statistics: ProjectionStatistics,
+  statistics: ErrorStatistics,
   kept: Int32Array,
   recovered: Recovered,
 ): Promise<number> {
@@ -49,7 +52,7 @@ async function changeEnergy(gemm: Gemm, gram: Float32Array, change: Float32Array
 function gainOfBias(
   change: Float32Array,
   bias: Float32Array | undefined,
-  { mean, tokenCount }: ProjectionStatistics,
+  { mean, tokenCount }: ErrorStatistics,
 ): number {
   if (bias === undefined) return 0;
   let gain = 0;

@@ -1,7 +1,7 @@
 // Columns of a projection refitted when others are gone or when its output should change: one linear system for both.
 import { solveSpd } from "../linalg/cholesky.ts";
 import { complement, gatherBlock, gatherColumns } from "../linalg/gather.ts";
-import { matrix } from "../linalg/gemm.ts";
+import { type Matrix, matrix } from "../linalg/gemm.ts";
 import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
 import { addToDiagonal, meanDiagonal } from "../linalg/spd.ts";
 import type { Recovery, RecoveryContext } from "./recovery.ts";
@@ -14,8 +14,8 @@ import type { Recovery, RecoveryContext } from "./recovery.ts";
  * @see the refit of OSSCAR (Meng et al. 2024, arXiv:2403.12983) and of FASP (arXiv:2501.09412)
  */
 export const leastSquares: Recovery = {
-  recover: async (projection, { gram }, kept, context) => ({
-    weight: await refitColumns(projection, { gram }, kept, context),
+  recover: async (projection, statistics, kept, context) => ({
+    weight: await refitColumns(projection, async () => ({ gram: await statistics.gram() }), kept, context),
   }),
 };
 
@@ -28,19 +28,36 @@ export type RefitStatistics = Pick<ProjectionStatistics, "gram" | "drift">;
  *
  * Solved in f64.
  *
+ * @param read gives the statistics; they are let go before the solve, which takes as much memory again
  * @param kept columns that stay, ascending [k]
  * @returns f32 [outputSize, k]
  * @throws {CompError} "numeric" when the statistics are not finite or the system cannot be solved
  */
 export async function refitColumns(
+  projection: OutputProjection,
+  read: () => Promise<RefitStatistics>,
+  kept: Int32Array,
+  context: RecoveryContext,
+): Promise<Float32Array> {
+  const fitted = gatherColumns(projection.weight, projection.inputSize, kept);
+  const system = await normalEquations(projection, read, kept, context);
+  if (system === undefined) return fitted;
+  const { left, right } = system;
+  await solveSpd(context.gemm, left, right);
+  addTransposed(fitted, right.data, kept.length);
+  return fitted;
+}
+
+/** G_KK + λI and the transpose of W_P G_PK + D_K, to be solved; undefined where nothing changes. */
+async function normalEquations(
   { weight, inputSize, outputSize }: OutputProjection,
-  { gram, drift }: RefitStatistics,
+  read: () => Promise<RefitStatistics>,
   kept: Int32Array,
   { gemm, ridge }: RecoveryContext,
-): Promise<Float32Array> {
+): Promise<{ readonly left: Float64Array; readonly right: Matrix } | undefined> {
+  const { gram, drift } = await read();
   const removed = complement(kept, inputSize);
-  const fitted = gatherColumns(weight, inputSize, kept);
-  if (removed.length === 0 && drift === undefined) return fitted;
+  if (removed.length === 0 && drift === undefined) return undefined;
   const change = matrix(kept.length, outputSize, new Float64Array(kept.length * outputSize));
   if (drift) addTransposed(change.data, gatherColumns(drift, inputSize, kept), outputSize);
   if (removed.length > 0) {
@@ -50,9 +67,7 @@ export async function refitColumns(
   }
   const system = gatherBlock(gram, inputSize, kept, kept);
   addToDiagonal(system, kept.length, ridge * meanDiagonal(gram, inputSize));
-  await solveSpd(gemm, system, change);
-  addTransposed(fitted, change.data, kept.length);
-  return fitted;
+  return { left: system, right: change };
 }
 
 /** target [cols, rows] += source [rows, cols] transposed. */

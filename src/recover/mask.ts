@@ -24,9 +24,9 @@ const DAMPING_STEP = 4;
  * COMP's idea (arXiv:2501.15255), our formula: the paper's own is not public
  */
 export const mask: Recovery = {
-  async recover(projection, { gram }, kept, { gemm, ridge }) {
+  async recover(projection, statistics, kept, { gemm, ridge }) {
     const { weight, inputSize } = projection;
-    const system = await tuningSystem(gemm, projection, gram, kept);
+    const system = await tuningSystem(gemm, projection, await statistics.gram(), kept);
     for (let damping = ridge; ; damping = damping > 0 ? damping * DAMPING_STEP : LEAST_DAMPING) {
       const scales = await solve(gemm, system, damping);
       if (isTrusted(maskSpread(scales)))

@@ -1,6 +1,6 @@
 // What a recovery is: given which inputs of a projection stay, it returns the weights that best make up for those that go.
 import type { Gemm } from "../linalg/gemm.ts";
-import type { OutputProjection, ProjectionStatistics } from "../linalg/projection.ts";
+import type { OutputProjection, StoredStatistics } from "../linalg/projection.ts";
 
 export interface RecoveryContext {
   readonly gemm: Gemm;
@@ -26,7 +26,7 @@ export interface Recovery {
    */
   recover(
     projection: OutputProjection,
-    statistics: ProjectionStatistics,
+    statistics: StoredStatistics,
     kept: Int32Array,
     context: RecoveryContext,
   ): Promise<Recovered>;

@@ -4,14 +4,15 @@ import type { Decision } from "../allocation/decide.ts";
 import { ReusedTensors } from "../compute/reused-tensor.ts";
 import { embed, embedOrSpill } from "../forward/run/embed.ts";
 import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.ts";
-import type { FoundStatistics } from "../forward/run/projection-statistics.ts";
-import { type DecoderLayer, readLayer } from "../model/read-layer.ts";
+import type { DecoderLayer } from "../model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { type LayerSizes, sizesOf } from "../model/spec/parts.ts";
 import { hasSublayer, type Sublayer } from "../model/spec/roles.ts";
+import { type GatheredStatistics, gatherStatistics } from "../prune/gather-statistics.ts";
 import { headCut } from "../prune/heads.ts";
+import { type LayerSource, openLayer } from "../prune/layer-source.ts";
 import { neuronCut } from "../prune/neurons.ts";
-import { type Choice, cutByStatistics, gatherStatistics, type SublayerCut } from "../prune/sublayer.ts";
+import { type Choice, cutByStatistics, type SublayerCut } from "../prune/sublayer.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
 
@@ -25,14 +26,14 @@ interface SplitPass {
 /** A split that keeps the layer at hand. */
 interface LayerPass extends SplitPass {
   /** As far as it is cut. */
-  readonly layer: DecoderLayer;
+  readonly layer: LayerSource;
 }
 
 /** What the splits share of a layer. */
 interface SharedPass {
   readonly index: LayerIndex;
   /** The layer as the source has it. */
-  readonly source: DecoderLayer;
+  readonly source: LayerSource;
   /** Of the calibration windows, through the dense layers. */
   readonly dense: HiddenStates;
   readonly inputMemory: ReusedTensors;
@@ -49,17 +50,26 @@ export async function trySplits(run: RunContext, sweep: Sweep, decisions: readon
   for (const index of layerIndices(model.spec)) {
     run.signal?.throwIfAborted();
     run.report({ type: "stage", name: "trial", done: index, total: model.spec.layers.length });
-    const source = await readLayer(model, index);
-    const pass = { index, source, dense, inputMemory };
-    const kept = passes.filter(({ decision }) => decision.keptLayers.includes(index));
-    const entered = kept.map((split) => ({ ...split, layer: source }));
-    const behind = await passSublayer(run, sweep, headCut, pass, entered);
-    await passSublayer(run, sweep, neuronCut, pass, behind);
+    await passLayer(run, sweep, { index, dense, inputMemory }, passes);
   }
   inputMemory.release();
   const divergences: number[] = [];
   for (const { states } of passes) divergences.push((await judge.qualityOf(runner, model, states)).klDivergence);
   return divergences;
+}
+
+/** Takes all states through a layer, and nothing of it is left when that is done. */
+async function passLayer(
+  run: RunContext,
+  sweep: Sweep,
+  shared: Omit<SharedPass, "source">,
+  passes: readonly SplitPass[],
+): Promise<void> {
+  const source = await openLayer(sweep.model, shared.index, run.memory.wholeLayers);
+  const kept = passes.filter(({ decision }) => decision.keptLayers.includes(shared.index));
+  const entered = kept.map((split) => ({ ...split, layer: source }));
+  const behind = await passSublayer(run, sweep, headCut, { ...shared, source }, entered);
+  await passSublayer(run, sweep, neuronCut, { ...shared, source }, behind);
 }
 
 /** Cuts a sublayer for each split by the same sums; all states then stand behind it. */
@@ -70,33 +80,47 @@ async function passSublayer<C extends Choice>(
   pass: SharedPass,
   splits: readonly LayerPass[],
 ): Promise<LayerPass[]> {
-  const { runner, method } = sweep;
+  const { method } = sweep;
   const { index, source } = pass;
   const had = sizesOf(source.sizes);
   const sizesIn = ({ keptLayers, spec }: Decision): LayerSizes => sizesOf(spec.layers[keptLayers.indexOf(index)]!);
   const isCut = ({ decision }: SplitPass): boolean =>
     hasSublayer(cut.sublayer, source.sizes) && cut.width(sizesIn(decision)) < cut.width(had);
-  const found = splits.some(isCut) ? await sumsOfDense(sweep, cut.sublayer, pass) : undefined;
+  const found = splits.some(isCut) ? await sumsOfDense(run, sweep, cut.sublayer, pass) : undefined;
   const behind: LayerPass[] = [];
   for (const split of splits) {
     const goal = { method, index, sizes: sizesIn(split.decision), order: split.decision.orders?.[index] };
     const cutBy = found && isCut(split) ? found.statistics : undefined;
-    const layer = cutBy ? (await cutByStatistics(run, cut, split.layer, cutBy, goal)).layer : split.layer;
-    await runner.sublayer(cut.sublayer, layer, split.states);
-    behind.push({ ...split, layer });
+    const cutLayer = async (): Promise<DecoderLayer> =>
+      cutBy ? (await cutByStatistics(run, cut, split.layer, cutBy, goal)).layer : await split.layer.read(cut.sublayer);
+    behind.push({ ...split, layer: await passCut(sweep, cut.sublayer, split, cutLayer) });
   }
   await passDense(sweep, cut, pass, found?.inputs);
+  await found?.release();
   return behind;
 }
 
+/** The states of a split through what is left of a sublayer. Returns the layer that its other sublayer belongs to. */
+async function passCut(
+  { runner }: Sweep,
+  sublayer: Sublayer,
+  { layer, states }: LayerPass,
+  cut: () => Promise<DecoderLayer>,
+): Promise<LayerSource> {
+  const left = await cut();
+  await runner.sublayer(sublayer, left, states);
+  return layer.behind(left);
+}
+
 const sumsOfDense = (
+  run: RunContext,
   { runner, method, windows, sensitivities }: Sweep,
   sublayer: Sublayer,
   { index, source, dense: states, inputMemory }: SharedPass,
-): Promise<FoundStatistics> => {
+): Promise<GatheredStatistics> => {
   const sensitivity = sensitivities.get(index)?.[sublayer] ?? {};
   const tokenCount = windows.ids.length;
-  return gatherStatistics(sublayer, source, {
+  return gatherStatistics(run, sublayer, source, {
     runner,
     method,
     states,
@@ -112,9 +136,9 @@ async function passDense<C extends Choice>(
   { runner }: Sweep,
   { sublayer, all }: SublayerCut<C>,
   { source, dense }: SharedPass,
-  inputs: FoundStatistics["inputs"],
+  inputs: GatheredStatistics["inputs"],
 ): Promise<void> {
-  if (inputs === undefined) return runner.sublayer(sublayer, source, dense);
+  if (inputs === undefined) return runner.sublayer(sublayer, await source.read(sublayer), dense);
   const { inputs: kept } = all(sizesOf(source.sizes), inputs[0]!.shape[1]!);
-  await runner.project(sublayer, source, { batches: inputs, kept }, dense);
+  await runner.project(sublayer, await source.readProjection(sublayer), { batches: inputs, kept }, dense);
 }

@@ -8,7 +8,7 @@ import { projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HeadCut } from "../importance/heads.ts";
 import { loss } from "../importance/obs.ts";
 import { complement } from "../linalg/gather.ts";
-import type { ProjectionStatistics } from "../linalg/projection.ts";
+import { inMemory, type ProjectionStatistics } from "../linalg/projection.ts";
 import { attentionOf, type LayerSizes, resized, sizesOf } from "../model/spec/parts.ts";
 import { chooseHeads, type HeadChoice, takeHeads } from "../prune/heads.ts";
 import { takeNeurons } from "../prune/neurons.ts";
@@ -131,7 +131,7 @@ async function predictNeurons(
   for (const share of NEURON_SHARES) {
     const steps = Math.round(share * width);
     const kept = complement(order.slice(0, steps).toSorted(), width);
-    const { weight } = await leastSquares.recover(projection, statistics, kept, { gemm, ridge });
+    const { weight } = await leastSquares.recover(projection, inMemory(statistics), kept, { gemm, ridge });
     const stored = await scratch.put(weight);
     const ablate: Ablation = async (_, { sizes, weights }) => ({
       sizes: resized(sizes, { intermediateSize: kept.length }),
@@ -157,7 +157,7 @@ async function predictHeads(
   const { costs } = await choose(all);
   const steps = Math.min(Math.max(1, Math.round(HEAD_SHARE * all)), all - 1);
   const kept = await choose(steps);
-  const { weight } = await leastSquares.recover(projection, statistics, kept.inputs, { gemm, ridge });
+  const { weight } = await leastSquares.recover(projection, inMemory(statistics), kept.inputs, { gemm, ridge });
   const stored = await scratch.put(weight);
   const own = { numAttentionHeads: kept.heads.length, numKeyValueHeads: kept.keyValueHeads.length };
   const ablate: Ablation = async (_, { sizes, weights, ...others }) => ({

@@ -14,7 +14,7 @@ import type { Removal } from "../importance/criterion.ts";
 import { criterionName } from "../importance/index.ts";
 import { readLayer } from "../model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
-import type { Sensitivities } from "../prune/sweep.ts";
+import type { Sensitivities } from "../prune/prune-layer.ts";
 import type { RunContext } from "../run-context.ts";
 import { type MeasuredCosts, measureCosts, measuredCosts } from "./cost-curves.ts";
 import { measureWeightSensitivities, type WeightSensitivities } from "./first-order.ts";
@@ -122,8 +122,7 @@ async function measureInfluences(
   for (const index of layerIndices(model.spec)) {
     signal?.throwIfAborted();
     report({ type: "stage", name: "layer-importance", done: index, total: model.spec.layers.length });
-    const layer = await readLayer(model, index);
-    await runner.layer(layer, states);
+    await runner.layer(await readLayer(model, index), states);
     influences.push(await influenceBetween(before, states, model.spec.hiddenSize));
   }
   await runner.release();

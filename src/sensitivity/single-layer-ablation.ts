@@ -77,18 +77,29 @@ export async function measureAblations(
   for (const index of layerIndices(model.spec)) {
     signal?.throwIfAborted();
     report({ type: "stage", name: "ablation", done: index, total: model.spec.layers.length });
-    const layer = await readLayer(model, index);
-    for (const other of ablated) if (other) await runner.layer(layer, other);
-    const changed = await ablate(index, layer);
-    const copy = changed && states.copy();
-    if (copy) await runner.layer(changed, copy);
-    await runner.layer(layer, states);
-    ablated.push(copy);
+    const changedBy = (layer: DecoderLayer): Promise<DecoderLayer | undefined> => ablate(index, layer);
+    ablated.push(await passLayer(runner, await readLayer(model, index), changedBy, states, ablated));
   }
   signal?.throwIfAborted();
   const divergences = await divergencesFrom(runner, model, last, states, ablated);
   await runner.release();
   return divergences;
+}
+
+/** Takes all states through a layer. Returns those that leave the unchanged stream at it. */
+async function passLayer(
+  runner: LayerRunner,
+  layer: DecoderLayer,
+  changedBy: (layer: DecoderLayer) => Promise<DecoderLayer | undefined>,
+  states: ResidentStates,
+  ablated: readonly (ResidentStates | undefined)[],
+): Promise<ResidentStates | undefined> {
+  for (const other of ablated) if (other) await runner.layer(layer, other);
+  const changed = await changedBy(layer);
+  const copy = changed && states.copy();
+  if (copy) await runner.layer(changed, copy);
+  await runner.layer(layer, states);
+  return copy;
 }
 
 /** Mean divergence of the predictions from hidden states after the last layer to those from the dense ones. */

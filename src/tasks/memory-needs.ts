@@ -9,7 +9,7 @@ import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters, largestLayer } from "../model/spec/parameters.ts";
 import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
-import { keptBytes } from "../prune/sublayer.ts";
+import { keptBytes } from "../prune/gather-statistics.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import { COST_TOKENS, CUT_TOKENS, FACTOR_TOKENS } from "../sensitivity/text-lengths.ts";
 
@@ -19,23 +19,33 @@ const BASE_BYTES = 300 * 2 ** 20;
 /** Arrays that wait for the collector, and holes between those in use. */
 const LOOSE_BYTES = 80 * 2 ** 20;
 
+/** What is kept of a batch on its way back, as a multiple of what a pass forward has: 1.4 were measured. */
+const BACKWARD_ACTIVATIONS = 1.5;
+
 export interface Work {
   readonly spec: DecoderSpec;
   readonly method: Method;
   /** Whether nothing is to go: the model is written as it is. */
   readonly copies: boolean;
+  /** Whether text of the model's own was asked for, whatever it takes. */
+  readonly asksOwnText: boolean;
 }
 
 type ModelWork = Pick<Work, "spec" | "method">;
 
-/** What no run can do without: that of its largest phase. */
-export const leastBytes = (work: Work): number =>
-  work.copies
-    ? BASE_BYTES + 2 * layerBytes(work)
-    : BASE_BYTES + LOOSE_BYTES + Math.max(sweepBytes(work), measuringBytes(work), headBytes(work));
+/**
+ * What no run can do without: that of its largest phase.
+ *
+ * @param wholeLayers whether layers are held as a whole while they are pruned
+ */
+export function leastBytes(work: Work, wholeLayers = false): number {
+  if (work.copies) return BASE_BYTES + 2 * layerBytes(work);
+  const sweep = wholeLayers ? sweepBytes(work) : sweepBytesInParts(work);
+  return BASE_BYTES + LOOSE_BYTES + Math.max(sweep, measuringBytes(work), headBytes(work));
+}
 
 /** The largest layer as f32, with one of its experts. */
-const layerBytes = ({ spec }: Work): number => 4 * largestLayer(spec);
+export const layerBytes = ({ spec }: Work): number => 4 * largestLayer(spec);
 
 /** What experts read and what they write of all calibration tokens, and how these are routed. */
 function routedBytes(work: Work): number {
@@ -49,7 +59,8 @@ export const streamBytes = (work: ModelWork): number => 4 * calibrationTokens(wo
 /** How many streams a sweep has. */
 export const streamCount = ({ method }: ModelWork): number => (method.recovery.towardsDense === true ? 2 : 1);
 
-const calibrationTokens = ({ spec, method: { calibration } }: ModelWork): number =>
+/** Tokens of all calibration windows. */
+export const calibrationTokens = ({ spec, method: { calibration } }: ModelWork): number =>
   windowCount(spec, calibration) * calibration.context;
 
 /** Two forms of a layer, a batch of each stream, its activations, the matrices of the neurons, and what enters these if it is kept. */
@@ -60,6 +71,21 @@ function sweepBytes(work: Work): number {
   return 2 * layerBytes(work) + routedBytes(work) + batches + entering + inside;
 }
 
+/** The same where a layer is read part by part, and sums wait on the disk until they are needed. */
+function sweepBytesInParts(work: Work): number {
+  const { spec } = work;
+  if (spec.parallel || spec.layers.some(mixtureOf)) return sweepBytes(work);
+  const width = widestMlp(spec.layers);
+  const [square, projection] = [width ** 2, 4 * width * spec.hiddenSize];
+  const sets = holdsOut(work) ? 2 : 1;
+  const batches = 4 * batchTokens(work) * spec.hiddenSize * streamCount(work);
+  const sums = sets * (2.2 * square + (streamCount(work) - 1) * projection);
+  const passing = 3 * projection + sums + activationBytes(work);
+  const ranking = 16 * square + 4 * spec.hiddenSize ** 2 + 1.5 * projection;
+  const fitting = 4 * (sets === 2 ? 3 : 2) * square + 5 * projection;
+  return batches + 4 * spec.hiddenSize ** 2 + Math.max(passing, ranking, fitting);
+}
+
 /** Whether statistics of some windows are apart, to choose a ridge by. */
 const holdsOut = (work: Work): boolean =>
   streamCount(work) > 1 && isScarce(calibrationTokens(work), widestMlp(work.spec.layers));
@@ -67,13 +93,24 @@ const holdsOut = (work: Work): boolean =>
 /** Backward through all layers; and the states that leave the dense stream at each layer, up to the head. */
 function measuringBytes(work: Work): number {
   const { spec, method } = work;
-  const { backward, allocation, layerImportance } = method;
+  const { backward, layerImportance } = method;
   if (backward.fisherFactors === "none" && layerImportance !== "ablation") return 0;
-  const tokens = calibrationTokens(work);
-  const swept = Math.min(tokens, allocation.kind === "loss" ? COST_TOKENS : FACTOR_TOKENS);
-  const backwards = 2 * 4 * swept * spec.hiddenSize + Math.max(2 * activationBytes(work), matrixBytes(work));
-  const leaving = 2 * 4 * spec.layers.length * Math.min(tokens, CUT_TOKENS) * spec.hiddenSize;
-  return 2 * layerBytes(work) + Math.max(backwards, leaving + headBytes(work));
+  const tokens = Math.min(calibrationTokens(work), CUT_TOKENS);
+  const leaving =
+    2 * 4 * spec.layers.length * tokens * spec.hiddenSize + Math.max(headBytes(work), activationBytes(work));
+  return layerBytes(work) + Math.max(backwardBytes(work), leaving);
+}
+
+/** States, gradients, what is between them in a layer, and the sums over them; where cuts are weighed, what ranking takes. */
+function backwardBytes(work: Work): number {
+  const { spec, method } = work;
+  const sublayers = { none: 0, mlp: 1, both: 2 }[method.backward.fisherFactors];
+  const weighs = method.allocation.kind === "loss";
+  const swept = Math.min(calibrationTokens(work), weighs ? COST_TOKENS : FACTOR_TOKENS);
+  const factors = sublayers * 8 * spec.hiddenSize ** 2;
+  const passing = BACKWARD_ACTIVATIONS * activationBytes(work);
+  const inside = weighs ? Math.max(passing, matrixBytes(work)) : passing;
+  return 2 * 4 * swept * spec.hiddenSize + factors + inside;
 }
 
 /** Bytes that are put aside: what enters the layers of a backward sweep, in bf16, and the Fisher factors that stay when that is gone. */
@@ -114,7 +151,7 @@ function matrixBytes(work: Work): number {
   return (4 + 4 + 8 + 8 + (holdsOut(work) ? 4 : 0)) * width ** 2;
 }
 
-/** Windows that the model writes itself, where its weights fit into memory; with those held out where it writes all. */
+/** Windows that the model writes itself, where it writes any; with those held out where it writes all. */
 export function ownWindows({ spec, method: { calibration } }: Work): number {
   const count = windowCount(spec, calibration);
   return calibration.calibration.length === 0 ? count : Math.round(calibration.ownText * count);

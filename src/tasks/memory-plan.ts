@@ -8,6 +8,7 @@ import {
   asideBytes,
   cacheBytes,
   decodingBytes,
+  layerBytes,
   leastBytes,
   ownWindows,
   streamBytes,
@@ -15,9 +16,13 @@ import {
   type Work,
   weightBytes,
 } from "./memory-needs.ts";
+import { pruningOperations, readingOperations } from "./operation-counts.ts";
 
-/** Keys and values of samples that are decoded together: more samples would make decoding little faster. */
+/** Keys and values of samples that are decoded together from weights in memory: more samples would make decoding little faster. */
 const MOST_CACHE_BYTES = 432 * 2 ** 20;
+
+/** What decoding with weights that are read for each token may take of the rest of a run, where nobody has asked for it. */
+const READING_SHARE = 1 / 2;
 
 /** More than this that is put aside waits on the disk: a small model's needs no disk, and a large model's hardly any more memory. */
 const MOST_ASIDE_BYTES = 480 * 2 ** 20;
@@ -26,8 +31,9 @@ const MOST_ASIDE_BYTES = 480 * 2 ** 20;
 const SHARE = 0.5;
 /** And no more than this, which is more than most models can use. */
 const MOST_BYTES = 4e9;
-/** Weights that are held for decoding where no limit is given: what a model writes should not depend on the machine. */
-const MOST_WEIGHT_BYTES = 2 ** 30;
+
+/** Of a run that prunes nothing. */
+const NOTHING: MemoryShares = { wholeLayers: true, states: 0, aside: 0, ownText: "none", weights: 0, caches: 0 };
 
 /** A budget shared out. */
 export interface MemoryPlan extends MemoryShares {
@@ -45,16 +51,17 @@ export function planMemory(work: Work, limitBytes: number | undefined, freeBytes
   const least = leastBytes(work);
   if (limitBytes !== undefined && limitBytes < least) throw tooLittle(limitBytes, least);
   const budget = limitBytes ?? Math.max(least, Math.min(MOST_BYTES, SHARE * freeBytes));
-  if (work.copies) return { states: 0, aside: 0, weights: 0, caches: 0, expectedPeakBytes: least };
+  if (work.copies) return { ...NOTHING, expectedPeakBytes: least };
+  const wholeLayers = leastBytes(work, true) <= budget;
+  const needed = leastBytes(work, wholeLayers);
   // the calibrated and the dense stream, both or none
-  const states = 2 * streamBytes(work) <= budget - least ? streamBytes(work) : 0;
-  const mostWeights = limitBytes ?? Math.min(MOST_WEIGHT_BYTES, SHARE * freeBytes);
-  const decoding = shareDecoding(work, budget, mostWeights);
-  const swept = least + streamCount(work) * states;
+  const states = 2 * streamBytes(work) <= budget - needed ? streamBytes(work) : 0;
+  const decoding = shareDecoding(work, budget, limitBytes ?? SHARE * freeBytes);
+  const swept = needed + streamCount(work) * states;
   const { entered, factors } = asideBytes(work);
   const aside = Math.min(MOST_ASIDE_BYTES, Math.max(entered, factors), Math.max(0, budget - swept));
   const expectedPeakBytes = Math.max(swept + aside, keptInDecoding(work, decoding));
-  return { states, aside, ...decoding, expectedPeakBytes };
+  return { wholeLayers, states, aside, ...decoding, expectedPeakBytes };
 }
 
 function tooLittle(limitBytes: number, least: number): CompError {
@@ -63,16 +70,25 @@ function tooLittle(limitBytes: number, least: number): CompError {
   return new CompError("budget", message, { hint: `give --memory ${enough}` });
 }
 
-/** Weights come first; what they leave is for keys and values, of one sample at least. */
-function shareDecoding(work: Work, budget: number, most: number): Pick<MemoryShares, "weights" | "caches"> {
+type DecodingShares = Pick<MemoryShares, "ownText" | "weights" | "caches">;
+
+/** Weights come first, and what they leave is for keys and values; where they do not fit, all but a layer is for these. */
+function shareDecoding(work: Work, budget: number, most: number): DecodingShares {
   const room = Math.max(0, budget - decodingBytes(work));
-  const weights = Math.min(most, Math.max(0, room - cacheBytes(work, 1)));
-  return { weights, caches: Math.min(MOST_CACHE_BYTES, Math.max(0, room - weightBytes(work.spec))) };
+  const [sample, samples] = [cacheBytes(work, 1), ownWindows(work)];
+  const weights = Math.min(most, Math.max(0, room - sample));
+  const held = weightBytes(work.spec);
+  if (samples === 0) return { ownText: "none", weights: 0, caches: 0 };
+  if (held <= weights) return { ownText: "held", weights, caches: Math.min(MOST_CACHE_BYTES, room - held) };
+  const together = Math.min(samples, Math.floor((room - layerBytes(work)) / sample));
+  if (together < 1) return { ownText: "none", weights: 0, caches: 0 };
+  const isWorthIt = readingOperations(work, together) <= READING_SHARE * pruningOperations(work);
+  return { ownText: work.asksOwnText || isWorthIt ? "read" : "none", weights: 0, caches: together * sample };
 }
 
 /** What decoding takes in all; nothing where the model writes nothing. */
-function keptInDecoding(work: Work, { weights, caches }: Pick<MemoryShares, "weights" | "caches">): number {
-  const samples = ownWindows(work);
-  if (samples === 0 || weightBytes(work.spec) > weights) return 0;
-  return decodingBytes(work) + weightBytes(work.spec) + Math.min(caches, cacheBytes(work, samples));
+function keptInDecoding(work: Work, { ownText, caches }: DecodingShares): number {
+  if (ownText === "none") return 0;
+  const weights = ownText === "held" ? weightBytes(work.spec) : layerBytes(work);
+  return decodingBytes(work) + weights + Math.min(caches, cacheBytes(work, ownWindows(work)));
 }

@@ -24,7 +24,7 @@ interface Change extends Partial<CalibrationRequest> {
   readonly memory?: MemoryShares;
 }
 
-const NO_ROOM: MemoryShares = { ...AMPLE, weights: 0 };
+const NO_ROOM: MemoryShares = { ...AMPLE, ownText: "none" };
 
 function prepare(options: object, { memory = AMPLE, ...change }: Change = {}): Promise<Calibration> {
   const { calibration: choice } = methodOf({ samples: 6, context: 10, ...options }, model.spec);
@@ -62,7 +62,7 @@ describe("windows", () => {
 
   test.each<[string, object, Change]>([
     ["nothing of its own is asked for", { ownText: 0 }, {}],
-    ["its weights do not fit into memory", {}, { memory: NO_ROOM }],
+    ["there is too little memory for that", {}, { memory: NO_ROOM }],
     ["a published method is asked for", { preset: "flap" }, {}],
   ])("come all from the file when %s", async (_, options, change) => {
     const { summary, windows } = await prepare({ ...given, ...options }, change);

@@ -19,7 +19,14 @@ export interface TestRun extends RunContext {
 }
 
 /** Memory for whatever a test may want to keep. */
-export const AMPLE: MemoryShares = { states: 2 ** 30, aside: 0, weights: 2 ** 30, caches: 2 ** 30 };
+export const AMPLE: MemoryShares = {
+  wholeLayers: true,
+  ownText: "held",
+  states: 2 ** 30,
+  aside: 0,
+  weights: 2 ** 30,
+  caches: 2 ** 30,
+};
 
 /** Scratch space that rounds nothing, for what is judged in more digits than rounding leaves. */
 export function exactScratch(): Scratch {

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { condition } from "../../src/importance/condition.ts";
 import { complement } from "../../src/linalg/gather.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { ridged } from "../../src/linalg/spd.ts";
 import { recoveries } from "../../src/recover/index.ts";
@@ -36,7 +37,7 @@ test("charges for many inputs the error that mask tuning leaves", async () => {
   const layer = makeLayer(20, 48);
   const { order, costs } = await rank(layer, 6);
   const kept = complement(order.toSorted(), 20);
-  const { weight } = await recoveries.mask.recover(layer, layer, kept, { gemm, ridge: 1e-4 });
+  const { weight } = await recoveries.mask.recover(layer, inMemory(layer), kept, { gemm, ridge: 1e-4 });
   const tuned = squaredError(layer, widen(layer, kept, weight));
   expect(costs.reduce((a, b) => a + b) / tuned).toBeCloseTo(1, 2);
 });

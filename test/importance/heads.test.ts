@@ -5,6 +5,7 @@ import { removeHeads } from "../../src/importance/heads.ts";
 import { type CriterionName, criteria } from "../../src/importance/index.ts";
 import { complement } from "../../src/linalg/gather.ts";
 import { invertSpd } from "../../src/linalg/invert.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
 import { type Layer, makeLayer, outputEnergyOf, squaredError, widen } from "../recover/layer.ts";
@@ -22,7 +23,7 @@ const elementsOf = (heads: readonly number[]): Int32Array =>
 /** ‖ZWᵀ − Z_K Ŵᵀ‖² without some heads, after the best refit of the others. */
 async function errorWithout(layer: Layer, heads: readonly number[]): Promise<number> {
   const kept = complement(elementsOf(heads), layer.inputSize);
-  const { weight } = await leastSquares.recover(layer, layer, kept, { gemm, ridge: 1e-9 });
+  const { weight } = await leastSquares.recover(layer, inMemory(layer), kept, { gemm, ridge: 1e-9 });
   return squaredError(layer, widen(layer, kept, weight));
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type CriterionName, criteria } from "../../src/importance/index.ts";
 import { cholesky } from "../../src/linalg/cholesky.ts";
 import { complement } from "../../src/linalg/gather.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { ridged } from "../../src/linalg/spd.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
@@ -18,7 +19,7 @@ const rank = (name: CriterionName, of: Layer, count = of.inputSize) =>
 /** ‖ZWᵀ − Z_K Ŵᵀ‖² after the best refit without some inputs. */
 async function errorWithout(removed: Int32Array): Promise<number> {
   const kept = complement(removed, layer.inputSize);
-  const { weight } = await leastSquares.recover(layer, layer, kept, { gemm, ridge: 1e-9 });
+  const { weight } = await leastSquares.recover(layer, inMemory(layer), kept, { gemm, ridge: 1e-9 });
   return squaredError(layer, widen(layer, kept, weight));
 }
 

@@ -5,7 +5,7 @@ import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
 import { type CriterionName, criteria } from "../../src/importance/index.ts";
-import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
+import { allInMemory, type ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { nthRandom } from "../../src/linalg/random.ts";
 import type { Method } from "../../src/method/method.ts";
 import { type DecoderLayer, readLayer } from "../../src/model/read-layer.ts";
@@ -13,6 +13,7 @@ import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.
 import { type LayerSizes, resized, sizesOf } from "../../src/model/spec/parts.ts";
 import type { Sublayer } from "../../src/model/spec/roles.ts";
 import { headCut } from "../../src/prune/heads.ts";
+import { heldLayer } from "../../src/prune/layer-source.ts";
 import { neuronCut } from "../../src/prune/neurons.ts";
 import { type Choice, pruneSublayer, type SublayerCut, type SublayerRequest } from "../../src/prune/sublayer.ts";
 import { recoveries } from "../../src/recover/index.ts";
@@ -63,7 +64,7 @@ async function placeOf(
 const cuts: Record<Sublayer, SublayerCut> = { attention: headCut, mlp: neuronCut };
 
 const cut = <C extends Choice>(kind: SublayerCut<C>, { layer, request }: Place, over: Partial<SublayerRequest> = {}) =>
-  pruneSublayer(run, kind, layer, { ...request, ...over });
+  pruneSublayer(run, kind, heldLayer(layer), { ...request, ...over });
 
 const withSizes = ({ layer }: Place, sizes: Partial<LayerSizes>): LayerSizes => ({ ...sizesOf(layer.sizes), ...sizes });
 
@@ -111,7 +112,7 @@ function spy(over: Partial<Recovery> = {}) {
   const recovery: Recovery = {
     ...over,
     recover: async (projection, statistics, kept, { ridge }) => {
-      seen.push({ statistics, kept, ridge });
+      seen.push({ statistics: await allInMemory(statistics), kept, ridge });
       const rows = rowsOf({ data: projection.weight, shape: [projection.outputSize, projection.inputSize] });
       return { weight: Float32Array.from(columns(rows, [...kept]).flat()) };
     },

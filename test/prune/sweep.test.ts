@@ -5,17 +5,17 @@ import { Judge } from "../../src/evaluate/judge.ts";
 import { judgedWhole } from "../../src/evaluate/judged-windows.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
-import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
+import { allInMemory, type ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { readLayer } from "../../src/model/read-layer.ts";
 import { type LayerIndex, layerIndices } from "../../src/model/spec/layer-index.ts";
 import { type LayerSizes, resized } from "../../src/model/spec/parts.ts";
+import type { SweepStates } from "../../src/prune/prune-layer.ts";
 import {
   type PrunedLayers,
   pruneLayers,
   type Sweep,
   type SweepCourse,
   type SweepStand,
-  type SweepStates,
 } from "../../src/prune/sweep.ts";
 import { none } from "../../src/recover/none.ts";
 import type { Recovery } from "../../src/recover/recovery.ts";
@@ -179,8 +179,8 @@ describe("a recovery that aims at the dense model", () => {
     const seen: ProjectionStatistics[] = [];
     const recovery: Recovery = {
       towardsDense: true,
-      recover: (projection, statistics, ...rest) => {
-        seen.push(statistics);
+      recover: async (projection, statistics, ...rest) => {
+        seen.push(await allInMemory(statistics));
         return none.recover(projection, statistics, ...rest);
       },
     };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { type HeldOutSums, inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
-import { chooseRidge, isScarce } from "../../src/recover/choose-ridge.ts";
+import { chooseRidge, isScarce, type RidgeStatistics } from "../../src/recover/choose-ridge.ts";
 import { denseTarget } from "../../src/recover/dense-target.ts";
 import { refitColumns } from "../../src/recover/least-squares.ts";
 import { gramOf, maxDifference, multiply, randomMatrix, transpose } from "../linalg/random-matrix.ts";
@@ -29,6 +30,12 @@ function problem(seenTokens: number, signal = 0) {
   return { seen, heldOut, all };
 }
 
+const given = (all: HeldOutSums, part: HeldOutSums, fisherFactor: Float32Array): RidgeStatistics => ({
+  all: async () => all,
+  part: async () => part,
+  fisherFactor: async () => fisherFactor,
+});
+
 describe("the ridge", () => {
   const metric = Float32Array.from(gramOf(randomMatrix(HIDDEN, HIDDEN, 6), HIDDEN));
 
@@ -42,7 +49,7 @@ describe("the ridge", () => {
     async (tokens, signal, _, expected) => {
       const { seen, heldOut, all } = problem(tokens, signal);
       const errorOf = async (ridge: number): Promise<number> => {
-        const fitted = await refitColumns(projection, seen, KEPT, { gemm, ridge });
+        const fitted = await refitColumns(projection, async () => seen, KEPT, { gemm, ridge });
         const change = weight.map((value) => -value);
         for (let row = 0; row < HIDDEN; row++)
           for (const [i, j] of KEPT.entries()) change[row * SIZE + j]! += fitted[row * KEPT.length + i]!;
@@ -52,10 +59,7 @@ describe("the ridge", () => {
       };
       const ridges = [1, 10, 100, 1000].map((multiple) => multiple * RIDGE);
       const errors = await Promise.all(ridges.map(errorOf));
-      const chosen = await chooseRidge(projection, { ...all, fisherFactor: metric }, heldOut, KEPT, {
-        gemm,
-        ridge: RIDGE,
-      });
+      const chosen = await chooseRidge(projection, given(all, heldOut, metric), KEPT, { gemm, ridge: RIDGE });
       expect([chosen, ridges[errors.indexOf(Math.min(...errors))]]).toEqual([expected, expected]);
     },
   );
@@ -70,11 +74,12 @@ describe("the ridge", () => {
       { ...all, drift: halved(all.drift) },
       { ...heldOut, drift: halved(heldOut.drift) },
     ];
-    const ridge = await chooseRidge(projection, target, judged, KEPT, { gemm, ridge: RIDGE });
+    const ridge = await chooseRidge(projection, given(target, judged, identity), KEPT, { gemm, ridge: RIDGE });
     expect(ridge).toBeGreaterThan(10 * RIDGE);
     const recovered = async (over: object) =>
-      (await denseTarget.recover(projection, { ...statistics, ...over }, KEPT, { gemm, ridge: RIDGE })).weight;
-    const refitted = (by: number) => refitColumns(projection, target, KEPT, { gemm, ridge: by });
+      (await denseTarget.recover(projection, inMemory({ ...statistics, ...over }), KEPT, { gemm, ridge: RIDGE }))
+        .weight;
+    const refitted = (by: number) => refitColumns(projection, async () => target, KEPT, { gemm, ridge: by });
     expect(maxDifference(await recovered({ heldOut }), await refitted(ridge))).toBeLessThan(1e-5);
     expect(maxDifference(await recovered({}), await refitted(RIDGE))).toBeLessThan(1e-5);
   });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { denseTarget, weightedDrift } from "../../src/recover/dense-target.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
@@ -16,15 +17,15 @@ const identity = Float32Array.from({ length: outputSize ** 2 }, (_, i) => (i % (
 test("without an error to make up for it is least squares", async () => {
   const context = { gemm, ridge: 1e-6 };
   const none = { drift: new Float32Array(drift.length), fisherFactor: identity };
-  const found = await denseTarget.recover(layer, { ...layer, ...none }, kept, context);
-  const plain = await leastSquares.recover(layer, layer, kept, context);
+  const found = await denseTarget.recover(layer, inMemory({ ...layer, ...none }), kept, context);
+  const plain = await leastSquares.recover(layer, inMemory(layer), kept, context);
   expect(maxDifference(found.weight, plain.weight)).toBeLessThan(1e-6);
-  expect(await denseTarget.recover(layer, layer, kept, context)).toEqual(plain);
+  expect(await denseTarget.recover(layer, inMemory(layer), kept, context)).toEqual(plain);
 });
 
 test("it solves the normal equations of the target: own output plus the half of the error that an even S admits", async () => {
   const statistics = { ...layer, drift, fisherFactor: identity };
-  const { weight: found } = await denseTarget.recover(layer, statistics, allOf(layer), { gemm, ridge: 0 });
+  const { weight: found } = await denseTarget.recover(layer, inMemory(statistics), allOf(layer), { gemm, ridge: 0 });
   const step = multiply(
     drift.map((value) => value / 2),
     bruteInverse(Float64Array.from(gram), inputSize),

@@ -1,6 +1,6 @@
 // What holds for every recovery.
 import { describe, expect, test } from "vitest";
-import type { ProjectionStatistics } from "../../src/linalg/projection.ts";
+import { inMemory, type ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { type RecoveryName, recoveries } from "../../src/recover/index.ts";
 import { layerError } from "../../src/recover/layer-error.ts";
@@ -12,11 +12,11 @@ const kept = Int32Array.of(0, 1, 3, 4, 6, 7, 9, 10, 12, 13, 15, 16, 18, 19);
 const names = Object.keys(recoveries) as RecoveryName[];
 
 const recover = (name: RecoveryName, ridge: number, statistics: ProjectionStatistics = layer): Promise<Recovered> =>
-  recoveries[name].recover(layer, statistics, kept, { gemm, ridge });
+  recoveries[name].recover(layer, inMemory(statistics), kept, { gemm, ridge });
 
 describe.each(names)("%s", (name) => {
   test("changes nothing when every input stays", async () => {
-    const { weight } = await recoveries[name].recover(layer, layer, allOf(layer), { gemm, ridge: 0 });
+    const { weight } = await recoveries[name].recover(layer, inMemory(layer), allOf(layer), { gemm, ridge: 0 });
     expect(weight).toEqual(layer.weight);
   });
 

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { complement, gatherBlock, gatherColumns } from "../../src/linalg/gather.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { layerError } from "../../src/recover/layer-error.ts";
 import { leastSquares, refitColumns } from "../../src/recover/least-squares.ts";
@@ -20,30 +21,32 @@ describe("by hand", () => {
   const first = Int32Array.of(0);
 
   test("the kept weight takes over the share of the lost one that its input explains", async () => {
-    const { weight } = await leastSquares.recover(pair, pair, first, { gemm, ridge: 0 });
+    const { weight } = await leastSquares.recover(pair, inMemory(pair), first, { gemm, ridge: 0 });
     expect(maxDifference(weight, [1 + 0.5 * 2, 3 + 0.5 * 4])).toBeLessThan(1e-6);
   });
 
   test("a ridge, a share of the mean diagonal 3.5, holds it back", async () => {
-    const { weight } = await leastSquares.recover(pair, pair, first, { gemm, ridge: 0.5 });
+    const { weight } = await leastSquares.recover(pair, inMemory(pair), first, { gemm, ridge: 0.5 });
     const share = 2 / (4 + 0.5 * 3.5);
     expect(maxDifference(weight, [1 + share * 2, 3 + share * 4])).toBeLessThan(1e-6);
   });
 
   test("a drift moves the weights by D G⁻¹, also where nothing goes", async () => {
     const drift = Float32Array.of(8, 0, 0, 8);
-    const weight = await refitColumns(pair, { ...pair, drift }, allOf(pair), { gemm, ridge: 0 });
+    const weight = await refitColumns(pair, async () => ({ ...pair, drift }), allOf(pair), { gemm, ridge: 0 });
     // G⁻¹ = [[3, −2], [−2, 4]] / 8
     expect(maxDifference(weight, [1 + 3, 2 - 2, 3 - 2, 4 + 4])).toBeLessThan(1e-5);
   });
 
   test("without a drift nothing moves where nothing goes", async () => {
-    expect(await refitColumns(pair, { gram: pair.gram }, allOf(pair), { gemm, ridge: 0 })).toEqual(pair.weight);
+    expect(await refitColumns(pair, async () => ({ gram: pair.gram }), allOf(pair), { gemm, ridge: 0 })).toEqual(
+      pair.weight,
+    );
   });
 });
 
 test("reaches the Schur complement's residual tr(W_P S W_Pᵀ)", async () => {
-  const { weight } = await leastSquares.recover(layer, layer, kept, { gemm, ridge: 1e-9 });
+  const { weight } = await leastSquares.recover(layer, inMemory(layer), kept, { gemm, ridge: 1e-9 });
   const solved = multiply(bruteInverse(block(kept, kept), 14), block(kept, removed), 14, 14);
   const explained = multiply(block(removed, kept), solved, 6, 14);
   const schur = block(removed, removed).map((value, i) => value - explained[i]!);
@@ -59,8 +62,8 @@ test("never raises the error on the calibration tokens, whatever goes and howeve
     const some = makeLayer(8, 3, 30, seed);
     const [indices, context] = [Int32Array.from(stay), { gemm, ridge }];
     const [refitted, plain] = [
-      await layerError(gemm, some, some, indices, await leastSquares.recover(some, some, indices, context)),
-      await layerError(gemm, some, some, indices, await none.recover(some, some, indices, context)),
+      await layerError(gemm, some, some, indices, await leastSquares.recover(some, inMemory(some), indices, context)),
+      await layerError(gemm, some, some, indices, await none.recover(some, inMemory(some), indices, context)),
     ];
     expect(refitted).toBeLessThanOrEqual(plain + 1e-3);
   });
@@ -71,7 +74,13 @@ test("the smaller the ridge, the smaller the error", async () => {
   const errors: number[] = [];
   for (const ridge of [1e-6, 1e-2, 1, 10])
     errors.push(
-      await layerError(gemm, layer, layer, kept, await leastSquares.recover(layer, layer, kept, { gemm, ridge })),
+      await layerError(
+        gemm,
+        layer,
+        layer,
+        kept,
+        await leastSquares.recover(layer, inMemory(layer), kept, { gemm, ridge }),
+      ),
     );
   expect(errors).toEqual(errors.toSorted((a, b) => a - b));
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { complement, gatherBlock, gatherColumns } from "../../src/linalg/gather.ts";
 import { isTrusted, maskSpread } from "../../src/linalg/mask-system.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { mask } from "../../src/recover/mask.ts";
 import { bruteInverse, gramOf, maxDifference, multiply } from "../linalg/random-matrix.ts";
@@ -20,7 +21,7 @@ const sum = (values: Float64Array): number => values.reduce((total, value) => to
 
 /** The scales that were folded into the first row of the weights. */
 async function scalesOf(of: Layer, stay: Int32Array, ridge: number): Promise<Float32Array> {
-  const { weight } = await mask.recover(of, of, stay, { gemm, ridge });
+  const { weight } = await mask.recover(of, inMemory(of), stay, { gemm, ridge });
   return weight.slice(0, stay.length).map((value, i) => value / of.weight[stay[i]!]!);
 }
 
@@ -33,7 +34,7 @@ test("the error of a mask is (1 − m)ᵀ Q (1 − m)", () => {
 });
 
 test("the tuned mask solves Q_KK m = (Q 1)_K and reaches the Schur complement's error", async () => {
-  const { weight } = await mask.recover(layer, layer, kept, { gemm, ridge: 1e-9 });
+  const { weight } = await mask.recover(layer, inMemory(layer), kept, { gemm, ridge: 1e-9 });
   const inverse = bruteInverse(block(kept, kept), 14);
   const target = multiply(block(kept, all), new Float64Array(20).fill(1), 14, 20);
   const scales = multiply(inverse, target, 14, 14);

@@ -5,6 +5,7 @@ import type { LayerMoments } from "../../src/forward/backward/second-moments.ts"
 import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { loss } from "../../src/importance/obs.ts";
 import { complement } from "../../src/linalg/gather.ts";
+import { inMemory } from "../../src/linalg/projection.ts";
 import type { Model } from "../../src/model/model.ts";
 import type { LayerWeights } from "../../src/model/read-layer.ts";
 import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
@@ -70,7 +71,7 @@ describe("the costs of a layer", () => {
       const costOf = async (removed: number): Promise<number> => {
         const kept = complement(order.slice(0, removed).toSorted(), 80);
         const context = { gemm: run.gemm, ridge: method.ridge };
-        const recovered = await leastSquares.recover(projection, statistics, kept, context);
+        const recovered = await leastSquares.recover(projection, inMemory(statistics), kept, context);
         return divergenceWith(index, { intermediateSize: kept.length }, takeNeurons(layer.weights, kept, recovered));
       };
       const few = await costOf(24);

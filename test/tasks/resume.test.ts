@@ -6,7 +6,7 @@ import type { LayerIndex } from "../../src/model/spec/layer-index.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
 import { openJournal } from "../../src/node/journal.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
-import type { SweepStates } from "../../src/prune/sweep.ts";
+import type { SweepStates } from "../../src/prune/prune-layer.ts";
 import { KeptRun, type Preparation, type RunRecord } from "../../src/tasks/resume.ts";
 import { tinySpec } from "../helpers/specs.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";

@@ -52,8 +52,7 @@ export async function sweepBackward(
   const { entered, gradients } = await sweepForward(request);
   for (const index of layerIndices(model.spec).reverse()) {
     signal?.throwIfAborted();
-    const layer = await readLayer(model, index);
-    await stepBack({ index, layer, entered: entered[index]!, gradients });
+    await stepBack({ index, layer: await readLayer(model, index), entered: entered[index]!, gradients });
   }
 }
 
@@ -70,11 +69,10 @@ async function sweepForward({
   const entered: StoredArray[][] = [];
   for (const index of layerIndices(model.spec)) {
     signal?.throwIfAborted();
-    const layer = await readLayer(model, index);
     const stored: StoredArray[] = [];
     for (const { hidden } of states.batches) stored.push(await scratch.putRounded(hidden.data));
     entered.push(stored);
-    await runner.layer(layer, states);
+    await runner.layer(await readLayer(model, index), states); // no variable holds it while the next is read
   }
   return { entered, gradients: await lossGradient(runner.programs, model, states, labels) };
 }

@@ -12,7 +12,8 @@ import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { runMixture } from "./mixture.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 import { type ProjectionInputs, project } from "./project.ts";
-import { type FoundStatistics, projectionStatistics, type WantedStatistics } from "./projection-statistics.ts";
+import { type FoundStatistics, projectionStatistics } from "./projection-statistics.ts";
+import type { WantedStatistics } from "./projection-sums.ts";
 
 type Part = Sublayer | "layer";
 

@@ -18,6 +18,8 @@ export interface StoredArray {
   readInto(data: Float32Array): Promise<void>;
   /** Stores other values of the same length in its place. */
   write(data: Float32Array): Promise<void>;
+  /** Removes the array. */
+  remove(): Promise<void>;
   /** Reads the array and removes it. */
   take(): Promise<Float32Array<ArrayBuffer>>;
 }
