@@ -6,7 +6,7 @@ import { type PrunedModel, weightBytes } from "../method/output-types.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { resized, sizesOf } from "../model/spec/parts.ts";
+import { mixtureOf, resized, sizesOf } from "../model/spec/parts.ts";
 import { reachedSparsity, stepOf } from "./equal-widths.ts";
 import { anyLayers, planLayers } from "./layer-count.ts";
 import { equalSpec, meanSize, meanWidth } from "./sizes.ts";
@@ -60,6 +60,7 @@ export type FigureName =
   | "intermediateSize"
   | "numAttentionHeads"
   | "numKeyValueHeads"
+  | "numExperts"
   | "sparsity";
 
 /** Sizes of a model and of what it becomes. */
@@ -78,8 +79,15 @@ export function cutFigures(model: Model, pruned: PrunedModel, format: OutputForm
     intermediateSize: { before: meanWidth(spec), after: meanWidth(after) },
     numAttentionHeads: means("numAttentionHeads"),
     numKeyValueHeads: means("numKeyValueHeads"),
+    ...expertCounts(spec, after),
     sparsity: { all: reachedSparsity(spec, after, "all"), decoder: reachedSparsity(spec, after, "decoder") },
   };
+}
+
+function expertCounts(before: DecoderSpec, after: DecoderSpec): Pick<PrunePlan, "numExperts"> {
+  const count = ({ layers }: DecoderSpec): number =>
+    Math.max(0, ...layers.map((layer) => mixtureOf(layer)?.numExperts ?? 0));
+  return count(before) === 0 ? {} : { numExperts: { before: count(before), after: count(after) } };
 }
 
 const sourceBytes = (model: Model): number =>

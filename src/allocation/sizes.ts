@@ -16,6 +16,7 @@ import {
   uniformWidth,
   withWidth,
 } from "./equal-widths.ts";
+import { withoutExperts } from "./experts.ts";
 import { withoutHeads } from "./heads.ts";
 
 export const targetOf = ({ sparsityOf, multipleOf, blockSize, protectedLayers }: Method, sparsity: number): Target => ({
@@ -75,9 +76,9 @@ export function perLayerSpec(
   return withWidth(chosen, all, equalWidths(chosen, all, most, protectedLayers));
 }
 
-/** The pruned model but for its neurons: without the heads that go alike everywhere, with a bias where the recovery adds one. */
+/** The pruned model but for its neurons: without the heads and experts that go alike everywhere, with a bias where the recovery adds one. */
 export function uncutNeurons(spec: DecoderSpec, method: Method, sparsity: number): DecoderSpec {
-  const cut = withoutHeads(spec, method, sparsity);
+  const cut = withoutExperts(withoutHeads(spec, method, sparsity), method, sparsity);
   return sparsity === 0 ? cut : { ...cut, bias: method.biases };
 }
 

@@ -40,9 +40,7 @@ export async function prepareCalibration(run: RunContext, request: CalibrationRe
   const { first, bos, sampled, names } = await readTexts(run, request, samples);
   const own = sampled ? samples - sampled.development.count : samples + HELD_OUT;
   const written =
-    own > 0
-      ? sampleWindows(await generateTexts(run, request, first!, own), windowOptions(choice, own, bos))
-      : undefined;
+    own > 0 ? sampleWindows(await generateTexts(run, request, first, own), windowOptions(choice, own, bos)) : undefined;
   if (!sampled) {
     const { development, heldOut } = splitWindows(written!, HELD_OUT);
     return { summary: summaryOf(choice, samples, "self-generated", names, samples), windows: development, heldOut };
@@ -53,8 +51,8 @@ export async function prepareCalibration(run: RunContext, request: CalibrationRe
 }
 
 interface ReadTexts {
-  /** What a text of the model's own begins with; undefined where it cannot write one: no token, or too little memory for that. */
-  readonly first: number | undefined;
+  /** What texts of the model's own begin with; none where it cannot write one: no token, or too little memory for that. */
+  readonly first: readonly number[];
   /** What every window begins with. */
   readonly bos: number | undefined;
   /** Windows of the texts; undefined where the model writes all itself. */
@@ -67,16 +65,27 @@ async function readTexts({ memory }: RunContext, request: CalibrationRequest, sa
   const { choice, model, bundledText } = request;
   const tokenizer = await request.openTokenizer();
   const bos = tokenizer.addsBos ? tokenizer.bosTokenId : undefined;
-  const first = memory.ownText === "none" ? undefined : (tokenizer.bosTokenId ?? tokenizer.eosTokenIds[0]);
-  const added = [bos, first].filter((id) => id !== undefined);
+  const first = memory.ownText === "none" ? [] : firstTokens(model, tokenizer);
+  const added = [bos, first.length === 1 ? first[0] : undefined].filter((id) => id !== undefined);
   checkEmbedded(added, model.spec.vocabSize, tokenizer, "the beginning of a text");
   const given = choice.calibration;
-  if (given.length === 0 && first !== undefined) return { first, bos, sampled: undefined, names: [] };
+  if (given.length === 0 && first.length > 0) return { first, bos, sampled: undefined, names: [] };
   const texts = given.length > 0 ? given : [await bundledText()];
-  const ownWindows = given.length > 0 && first !== undefined ? Math.round(choice.ownText * samples) : 0;
+  const ownWindows = given.length > 0 && first.length > 0 ? Math.round(choice.ownText * samples) : 0;
   const count = samples - ownWindows + HELD_OUT;
   const windows = sampleWindows(encodeTexts(texts, tokenizer, model.spec.vocabSize), windowOptions(choice, count, bos));
   return { first, bos, sampled: splitWindows(windows, HELD_OUT), names: texts.map(({ name }) => name) };
+}
+
+/**
+ * BOS, or the model's end of text. Of a mixture of experts any token that is no special one: what is written after BOS alone may be
+ * of one kind, which a few experts are for, and the others would seem to be of no use.
+ */
+function firstTokens({ spec }: Model, { bosTokenId, eosTokenIds, decode, vocabSize }: Tokenizer): number[] {
+  const [first] = [bosTokenId ?? eosTokenIds[0]].filter((id) => id !== undefined);
+  if (first === undefined || spec.routing === undefined) return first === undefined ? [] : [first];
+  const all = Array.from({ length: Math.min(vocabSize, spec.vocabSize) }, (_, id) => id);
+  return all.filter((id) => decode([id]) !== "");
 }
 
 const windowOptions = (
@@ -97,11 +106,14 @@ const summaryOf = (
 function generateTexts(
   run: RunContext,
   { model, choice: { context: length, seed } }: CalibrationRequest,
-  firstToken: number,
+  firstTokens: readonly number[],
   count: number,
 ): Promise<number[][]> {
-  const of = { count, length, firstToken, seed };
-  return remembered(run, { name: "own-text", model, of }, () => generateSamples(run, model, of));
+  const extent = { count, length, seed };
+  const of = { ...extent, firstToken: firstTokens.length > 1 ? "any" : firstTokens[0]! };
+  return remembered(run, { name: "own-text", model, of }, () =>
+    generateSamples(run, model, { ...extent, firstTokens }),
+  );
 }
 
 /** Token ids of each text. @throws {CompError} "calibration" when there are none, or one has no row in the embedding */

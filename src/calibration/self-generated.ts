@@ -14,8 +14,8 @@ const TEMPERATURES = [0.7, 0.9, 1.1];
 export interface SelfGeneration {
   readonly count: number; // samples
   readonly length: number; // tokens of each, the first one included
-  /** The first token of each sample: BOS, or the model's end of text. */
-  readonly firstToken: number;
+  /** The first token of each sample, drawn from these where they are several. */
+  readonly firstTokens: readonly number[];
   readonly seed: number;
 }
 
@@ -40,7 +40,7 @@ export async function generateSamples(run: RunContext, model: Model, request: Se
 async function generateBatch(
   { backend, collectGarbage, report, signal }: RunContext,
   weights: ResidentWeights,
-  { count, length, firstToken }: SelfGeneration,
+  { count, length, firstTokens }: SelfGeneration,
   sources: readonly Random[],
   offset: number,
 ): Promise<number[][]> {
@@ -48,7 +48,8 @@ async function generateBatch(
   const batch = sources.length;
   const decoder = new CachedDecoder(backend, weights, batch, collectGarbage);
   const samples: number[][] = sources.map(() => []);
-  let last = new Int32Array(batch).fill(firstToken);
+  const isDrawn = firstTokens.length > 1;
+  let last = Int32Array.from(sources, (random) => firstTokens[isDrawn ? random.nextInt(firstTokens.length) : 0]!);
   try {
     for (let position = 0; position < length; position++) {
       signal?.throwIfAborted();

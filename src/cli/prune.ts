@@ -70,7 +70,7 @@ async function runPrune(model: string, flags: PruneFlags, { library, screen, sig
   }
 }
 
-const INDICES: ReadonlySet<string> = new Set<keyof LayerResult>(["kept", "heads", "keyValueHeads"]);
+const INDICES: ReadonlySet<string> = new Set<keyof LayerResult>(["kept", "experts", "heads", "keyValueHeads"]);
 
 /** A line per event; kept indices are left to pruning.json. */
 const createJsonPrinter = (screen: Screen) => (event: PruneEvent) =>

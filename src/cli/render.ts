@@ -16,13 +16,16 @@ import { describeRemoved, describeTexts, describeTokens, OVER_KEPT_TOKENS } from
 
 /** What will be cut and what it will cost, before anything is computed. */
 export function renderPlan(plan: PrunePlan): string[] {
-  const { layers, intermediateSize, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
+  const { layers, intermediateSize, numExperts: experts, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
   const which = plan.layersRemoved.length > 0 ? ` (without ${plan.layersRemoved.join(", ")})` : "";
   const open = plan.searchesSplit ? ", or fewer and wider ones where trials show that they keep more" : "";
   return [
     `${plan.model} (${plan.family})`,
     `  layers        ${layers.before} → ${layers.after}${which}${open}`,
     `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}${plan.widths === "equal" ? "" : " on average"}`,
+    ...(experts === undefined || experts.before === experts.after
+      ? []
+      : [`  experts       ${experts.before} → ${experts.after} of each mixture`]),
     ...(heads.before === heads.after
       ? []
       : [`  heads         ${heads.before} → ${heads.after}, for keys and values ${shared.before} → ${shared.after}`]),

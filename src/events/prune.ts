@@ -50,6 +50,8 @@ export interface PrunePlan {
   /** Query heads and key-value heads of each kept layer, likewise. */
   readonly numAttentionHeads: BeforeAfter;
   readonly numKeyValueHeads: BeforeAfter;
+  /** Experts of each mixture; absent where the model has none. */
+  readonly numExperts?: BeforeAfter | undefined;
   readonly widths: "equal" | "per-layer";
   /** Fractions that the plan removes. */
   readonly sparsity: Sparsity;
@@ -64,6 +66,9 @@ export interface LayerProgress {
   readonly index: number;
   readonly keptNeurons: number;
   readonly totalNeurons: number;
+  /** Experts of a mixture; absent where the layer is none. */
+  readonly keptExperts?: number | undefined;
+  readonly totalExperts?: number | undefined;
   /** Query heads. */
   readonly keptHeads: number;
   readonly totalHeads: number;
@@ -78,6 +83,8 @@ export interface LayerProgress {
 export interface LayerResult extends LayerProgress {
   /** Kept neurons, sorted indices into the source layer's MLP. */
   readonly kept: readonly number[];
+  /** Kept experts, sorted indices into the source layer's mixture; absent where it is none. */
+  readonly experts?: readonly number[] | undefined;
   /** Kept query heads and key-value heads, sorted indices into the source layer's. */
   readonly heads: readonly number[];
   readonly keyValueHeads: readonly number[];
@@ -142,6 +149,8 @@ interface WrittenModel {
   readonly intermediateSize: BeforeAfter;
   readonly numAttentionHeads: BeforeAfter;
   readonly numKeyValueHeads: BeforeAfter;
+  /** Absent where the model has no mixtures. */
+  readonly numExperts?: BeforeAfter | undefined;
   readonly sparsity: Sparsity;
   /** Which tokens have gone, and what that costs; where they have, all else is told of the tokens that stay. */
   readonly vocabulary?: VocabularyResult;

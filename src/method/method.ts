@@ -1,5 +1,6 @@
 // A method with nothing left open: what is removed, by what it is chosen, and how the rest makes up for it.
 import type { Criterion } from "../importance/criterion.ts";
+import type { ExpertCriterion } from "../importance/experts/expert-criterion.ts";
 import type { Biases } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import type { SettledOptions } from "../options/prune.ts";
@@ -15,6 +16,12 @@ export interface Method {
   readonly layerImportance: "block-influence" | "ablation";
   /** Heads that every layer gives up alike, before any neuron goes. */
   readonly heads: HeadRule;
+  /** Whole experts that every mixture gives up alike, before any neuron goes. */
+  readonly experts: ExpertRule;
+  /** What decides which experts. */
+  readonly expertCriterion: ExpertCriterion;
+  /** Whether those that stay are refitted to what is missing. */
+  readonly refitsExperts: boolean;
   /** Fine stage: how what is still to go is shared between the layers. */
   readonly allocation: Allocation;
   /** Whether all kept layers come out with one width. */
@@ -78,6 +85,12 @@ export interface HeadCount {
   /** Query heads of each group that is left. */
   readonly heads: number;
 }
+
+/** Experts by number; `only`: as many as what is to go takes; `search`: trials decide what they give and what neurons. */
+export type ExpertRule =
+  | { readonly kind: "none" }
+  | { readonly kind: "count"; readonly count: number }
+  | { readonly kind: "only" | "search" };
 
 /** The same from every layer; what costs the loss least, of neurons or of heads and whole parts too; the lowest of all scores. */
 export type Allocation =

@@ -8,7 +8,7 @@ import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { sizesOf } from "../model/spec/parts.ts";
 import { type ExpectedTensor, modelTensors } from "../model/spec/tensor-names.ts";
 import { ggufBytes } from "../model/write/gguf-writer.ts";
-import { type GgufTypes, ggufTypes, REFITTED, rewritable, tensorTypes } from "../model/write/tensor-types.ts";
+import { changedRoles, type GgufTypes, ggufTypes, rewritable, tensorTypes } from "../model/write/tensor-types.ts";
 import type { PruneOptions } from "../options/prune.ts";
 import type { OutputFormat } from "./output-format.ts";
 
@@ -69,12 +69,24 @@ const BLOCKS = 256;
 
 /** The types in which refitted matrices cannot be written again, as a warning; undefined where there is none. */
 export function rewrittenTypes(source: Model, output: OutputFormat): string | undefined {
-  if (output.format === "safetensors" || output.dtype !== "same") return undefined;
-  const refitted = modelTensors(source.spec).filter(({ role }) => REFITTED.has(role));
+  const roles = output.format === "safetensors" ? undefined : changedRoles(output.dtype);
+  if (roles === undefined) return undefined;
+  const refitted = modelTensors(source.spec).filter(({ role }) => roles.includes(role));
   const types = new Set(refitted.map(({ name }) => source.tensors.get(name)!.dtype));
   const changed = [...types].filter((dtype) => rewritable(dtype) !== dtype);
   const list = changed.map((dtype) => `${dtype} as ${rewritable(dtype)}`).join(", ");
   return changed.length === 0 ? undefined : `refitted matrices cannot be written in their types again: ${list}`;
+}
+
+/**
+ * The output of a model whose experts stay as wide as they are: those that are quantized go over as their bytes where each tensor
+ * keeps its type.
+ */
+export function withExpertBytes(source: Model, output: OutputFormat): OutputFormat {
+  if (output.format === "safetensors" || output.dtype !== "same") return output;
+  const experts = modelTensors(source.spec).filter(({ role }) => role === "expertDown");
+  const areQuantized = experts.some(({ name }) => !isFloatDtype(source.tensors.get(name)!.dtype));
+  return areQuantized ? { ...output, dtype: "same-experts" } : output;
 }
 
 /** @throws {CompError} "option" where tensors shall keep types that the output cannot hold */

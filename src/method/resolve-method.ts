@@ -2,6 +2,8 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { CompError } from "../errors.ts";
 import type { Criterion } from "../importance/criterion.ts";
+import type { ExpertCriterion } from "../importance/experts/expert-criterion.ts";
+import { expertCriteria } from "../importance/experts/index.ts";
 import { type CriterionName, criteria } from "../importance/index.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
@@ -10,6 +12,7 @@ import { presets } from "../options/presets.ts";
 import type { PruneOptions, SettledOptions } from "../options/prune.ts";
 import { recoveries } from "../recover/index.ts";
 import type { Recovery } from "../recover/recovery.ts";
+import { expertRule } from "./experts.ts";
 import type { Allocation, BackwardNeeds, CalibrationChoice, Goal, HeadRule, LayerRule, Method } from "./method.ts";
 import { holdableLayers, holdableWidths, type OutputFormat, outputFormat, whyNoHeads } from "./output-format.ts";
 import { settleOptions } from "./settle-options.ts";
@@ -80,12 +83,18 @@ export function resolveMethod(
   const heads = headRule(options, cutsHeads);
   const allocation = allocationOf(options, heads, cutsHeads);
   checkCriterion(options, criterion, heads, allocation);
+  const experts = expertRule(options, spec);
+  const expertCriterion: ExpertCriterion = expertCriteria[options.expertCriterion];
+  const weighsExperts = experts.kind !== "none" && expertCriterion.reroutes === true;
   const method: Method = {
     goal: goalOf(options),
     sparsityOf: options.sparsityOf,
     layers: layerRule(options, criterion),
     layerImportance: criterion.needsFisherFactor === true ? "ablation" : "block-influence",
     heads,
+    experts,
+    expertCriterion,
+    refitsExperts: recovery.towardsDense === true,
     allocation,
     widths: perLayer ? "per-layer" : "equal",
     protectedLayers: options.spare,
@@ -96,7 +105,7 @@ export function resolveMethod(
     ridge: options.ridge,
     choosesRidge: true,
     biases: biases ?? spec.bias,
-    backward: backwardNeeds(criterion, recovery, heads, allocation),
+    backward: backwardNeeds(criterion, recovery, weighsExperts, heads, allocation),
     tokenScale: scalesTokens(spec, criterion, recovery),
     importance: importanceOf(options, output),
     calibration: calibrationChoice(options),
@@ -210,12 +219,13 @@ function checkCriterion(
 function backwardNeeds(
   criterion: Criterion,
   { towardsDense }: Recovery,
+  weighsExperts: boolean,
   heads: HeadRule,
   allocation: Allocation,
 ): BackwardNeeds {
   const weighsHeads = heads.kind !== "none" || (allocation.kind === "loss" && allocation.of === "all");
   const scope = weighsHeads || towardsDense === true ? "both" : "mlp";
-  const needsFactor = criterion.needsFisherFactor === true || towardsDense === true;
+  const needsFactor = criterion.needsFisherFactor === true || towardsDense === true || weighsExperts;
   return {
     fisherFactors: needsFactor || allocation.kind === "loss" ? scope : "none",
     weightSensitivity: criterion.needsWeightSensitivity === true ? scope : "none",

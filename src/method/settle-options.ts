@@ -25,6 +25,8 @@ export function settleOptions(given: PruneOptions): SettledOptions {
     criterion: given.criterion ?? preset.criterion,
     recovery: given.recovery ?? preset.recovery,
     layers: given.layers ?? layersOf(given, preset),
+    experts: given.experts ?? preset.experts,
+    expertCriterion: given.expertCriterion ?? preset.expertCriterion,
     ownText: given.ownText ?? preset.ownText,
     ...widthsOf(given, preset),
   };

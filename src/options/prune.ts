@@ -1,6 +1,7 @@
 // How to prune. The schema holds name, range, default and meaning of each option; the command line's flags and help, the checks
 // of the library and the options kept in pruning.json all come from it.
 import * as z from "zod";
+import { type ExpertCriterionName, expertCriteria } from "../importance/experts/index.ts";
 import { type CriterionName, criteria } from "../importance/index.ts";
 import { type RecoveryName, recoveries } from "../recover/index.ts";
 import { device, fraction, seed, threads } from "./common.ts";
@@ -110,6 +111,17 @@ export const PruneOptions = z.strictObject({
   ),
   /** "auto" likewise, where a group is one head. */
   kvGroups: headCount.describe("whole key-value groups to remove from each layer"),
+  /** "only": as many as the sparsity takes. "auto": trials share what is to go between experts and neurons. */
+  experts: z
+    .union([z.enum(["auto", "only"]), z.int().min(0).max(65536), fraction(0, 0.99)])
+    .optional()
+    .describe("whole experts to remove from each mixture: how many, or what share of them")
+    .meta({
+      value: "auto|only|N|SHARE",
+      expected: "auto, only, a number of experts, or a share such as 25%",
+      ...BY_PRESET,
+    }),
+  expertCriterion: z.enum(namesOf(expertCriteria)).optional().describe("how whole experts are scored").meta(BY_PRESET),
   /** undefined: 32 where that still reaches the sparsity, else 1. */
   multipleOf: z
     .int()
@@ -180,6 +192,8 @@ interface PresetChoices {
   readonly allocation: Preset["allocation"];
   readonly spare: readonly number[];
   readonly layers: "auto" | "half" | "only" | number | readonly number[];
+  readonly experts: "auto" | "only" | number;
+  readonly expertCriterion: ExpertCriterionName;
   readonly ownText: number;
 }
 

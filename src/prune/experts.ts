@@ -1,11 +1,10 @@
 // The fine stage on a mixture of experts: each expert loses equally many neurons, chosen and made up for by what its own tokens say.
 import { type ExpertTokens, expertStatistics } from "../forward/run/expert-statistics.ts";
-import { type RoutedTokens, routeBatch, tokensOf } from "../forward/run/mixture.ts";
+import type { RoutedTokens } from "../forward/run/mixture.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
 import { allIndices, complement, gatherColumns } from "../linalg/gather.ts";
 import { inMemory, type OutputProjection, type ProjectionStatistics } from "../linalg/projection.ts";
 import { nthRandom } from "../linalg/random.ts";
-import { diagonal } from "../linalg/spd.ts";
 import type { DecoderLayer, Experts, LayerWeight, LayerWeights } from "../model/read-layer.ts";
 import { mixtureOf, resized, sharedWidth } from "../model/spec/parts.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
@@ -14,10 +13,8 @@ import type { Recovered } from "../recover/recovery.ts";
 import type { RunContext } from "../run-context.ts";
 import { withInputMoments } from "./input-moments.ts";
 import { takeNeurons } from "./neurons.ts";
+import { routeAll, tokensFor, withPrior } from "./routed-tokens.ts";
 import type { Choice, PrunedSublayer, SublayerRequest } from "./sublayer.ts";
-
-/** Tokens of independent neurons that count beside those that an expert has seen: one that saw few is hardly refitted. */
-const PRIOR_TOKENS = 16;
 
 /** The mixture of a layer cut to a width; its router is as it was, and nothing is aimed at but what the experts write. */
 export async function pruneMixture(
@@ -52,20 +49,6 @@ export async function pruneMixture(
 }
 
 const NO_COSTS = new Float64Array(0);
-
-/** All calibration tokens, routed. */
-async function routeAll({ runner, states }: SublayerRequest, layer: DecoderLayer): Promise<RoutedTokens[]> {
-  const routed: RoutedTokens[] = [];
-  for (let i = 0; i < states.batchCount; i++)
-    routed.push(await states.read(i, ({ hidden }) => routeBatch(runner, layer, hidden)));
-  return routed;
-}
-
-function tokensFor(expert: number, experts: number, batch: RoutedTokens): ExpertTokens {
-  const tokens = tokensOf(expert, batch);
-  const weights = Float32Array.from(tokens, (token) => batch.weights[token * experts + expert]!);
-  return { normed: batch.normed, tokens, weights };
-}
 
 interface CutMlp {
   readonly weights: LayerWeights;
@@ -135,15 +118,6 @@ class MlpCutter {
   }
 }
 
-/** G and what PRIOR_TOKENS tokens of independent neurons would add to it, each as strong as those that were seen. */
-function withPrior(gram: Float32Array, size: number, tokenCount: number): Float32Array {
-  const energy = diagonal(gram, size).reduce((sum, value) => sum + value, 0) / size;
-  const own = energy > 0 ? (PRIOR_TOKENS * energy) / tokenCount : PRIOR_TOKENS;
-  const sum = gram.slice();
-  for (let i = 0; i < size; i++) sum[i * size + i]! += own;
-  return sum;
-}
-
 /** The shared expert, where it is as wide as some of the others together; all tokens go to it. */
 async function cutShared(
   cutter: MlpCutter,
@@ -195,6 +169,7 @@ const cutExperts = (source: Experts, cuts: readonly StoredCut[]): Experts => ({
   },
   release: async () => {
     for (const { down } of cuts) await down.remove();
+    await source.release?.();
   },
 });
 

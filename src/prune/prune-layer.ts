@@ -10,12 +10,12 @@ import { type LayerSizes, type LayerSpec, mixtureOf, sizesOf } from "../model/sp
 import type { Sublayer } from "../model/spec/roles.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
-import { pruneMixture } from "./experts.ts";
 import type { SublayerSensitivity } from "./gather-statistics.ts";
 import { type HeadChoice, headCut } from "./heads.ts";
 import type { LayerSource } from "./layer-source.ts";
 import { neuronCut } from "./neurons.ts";
 import { type Choice, type PrunedSublayer, pruneSublayer, type SublayerRequest } from "./sublayer.ts";
+import { type ExpertChoice, pruneExperts } from "./whole-experts.ts";
 
 /** What the pruning of every layer works with. */
 export interface LayerWork {
@@ -49,6 +49,8 @@ export interface LayerCut {
   /** As far as it is cut. */
   readonly layer: LayerSource;
   readonly sizes: LayerSizes;
+  /** How many experts it shall have, where it is a mixture. */
+  readonly numExperts: number;
   /** Neurons in the order of their removal, where those of all layers have been ranked. */
   readonly order: Int32Array | undefined;
 }
@@ -68,9 +70,10 @@ export async function pruneLayer(
   cut: LayerCut,
 ): Promise<PrunedLayer> {
   const attention = await pruneAttention(run, work, states, cut);
-  const mlp = await passSublayer(work, states, { ...cut, layer: attention.behind }, "mlp", async (layer, request) =>
+  const behind = { ...cut, layer: attention.behind };
+  const mlp = await passSublayer<ExpertChoice>(work, states, behind, "mlp", async (layer, request) =>
     mixtureOf(layer.sizes)
-      ? pruneMixture(run, await layer.read("mlp"), request)
+      ? pruneExperts(run, await layer.read("mlp"), request, cut.numExperts)
       : pruneSublayer(run, neuronCut, layer, request),
   );
   return {
@@ -140,13 +143,18 @@ async function passDense(
 function recordOf(
   dense: LayerSpec,
   { heads, keyValueHeads }: HeadChoice,
-  { choice: { inputs }, error }: PrunedSublayer<Choice>,
+  { choice: { inputs, experts }, error }: PrunedSublayer<ExpertChoice>,
 ): PrunedLayer["record"] {
   const { intermediateSize, numAttentionHeads } = sizesOf(dense);
   return {
     kept: [...inputs],
     keptNeurons: inputs.length,
     totalNeurons: intermediateSize * (mixtureOf(dense)?.numExperts ?? 1),
+    ...(experts && {
+      experts: [...experts],
+      keptExperts: experts.length,
+      totalExperts: mixtureOf(dense)!.numExperts,
+    }),
     heads: [...heads],
     keyValueHeads: [...keyValueHeads],
     keptHeads: heads.length,

@@ -9,7 +9,7 @@ import type { Model } from "../model/model.ts";
 import { type Experts, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import { sizesOf } from "../model/spec/parts.ts";
+import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import type { RunContext } from "../run-context.ts";
 import { openLayer } from "./layer-source.ts";
 import { type LayerWork, pruneLayer, type SweepStates } from "./prune-layer.ts";
@@ -76,7 +76,7 @@ export async function pruneLayers(
     const finished = await finishLayer(run, sweep, decision, states, { index, position, write });
     costs.push(finished.costs);
     results.push(finished.result);
-    const { kept, heads, keyValueHeads, ...progress } = finished.result;
+    const { kept, experts, heads, keyValueHeads, ...progress } = finished.result;
     run.report({ type: "layer", ...progress });
     await keep?.({ next: index + 1, results: [...results], costs: [...costs] }, states);
   }
@@ -100,8 +100,9 @@ async function finishLayer(
 ): Promise<{ readonly costs: Float64Array; readonly result: LayerResult }> {
   const start = run.now();
   const source = await openLayer(sweep.model, index, run.memory.wholeLayers);
-  const sizes = sizesOf(spec.layers[position]!);
-  const cut = { index, dense: source, layer: source, sizes, order: orders?.[index] };
+  const smaller = spec.layers[position]!;
+  const { numExperts = 0 } = mixtureOf(smaller) ?? mixtureOf(source.sizes) ?? {};
+  const cut = { index, dense: source, layer: source, sizes: sizesOf(smaller), numExperts, order: orders?.[index] };
   const { weights, experts, costs, record } = await pruneLayer(run, sweep, states, cut);
   await write(position, withZeroBiases(weights, spec, position), experts);
   await experts?.release?.();

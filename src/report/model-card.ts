@@ -62,9 +62,23 @@ function describeCut(result: PruneResult): string {
   const { before, after } = intermediateSize;
   const width = before === after ? `MLP width ${before} kept` : `MLP width ${before} → ${after}`;
   const heads = describeHeads(result);
-  const method = `preset \`${options.preset}\`: neurons chosen by \`${options.criterion}\`, recovery by \`${options.recovery}\``;
-  return `${layers}, ${width}, ${heads}${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
+  const cut = [
+    ...(before === after ? [] : [`neurons chosen by \`${options.criterion}\``]),
+    ...describeCriterion(result),
+  ];
+  const chosen = cut.length > 0 ? cut.join(", ") : `neurons chosen by \`${options.criterion}\``;
+  const method = `preset \`${options.preset}\`: ${chosen}, recovery by \`${options.recovery}\``;
+  return `${layers}, ${width}, ${describeExperts(result)}${heads}${method}. ${formatPercent(sparsity.all)} of all parameters are gone.`;
 }
+
+const losesExperts = ({ numExperts }: PruneResult): boolean =>
+  numExperts !== undefined && numExperts.after < numExperts.before;
+
+const describeExperts = (result: PruneResult): string =>
+  losesExperts(result) ? `experts ${result.numExperts!.before} → ${result.numExperts!.after} of each mixture, ` : "";
+
+const describeCriterion = (result: PruneResult): string[] =>
+  losesExperts(result) ? [`experts chosen by \`${result.options.expertCriterion}\``] : [];
 
 function describeHeads({ numAttentionHeads, numKeyValueHeads }: PruneResult): string {
   if (numAttentionHeads.after === numAttentionHeads.before) return "";

@@ -12,7 +12,14 @@ import { CompError } from "../errors.ts";
 import type { PrunePlan } from "../events/prune.ts";
 import type { Method } from "../method/method.ts";
 import { checkHoldable, codeNeeded, type OutputFormat, omittedBy, outputFormat } from "../method/output-format.ts";
-import { checkSameTypes, neuronBlockSize, openBlocks, rewrittenTypes, weightBytes } from "../method/output-types.ts";
+import {
+  checkSameTypes,
+  neuronBlockSize,
+  openBlocks,
+  rewrittenTypes,
+  weightBytes,
+  withExpertBytes,
+} from "../method/output-types.ts";
 import { type OwnCriterion, resolveMethod } from "../method/resolve-method.ts";
 import { isLimited, settleOptions } from "../method/settle-options.ts";
 import { areAlike } from "../model/config/layer-sizes.ts";
@@ -65,15 +72,17 @@ export async function prepareJob(
   const any = { ...resolved.method, blockSize: neuronBlockSize(model, asked) };
   const { goal } = any;
   const sparsity = goal.kind === "quality" ? mostWithin(model.spec, any, goal.most) : goal.sparsity;
-  const method = goal.kind === "quality" ? { ...any, goal: { ...goal, most: sparsity } } : any;
-  const cut = planPrune(model, method, sparsity, asked);
+  const limited = goal.kind === "quality" ? { ...any, goal: { ...goal, most: sparsity } } : any;
+  const cut = planPrune(model, limited, sparsity, asked);
+  const written = keepsNeurons(limited, cut) ? withExpertBytes(model, asked) : asked;
+  const method = { ...limited, refitsExperts: limited.refitsExperts && written.dtype !== "same-experts" };
   const changes = sparsity > 0 || cut.parameters.after !== cut.parameters.before;
   const copies = !changes && method.importance !== "all";
   if (sparsity === 0 && goal.kind === "quality" && changes)
     throw new CompError("option", "--sparsity 0 leaves a limit of quality nothing to try", {
       hint: "leave the limit out, or raise --sparsity",
     });
-  const format = copies ? copying(asked) : asked;
+  const format = copies ? copying(written) : written;
   const asksOwnText = given.ownText !== undefined;
   const limit = given.memory === undefined ? undefined : parseByteSize(given.memory);
   const memory = planMemory({ spec: model.spec, method, copies, asksOwnText }, limit, host.freeMemoryBytes());
@@ -126,6 +135,10 @@ function mostWithin(spec: DecoderSpec, method: Method, most: number): number {
   if (reachable > ROUNDING) return reachable;
   throw new CompError("budget", whyOutOfReach(spec, method, most)!, { hint: "remove layers, or lower --multiple-of" });
 }
+
+/** Whether whole experts go and no neurons of those that are left. */
+const keepsNeurons = ({ experts, goal }: Method, { intermediateSize: { before, after } }: CutPlan): boolean =>
+  goal.kind === "sparsity" && (experts.kind === "count" || experts.kind === "only") && before === after;
 
 /** The format in which nothing changes that need not. */
 const copying = (format: OutputFormat): OutputFormat =>

@@ -7,7 +7,7 @@ import { AMPLE, openTiny, testRun } from "../helpers/run.ts";
 const { model, close } = await openTiny("llama");
 afterAll(close);
 
-const request: SelfGeneration = { count: 5, length: 12, firstToken: 1, seed: 0 };
+const request: SelfGeneration = { count: 5, length: 12, firstTokens: [1], seed: 0 };
 
 async function samplesOf(change: Partial<SelfGeneration> = {}, over: Partial<RunContext> = {}) {
   const run = testRun(over);

@@ -18,6 +18,8 @@ test("one dial suffices to prune", () => {
     kvGroups: "auto",
     calibration: [],
     vocabulary: [],
+    experts: 0,
+    expertCriterion: "reroute",
     ownText: 0.5,
     context: 256,
     seed: 0,

@@ -31,7 +31,7 @@ describe("refusals in plain words", () => {
     ],
     [
       { preset: "sparse" },
-      "preset must be one of best, osscar, wanda-sp, flap, llm-pruner, shortgpt, comp-paper, magnitude, random, got sparse",
+      "preset must be one of best, osscar, wanda-sp, flap, llm-pruner, shortgpt, comp-paper, magnitude, random, frequency, ean, reap, man, msan, got sparse",
     ],
     [{ recovery: "all" }, "recovery must be one of none, mask, least-squares, dense-target, bias, got all"],
     [{ layers: "some" }, "layers must be auto, half, only, a number of layers, or indices such as 7,8, got some"],

@@ -1,6 +1,6 @@
 // A mixture of experts over hidden states: tokens are gathered by expert, so that one expert at a time is in memory.
 import { type Tensor, tensor } from "../../compute/tensor.ts";
-import { gatherRows } from "../../linalg/gather.ts";
+import { gatherColumns, gatherRows } from "../../linalg/gather.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import { mixtureOf } from "../../model/spec/parts.ts";
 import { sublayerWeights } from "../graphs/decoder-layer.ts";
@@ -69,6 +69,35 @@ export async function weighExperts(
   const shape = [count, numExperts];
   const found = await program.run({ logits: tensor(logits, shape), chosen: tensor(chosen, shape) });
   return { logits, chosen, weights: found.weights!.data as Float32Array };
+}
+
+/** Tokens whose way is known, before anything is written. */
+export type TokenRoutes = Omit<RoutedTokens, "written">;
+
+/** Tokens routed anew where only some experts are left. @param layer with the experts `kept` alone */
+export async function routeAmong(
+  programs: MixturePrograms,
+  layer: DecoderLayer,
+  kept: Int32Array,
+  batches: readonly TokenRoutes[],
+): Promise<TokenRoutes[]> {
+  const routes: TokenRoutes[] = [];
+  for (const { count, normed, logits } of batches) {
+    const left = gatherColumns(logits, logits.length / count, kept);
+    routes.push({ count, normed, ...(await weighExperts(programs, layer, left)) });
+  }
+  return routes;
+}
+
+/** What the experts of a layer write together, batch by batch, without one that is shared. f32 [count, hiddenSize] */
+export async function routedOutputs(
+  programs: MixturePrograms,
+  layer: DecoderLayer,
+  batches: readonly TokenRoutes[],
+): Promise<Float32Array[]> {
+  const empty = batches.map((batch) => ({ ...batch, written: new Float32Array(batch.normed.length) }));
+  await addExperts(programs, layer, empty);
+  return empty.map(({ written }) => written);
 }
 
 /** The tokens that go to an expert, ascending. */

@@ -24,6 +24,61 @@ export function chooseExperts(
   return chosen;
 }
 
+/**
+ * All experts in the order in which each token would choose them; of equals the first. [tokens, experts]
+ *
+ * @param logits     as of `chooseExperts`
+ * @param correction likewise
+ */
+export function expertOrder(
+  routing: Routing,
+  numExperts: number,
+  logits: Float32Array,
+  correction: Float32Array | undefined,
+): Uint16Array {
+  const order = new Uint16Array(logits.length);
+  const scores = new Float64Array(numExperts);
+  for (let start = 0; start < logits.length; start += numExperts) {
+    for (let e = 0; e < numExperts; e++) scores[e] = scoreOf(routing, logits[start + e]!) + (correction?.[e] ?? 0);
+    const row = order.subarray(start, start + numExperts);
+    for (let e = 0; e < numExperts; e++) row[e] = e;
+    row.sort((a, b) => scores[b]! - scores[a]! || a - b);
+  }
+  return order;
+}
+
+/**
+ * What chosen experts count for a token once others are gone: the router's rule over those that are left.
+ *
+ * @param logits of the token, f32 [experts]
+ * @param chosen experts, the first one with the highest logit
+ * @param gone   1 where an expert is gone
+ * @param weights gets the result, f64 [chosen.length]
+ */
+export function weighChosen(
+  { scores, renormalised, scale }: Routing,
+  logits: Float32Array,
+  chosen: Int32Array,
+  gone: Uint8Array,
+  weights: Float64Array,
+): void {
+  const highest = logits[chosen[0]!]!;
+  const shareOf = (logit: number): number =>
+    scores === "softmax" ? Math.exp(logit - highest) : 1 / (1 + Math.exp(-logit));
+  let sum = 0;
+  for (let i = 0; i < chosen.length; i++) {
+    weights[i] = shareOf(logits[chosen[i]!]!);
+    sum += weights[i]!;
+  }
+  if (renormalised) sum += renormalised.plus;
+  else if (scores === "sigmoid") sum = 1;
+  else {
+    sum = 0;
+    for (let e = 0; e < logits.length; e++) if (gone[e] === 0) sum += shareOf(logits[e]!);
+  }
+  for (let i = 0; i < chosen.length; i++) weights[i]! *= scale / sum;
+}
+
 /** What the order of experts follows: that of a softmax is the order of its logits. */
 const scoreOf = ({ scores }: Routing, logit: number): number =>
   scores === "softmax" ? logit : 1 / (1 + Math.exp(-logit));

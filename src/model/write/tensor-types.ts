@@ -30,8 +30,24 @@ export interface GgufTypes {
   of(spec: DecoderSpec): TypeOfStored;
 }
 
-/** What a type is asked for as: by its name, or that of each tensor in the source, of a model that changes or of one that is copied. */
-export type DtypeChoice<D extends FloatDtype | Mixture> = D | "same" | "copied";
+/** What a type is asked for as: by its name, or that of each tensor in the source. */
+export type DtypeChoice<D extends FloatDtype | Mixture> = D | KeptTypes;
+
+/** Tensors as they are in the source: of a model that changes, of one whose experts do not, or of one that is copied. */
+type KeptTypes = keyof typeof CHANGED;
+
+/** The matrices whose values change then; of all others rows are copied. */
+const CHANGED = {
+  same: ["oProj", "downProj", "expertDown", "sharedDown"],
+  "same-experts": ["oProj", "downProj"],
+  copied: [],
+} as const satisfies Readonly<Record<string, readonly Role[]>>;
+
+const keepsTypes = (choice: string): choice is KeptTypes => choice in CHANGED;
+
+/** The matrices whose values change where tensors keep their types; undefined where they have others. */
+export const changedRoles = (choice: DtypeChoice<FloatDtype | Mixture>): readonly Role[] | undefined =>
+  keepsTypes(choice) ? CHANGED[choice] : undefined;
 
 type Source = Pick<Model, "spec" | "tensors" | "checkpoint">;
 
@@ -45,22 +61,18 @@ export function ggufTypes(
   choice: DtypeChoice<Mixture>,
   weighted: boolean,
 ): GgufTypes {
-  if (choice === "same") return sameTypes(source, keptLayers, REFITTED);
-  if (choice === "copied") return sameTypes(source, keptLayers, new Set());
+  if (keepsTypes(choice)) return sameTypes(source, keptLayers, CHANGED[choice]);
   return { fileType: MIXTURES[choice].fileType, of: (spec) => mixtureTypes(choice, spec, weighted) };
 }
 
-/** The matrices whose values pruning changes; of all others rows are copied. */
-export const REFITTED: ReadonlySet<Role> = new Set<Role>(["oProj", "downProj", "expertDown", "sharedDown"]);
-
-function sameTypes(source: Source, keptLayers: readonly LayerIndex[], changed: ReadonlySet<Role>): GgufTypes {
+function sameTypes(source: Source, keptLayers: readonly LayerIndex[], changed: readonly Role[]): GgufTypes {
   const { most, of } = typesIn(source, keptLayers, (dtype) => (SCALED.includes(dtype) ? "BF16" : dtype));
   const named = source.checkpoint.metadata.get("general.file_type");
   const typeOf: TypeOfStored = ({ shape, pieces }) => {
     const { tensor } = pieces[0]!;
     if (isAlwaysF32(shape, tensor.role)) return "F32";
     const dtype = of(tensor);
-    if (dtype !== undefined && !changed.has(tensor.role)) return dtype;
+    if (dtype !== undefined && !changed.includes(tensor.role)) return dtype;
     return fitting(rewritable(dtype ?? most), shape.at(-1)!);
   };
   return { fileType: typeof named === "number" ? named : FILE_TYPES[floatOf(most)], of: () => typeOf };
@@ -100,7 +112,7 @@ export function tensorTypes(
   keptLayers: readonly LayerIndex[],
   choice: DtypeChoice<FloatDtype>,
 ): TensorTypes {
-  if (choice !== "same" && choice !== "copied") return { most: choice, of: () => choice };
+  if (!keepsTypes(choice)) return { most: choice, of: () => choice };
   const { most, of } = typesIn(source, keptLayers, floatOf);
   // the source may lack a bias that recovery adds
   return { most, of: (tensor) => of(tensor) ?? most };
