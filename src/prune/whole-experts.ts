@@ -15,6 +15,9 @@ import type { Choice, PrunedSublayer, SublayerRequest } from "./sublayer.ts";
 /** Experts of a token whose outputs are looked at beyond those that it goes to: who steps in, and for these again. */
 const STEPPING_IN = 8;
 
+/** Of how many experts of a token it is known what they write, where a criterion reroutes. */
+export const knownExperts = (perToken: number): number => perToken + STEPPING_IN;
+
 /** The experts go in so many rounds, each on what those before it have left, where not all outputs of a token are known. */
 const ROUNDS = 3;
 
@@ -96,7 +99,7 @@ async function chooseExperts(
   const { runner, method } = request;
   const { numExperts, expertsPerToken } = mixtureOf(layer.sizes)!;
   const { expertCriterion } = method;
-  const known = expertsPerToken + STEPPING_IN;
+  const known = knownExperts(expertsPerToken);
   const wanted = expertCriterion.reroutes
     ? { known, metric: metricOf(fisherFactor, runner.spec.hiddenSize), targets }
     : undefined;

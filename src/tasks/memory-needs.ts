@@ -4,12 +4,14 @@ import { windowCount } from "../calibration/windows.ts";
 import { TOKENS_PER_RUN } from "../forward/run/head.ts";
 import { tileRanges } from "../forward/run/head-tiles.ts";
 import { batchesOf } from "../forward/run/hidden-states.ts";
+import { outputBytes } from "../forward/run/routed-sums.ts";
 import type { Method } from "../method/method.ts";
 import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters, largestLayer } from "../model/spec/parameters.ts";
 import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/gather-statistics.ts";
+import { knownExperts } from "../prune/whole-experts.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import { COST_TOKENS, CUT_TOKENS, FACTOR_TOKENS } from "../sensitivity/text-lengths.ts";
 
@@ -47,10 +49,19 @@ export function leastBytes(work: Work, wholeLayers = false): number {
 /** The largest layer as f32, with one of its experts. */
 export const layerBytes = ({ spec }: Work): number => 4 * largestLayer(spec);
 
-/** What experts read and what they write of all calibration tokens, and how these are routed. */
+/** What experts read and what they write of all calibration tokens, and how these are routed; where experts go twice, and more. */
 function routedBytes(work: Work): number {
-  const experts = Math.max(0, ...work.spec.layers.map((layer) => mixtureOf(layer)?.numExperts ?? 0));
-  return experts === 0 ? 0 : 4 * calibrationTokens(work) * (2 * work.spec.hiddenSize + 3 * experts);
+  const { spec, method } = work;
+  const mixtures = spec.layers.flatMap((layer) => mixtureOf(layer) ?? []);
+  if (mixtures.length === 0) return 0;
+  const tokens = calibrationTokens(work);
+  const experts = Math.max(...mixtures.map(({ numExperts }) => numExperts));
+  if (method.experts.kind === "none") return 4 * tokens * (2 * spec.hiddenSize + 3 * experts);
+  const perToken = Math.max(...mixtures.map(({ expertsPerToken }) => expertsPerToken));
+  const known = Math.min(experts, knownExperts(perToken));
+  const reroutes = method.expertCriterion.reroutes === true;
+  const outputs = reroutes ? outputBytes(spec, batchTokens(work), known) + 2 * 4 * tokens * (1 + known) ** 2 : 0;
+  return 4 * tokens * (3 * spec.hiddenSize + 7 * experts) + outputs;
 }
 
 /** Bytes of the states of all calibration tokens, in one stream. */

@@ -14,6 +14,10 @@ import { expertOrder, weighChosen } from "./routing.ts";
 /** Of what experts write for some tokens, at most; these are in memory at once, a batch at least. */
 const OUTPUT_BYTES = 256 * 2 ** 20;
 
+/** Bytes of what experts write that is in memory at once, where batches have so many tokens. */
+export const outputBytes = ({ hiddenSize }: DecoderSpec, tokens: number, known: number): number =>
+  Math.max(OUTPUT_BYTES, 4 * tokens * (1 + known) * hiddenSize);
+
 /** Tokens whose inner products are computed at once. */
 const TOKENS_PER_PRODUCT = 128;
 
