@@ -2,11 +2,13 @@
 // layers of a real model's shapes, and tells what all of them would take.
 //   npm run bench -- [--samples N] [--memory SIZE] [MODEL ...]      default: the bundled model
 //   npm run bench -- --roofline ...                                 by stage, against what the processor can do (roofline.mjs)
+//   npm run bench -- --moe [--layers N] [--samples N]               a quarter of the experts of Qwen3-30B-A3B's shapes (experts.mjs)
 //   npm run bench -- --shape 1b|7b [--layers N] [--samples N] [--memory SIZE]
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { benchExperts } from "./experts.mjs";
 import { prune } from "./pruning.mjs";
 import { roofline } from "./roofline.mjs";
 import { benchShape } from "./shaped.mjs";
@@ -18,6 +20,7 @@ const { values, positionals } = parseArgs({
     samples: { type: "string", default: "256" },
     memory: { type: "string" },
     roofline: { type: "boolean" },
+    moe: { type: "boolean" },
   },
   allowPositionals: true,
 });
@@ -29,6 +32,7 @@ console.log(
 try {
   const models = positionals.length > 0 ? positionals : ["models/demo"];
   if (values.shape) await benchShape(values.shape, { ...values, layers: Number(values.layers) }, folder);
+  else if (values.moe) await benchExperts({ ...values, layers: Number(values.layers) }, folder);
   else if (values.roofline) for (const model of models) await roofline(model, join(folder, "out"), values);
   else await benchModels(models);
 } catch (error) {
