@@ -35,6 +35,7 @@ export function planPrune(model: Model, method: Method, sparsity: number, format
     layers: { before: spec.layers.length, after: kept.length },
     layersRemoved: cut.removed ?? [],
     searchesSplit: method.layers.kind === "search",
+    ...(method.experts.kind === "search" && { searchesExperts: true }),
     widths: method.widths,
   };
 }

@@ -16,16 +16,14 @@ import { describeRemoved, describeTexts, describeTokens, OVER_KEPT_TOKENS } from
 
 /** What will be cut and what it will cost, before anything is computed. */
 export function renderPlan(plan: PrunePlan): string[] {
-  const { layers, intermediateSize, numExperts: experts, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
+  const { layers, intermediateSize, numAttentionHeads: heads, numKeyValueHeads: shared } = plan;
   const which = plan.layersRemoved.length > 0 ? ` (without ${plan.layersRemoved.join(", ")})` : "";
   const open = plan.searchesSplit ? ", or fewer and wider ones where trials show that they keep more" : "";
   return [
     `${plan.model} (${plan.family})`,
     `  layers        ${layers.before} → ${layers.after}${which}${open}`,
     `  MLP width     ${intermediateSize.before} → ${intermediateSize.after}${plan.widths === "equal" ? "" : " on average"}`,
-    ...(experts === undefined || experts.before === experts.after
-      ? []
-      : [`  experts       ${experts.before} → ${experts.after} of each mixture`]),
+    ...renderExperts(plan),
     ...(heads.before === heads.after
       ? []
       : [`  heads         ${heads.before} → ${heads.after}, for keys and values ${shared.before} → ${shared.after}`]),
@@ -35,6 +33,12 @@ export function renderPlan(plan: PrunePlan): string[] {
     `  weights       ${renderChange(plan.bytes, formatBytes)}`,
     `  expected      ${formatBytes(plan.expectedPeakBytes)} of memory, ${formatBytes(plan.bytes.after)} of disk`,
   ];
+}
+
+function renderExperts({ numExperts, searchesExperts }: PrunePlan): string[] {
+  if (numExperts === undefined || (numExperts.before === numExperts.after && searchesExperts !== true)) return [];
+  const open = searchesExperts ? ", or fewer and wider ones where trials show that they keep more" : "";
+  return [`  experts       ${numExperts.before} → ${numExperts.after} of each mixture${open}`];
 }
 
 /** Which text the statistics come from. */
@@ -76,9 +80,9 @@ export function renderTrial({ sparsity, quality, isWithin }: Trial): string {
   return `  tried         ${formatPercent(sparsity)} less: perplexity ${increase} more, KL divergence ${formatFigure(klDivergence)}, ${isWithin ? "within" : "beyond"} the limit`;
 }
 
-/** One way to share the cut between layers and neurons. */
-export const renderSplit = ({ reached, layers, intermediateSize, klDivergence }: SplitTrial): string =>
-  `  tried         ${layers} layers of ${intermediateSize} neurons, ${formatPercent(reached)} less: KL divergence ${formatFigure(klDivergence)} on part of the text`;
+/** One way to share the cut between layers or experts and neurons. */
+export const renderSplit = ({ reached, layers, experts, intermediateSize, klDivergence }: SplitTrial): string =>
+  `  tried         ${layers} layers of ${experts === undefined ? "" : `${experts} experts of `}${intermediateSize} neurons, ${formatPercent(reached)} less: KL divergence ${formatFigure(klDivergence)} on part of the text`;
 
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {

@@ -45,6 +45,8 @@ export interface PrunePlan {
   readonly layersRemoved: readonly number[];
   /** Whether trials may let more layers go, and leave the others wider; figures of the plan are those without. */
   readonly searchesSplit: boolean;
+  /** Likewise whether trials may let experts go; figures of the plan are those of neurons alone. */
+  readonly searchesExperts?: boolean;
   /** Neurons of the MLP in each kept layer; their mean where `widths` is "per-layer". */
   readonly intermediateSize: BeforeAfter;
   /** Query heads and key-value heads of each kept layer, likewise. */
@@ -101,7 +103,7 @@ export interface Trial {
   readonly isWithin: boolean;
 }
 
-/** One way to share a cut between whole layers and neurons, tried on a part of the text. */
+/** One way to share a cut between whole layers, or whole experts, and neurons, tried on a part of the text. */
 export interface SplitTrial {
   /** As asked for. */
   readonly sparsity: number;
@@ -110,6 +112,8 @@ export interface SplitTrial {
   /** Layers that stay, and neurons that each of them keeps. */
   readonly layers: number;
   readonly intermediateSize: number;
+  /** Experts that each mixture keeps, where trials share the cut between these and neurons. */
+  readonly experts?: number;
   /** Nats per token, on calibration windows that the trial was not fitted to. */
   readonly klDivergence: number;
 }

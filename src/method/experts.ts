@@ -10,7 +10,7 @@ export function expertRule({ experts }: Pick<SettledOptions, "experts">, spec: D
   if (experts === 0) return { kind: "none" };
   const [mixture] = spec.layers.flatMap((layer) => mixtureOf(layer) ?? []);
   if (mixture === undefined)
-    throw new CompError("option", `a ${spec.family} without mixtures has no experts to remove`, {
+    throw new CompError("option", `a ${spec.family} has no mixtures of experts to remove any from`, {
       hint: "leave --experts and presets for experts out",
     });
   if (spec.routing?.groups)

@@ -137,8 +137,8 @@ function goalOf({ sparsity, maxKl, maxPerplexityIncrease }: SettledOptions): Goa
   return isLimited ? { kind: "quality", most: sparsity, maxKl, maxPerplexityIncrease } : { kind: "sparsity", sparsity };
 }
 
-function layerRule({ layers, allocation }: SettledOptions, { needsFisherFactor }: Criterion): LayerRule {
-  if (layers === 0) return { kind: "none" };
+function layerRule({ layers, allocation, sparsity }: SettledOptions, { needsFisherFactor }: Criterion): LayerRule {
+  if (layers === 0 || (sparsity === 0 && layers === "auto")) return { kind: "none" };
   if (typeof layers === "number") return { kind: "count", count: layers };
   if (typeof layers === "object")
     return { kind: "list", removed: [...new Set(layers)].sort((a, b) => a - b) as LayerIndex[] };

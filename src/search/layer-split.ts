@@ -43,7 +43,7 @@ export interface SplitDecision {
  * Of the splits, all of which remove what is asked for or a step of width more, the one of least divergence wins;
  * a layer goes only for a gain that is more than noise.
  */
-export async function decideSplit(
+export async function decideLayers(
   run: RunContext,
   sweep: Sweep,
   findings: Findings,

@@ -8,8 +8,8 @@ import { countParameters } from "../model/spec/parameters.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import { formatFigure, formatPercent } from "../report/format.ts";
 import type { RunContext } from "../run-context.ts";
+import { decideSplit } from "./expert-split.ts";
 import { largestWithin } from "./largest-within.ts";
-import { decideSplit } from "./layer-split.ts";
 import { tryDecision } from "./trial.ts";
 
 /** How near the search comes to the largest sparsity that the limits allow. */

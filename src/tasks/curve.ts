@@ -11,7 +11,7 @@ import type { DtypeName } from "../options/dtypes.ts";
 import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
-import { decideSplit } from "../search/layer-split.ts";
+import { decideSplit } from "../search/expert-split.ts";
 import { tryDecision } from "../search/trial.ts";
 import { measureDense } from "../sensitivity/measure-dense.ts";
 import { VERSION } from "../version.ts";

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 export const ROOT: string = join(import.meta.dirname, "../..");
 export const DEMO_MODEL: string = join(ROOT, "models/demo");
+export const DEMO_MIXTURE: string = join(ROOT, "models/demo-moe");
 
 /** Why tests of the built package cannot run; undefined when they can. */
 export function whyNotBuilt(): string | undefined {

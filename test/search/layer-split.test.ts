@@ -13,7 +13,7 @@ import { layerIndices } from "../../src/model/spec/layer-index.ts";
 import { windowsBetween } from "../../src/model/spec/token-windows.ts";
 import { pruneLayers, type Sweep } from "../../src/prune/sweep.ts";
 import { leastSquares } from "../../src/recover/least-squares.ts";
-import { decideSplit } from "../../src/search/layer-split.ts";
+import { decideLayers } from "../../src/search/layer-split.ts";
 import { methodOf } from "../helpers/method.ts";
 import { openTiny, someWindows, testRun } from "../helpers/run.ts";
 import { sweepOf } from "../helpers/sweep.ts";
@@ -39,7 +39,7 @@ const sweepWith = (over: Partial<Sweep> = {}): Sweep =>
 
 async function split(findings: Findings, over?: Partial<Sweep>) {
   const run = testRun();
-  const { decision, splits } = await decideSplit(run, sweepWith(over), findings, SPARSITY);
+  const { decision, splits } = await decideLayers(run, sweepWith(over), findings, SPARSITY);
   const told = run.events.flatMap((event) => (event.type === "split" ? [event.split] : []));
   expect(told).toEqual(splits);
   return { decision, splits, events: run.events };
@@ -64,7 +64,7 @@ test.each([{ layers: 0 }, { layers: [1] }, { layers: 1 }, { preset: "osscar" }])
     const method = methodWith(options);
     const findings = { influences: [3, 1, 2] };
     const run = testRun();
-    const found = await decideSplit(run, sweepWith({ method }), findings, SPARSITY);
+    const found = await decideLayers(run, sweepWith({ method }), findings, SPARSITY);
     expect(found).toEqual({ decision: decide(spec, findings, method, SPARSITY), splits: [] });
     expect(run.events).toEqual([]);
   },
@@ -109,7 +109,7 @@ describe("a search", () => {
 
   test("begins with the fewest layers that leave the others a width worth having", async () => {
     const run = testRun();
-    const { splits } = await decideSplit(run, sweepWith(), { influences: [0, 0, 0] }, 0.5);
+    const { splits } = await decideLayers(run, sweepWith(), { influences: [0, 0, 0] }, 0.5);
     expect(planLayers(spec, searching, 0.5).count).toBe(1);
     expect(splits[0]!.layers).toBe(2);
     expect(splits.length).toBeLessThanOrEqual(2); // at least one layer stays
