@@ -10,7 +10,8 @@ export type FindingName =
   | "weight-sensitivities"
   | "fisher-factors"
   | "costs"
-  | "dense-states";
+  | "dense-states"
+  | "probes";
 
 /** What names an entry. */
 export interface EntryKey {

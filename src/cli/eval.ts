@@ -1,10 +1,11 @@
 // comp eval MODEL: perplexity on a text and, against a dense model, KL divergence; accuracy on tasks.
 import * as z from "zod";
-import type { EvalResult, Evaluation, ProbeFigures, TaskEvent, TaskFigures } from "../events/model.ts";
+import type { EvalResult, Evaluation, TaskEvent, TaskFigures } from "../events/model.ts";
 import { writeWhole } from "../node/disk.ts";
 import { readText } from "../node/read-text.ts";
 import { EvalOptions } from "../options/eval.ts";
 import { describeDevice, formatFigure, formatInteger, formatPercent, formatSeconds } from "../report/format.ts";
+import { renderProbes } from "../report/probes.ts";
 import { OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { TEXT_FORMATS } from "./paths.ts";
@@ -70,20 +71,6 @@ export function renderEvaluation(result: Evaluation): string[] {
   if (probes) lines.push(...renderProbes(probes));
   return [...lines, `took            ${formatSeconds(seconds)}${describeDevice(device)}`];
 }
-
-const PROBE_NAMES: Readonly<Record<keyof ProbeFigures, string>> = {
-  arithmetic: "arithmetic",
-  copying: "copying",
-  code: "code",
-  secondLanguage: "2nd language",
-  json: "JSON",
-  freshText: "no loops",
-};
-
-const renderProbes = (probes: ProbeFigures): string[] =>
-  (Object.keys(PROBE_NAMES) as (keyof ProbeFigures)[]).map(
-    (name) => `${PROBE_NAMES[name].padEnd(16)}${formatPercent(probes[name])}`,
-  );
 
 function renderTasks(tasks: Readonly<Record<string, TaskFigures>>): string[] {
   const share = (value: number, error: number): string => `${(100 * value).toFixed(2)} ± ${(100 * error).toFixed(2)}`;

@@ -12,6 +12,7 @@ import {
   formatPercent,
   formatSeconds,
 } from "../report/format.ts";
+import { renderProbeOutcome } from "../report/probes.ts";
 import { describeRemoved, describeTexts, describeTokens, OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 
 /** What will be cut and what it will cost, before anything is computed. */
@@ -92,6 +93,7 @@ export function renderResult(result: PruneResult): string[] {
     `weights         ${renderChange(result.bytes, formatBytes)}`,
     ...renderTokens(result),
     ...renderQuality(result),
+    ...renderProbeOutcome(result.probes),
     ...(result.layersRemoved.length === 0 ? [] : [`without         layers ${result.layersRemoved.join(", ")}`]),
     ...renderWidths(result),
     ...renderCollapse(result),

@@ -113,9 +113,11 @@ export interface Evaluation extends Partial<EvalResult> {
  * What perplexity on prose does not show: the share of questions of which the right continuation is the likeliest, and the share
  * of greedy text that does not repeat itself.
  */
-export type ProbeFigures = Readonly<
-  Record<"arithmetic" | "copying" | "code" | "secondLanguage" | "json" | "freshText", number>
->;
+export interface ProbeFigures
+  extends Readonly<Record<"arithmetic" | "copying" | "code" | "secondLanguage" | "json", number>> {
+  /** Absent where a model is too large for the memory to generate text in little time. */
+  readonly freshText?: number;
+}
 
 /** Zero-shot accuracy on a task. A standard error is that of the mean of a sample. */
 export interface TaskFigures {

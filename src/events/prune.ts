@@ -3,6 +3,7 @@ import type { DeviceName } from "../options/common.ts";
 import type { DtypeName } from "../options/dtypes.ts";
 import type { RecordedOptions } from "../options/prune.ts";
 import type { BeforeAfter, CalibrationSummary, ModelSize, PreparationEvent, Quality, Sparsity } from "./common.ts";
+import type { ProbeFigures } from "./model.ts";
 import type { VocabularyResult } from "./vocabulary.ts";
 
 /** A dry run ends after "plan"; any other run ends with "done". */
@@ -125,12 +126,25 @@ export type PruneResult = MeasuredResult | CopyResult;
 export interface MeasuredResult extends WrittenModel {
   readonly calibration: CalibrationSummary;
   readonly quality: Quality;
+  /** Absent where they were not asked for. */
+  readonly probes?: ProbeOutcome;
+}
+
+/** What perplexity hides, of the dense model and of what was written; or why that was not measured. */
+export type ProbeOutcome = ProbeComparison | { readonly skipped: string };
+
+export interface ProbeComparison {
+  /** Of each probe. */
+  readonly questions: number;
+  readonly before: ProbeFigures;
+  readonly after: ProbeFigures;
 }
 
 /** Of a model of which nothing but tokens was removed: it is the source's, in the type that it was written as, and nothing was measured. */
 export interface CopyResult extends WrittenModel {
   readonly calibration?: undefined;
   readonly quality?: undefined;
+  readonly probes?: undefined;
 }
 
 interface WrittenModel {

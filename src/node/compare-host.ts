@@ -110,7 +110,15 @@ export function pruneRequest(
   // widths per layer that are not the preset's own would make it another method
   const comparesLayers = presets[cell.preset].criterion === "loss";
   return {
-    ...{ model, output, noCache, preset: cell.preset, sparsity: cell.sparsity, calibration: [...calibration] },
+    ...{
+      model,
+      output,
+      noCache,
+      preset: cell.preset,
+      sparsity: cell.sparsity,
+      calibration: [...calibration],
+      probes: 0,
+    },
     ...{ sparsityOf, prune, multipleOf, samples, context: calibrationContext, seed, dtype, memory, threads },
     ...((widths !== "per-layer" || comparesLayers) && { widths }),
   };

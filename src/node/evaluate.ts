@@ -17,9 +17,6 @@ import { RESIDENT_SHARE } from "./host.ts";
 import { folderSource, withPaths } from "./open-path.ts";
 import { type ModelRequest, streamEvents } from "./stream-events.ts";
 
-/** Of each probe. */
-const PROBE_QUESTIONS = 64;
-
 export interface EvaluateRequest extends ModelRequest, Partial<EvalOptions> {
   /** What it is judged on; may be left out where there are tasks. */
   readonly text?: CalibrationText | undefined;
@@ -55,7 +52,7 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
       const data = taskData === undefined ? undefined : folderSource(taskData);
       const tasks = data && (await evaluateBenchmarks({ ...shared, names, data, limit: options.limit }, report));
       const budgetBytes = RESIDENT_SHARE * freemem();
-      const asked = { ...shared, seed: options.seed, count: PROBE_QUESTIONS, budgetBytes };
+      const asked = { ...shared, seed: options.seed, budgetBytes };
       const probes = options.probes ? await evaluateProbes(asked, report) : undefined;
       const extent = { model: model.checkpoint.name, device: backend.device };
       const seconds = (performance.now() - start) / 1000;

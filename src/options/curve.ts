@@ -10,6 +10,7 @@ export const CurveOptions = PruneOptions.omit({
   dtype: true,
   maxShardSize: true,
   dryRun: true,
+  probes: true,
   vocabulary: true,
   vocabularySize: true,
 }).extend({

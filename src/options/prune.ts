@@ -174,6 +174,13 @@ export const PruneOptions = z.strictObject({
     .optional()
     .describe("keep within so much memory; with little more waits on the disk")
     .meta({ fallback: "half of what is free, at most 4GB" }),
+  /** What is written does not depend on it. */
+  probes: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(16)
+    .describe("questions of each probe to ask before and after, for what perplexity hides; 0 for none"),
   dryRun: z.boolean().default(false).describe("plan only: read headers, write nothing"),
   device,
   threads,
@@ -200,11 +207,15 @@ interface PresetChoices {
 /** Options of which none is left open. */
 export type SettledOptions = Omit<PruneOptions, keyof PresetChoices> & PresetChoices;
 
-/** The options of a run without the texts, whose names stand in the summaries of calibration and vocabulary. */
-export type RecordedOptions = Omit<SettledOptions, "calibration" | "vocabulary">;
+/**
+ * The options of a run without the texts, whose names stand in the summaries of calibration and vocabulary, and without what is
+ * asked of the finished model.
+ */
+export type RecordedOptions = Omit<SettledOptions, "calibration" | "vocabulary" | "probes">;
 
 /** What of the options is kept. */
-export function recordedOptions({ calibration: _, vocabulary: __, ...options }: SettledOptions): RecordedOptions {
+export function recordedOptions(settled: SettledOptions): RecordedOptions {
+  const { calibration: _, vocabulary: __, probes: ___, ...options } = settled;
   return options;
 }
 

@@ -4,6 +4,7 @@ import type { BeforeAfter, CalibrationSummary, Quality } from "../events/common.
 import type { PruneResult } from "../events/prune.ts";
 import { MODELING_FILE } from "../model/write/modeling-file.ts";
 import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { probeSection } from "./probes.ts";
 import { OVER_KEPT_TOKENS, vocabularySection } from "./vocabulary.ts";
 
 /**
@@ -26,6 +27,7 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
     "",
     `${describeMeasurement(result)}\`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
     "",
+    ...probeSection(result.probes),
     ...(result.vocabulary ? vocabularySection(result.vocabulary) : []),
     ...loading(name, result.files.includes(MODELING_FILE)),
     "",

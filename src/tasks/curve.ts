@@ -37,7 +37,7 @@ export async function traceCurve(
   report: (event: CurveEvent) => void,
 ): Promise<Curve> {
   const sizes = [...new Set(sparsities)].sort((a, b) => a - b);
-  const job = await prepareJob(source, { ...given, sparsity: sizes[0]! }, host);
+  const job = await prepareJob(source, { ...given, sparsity: sizes[0]!, probes: 0 }, host);
   for (const message of job.warnings) report({ type: "warning", message });
   const { model, method } = job;
   for (const dtype of dtypes) await roundedBytes(model, dtype); // what GGUF cannot hold shows before the work

@@ -1,92 +1,94 @@
-// Judges a model on the probes: small sets made from a seed, which need no file and take seconds.
+// Judges models on the probes, small sets made from a seed that need no file: one model, or a dense one and what was pruned of it.
+import { remembered } from "../cache/remembered.ts";
+import { openWritten } from "../checkpoint/open-checkpoint.ts";
+import type { Output } from "../checkpoint/storage.ts";
 import type { Backend } from "../compute/backend.ts";
-import { encodeRequest } from "../evaluate/encode-requests.ts";
-import { type Likelihood, logLikelihoods } from "../evaluate/likelihoods.ts";
-import { type ProbeName, probeItems, probes } from "../evaluate/probes/index.ts";
-import { freshShare, greedyTexts, LOOP_TOKENS, loopBeginnings } from "../evaluate/probes/loops.ts";
+import { CompError } from "../errors.ts";
+import { askProbes, type EncodedProbes, encodeProbes, type ProbeAmount } from "../evaluate/probes/ask.ts";
 import type { StageEvent } from "../events/common.ts";
 import type { ProbeFigures } from "../events/model.ts";
-import { ResidentWeights } from "../forward/decode/resident-weights.ts";
-import type { Model } from "../model/model.ts";
-import { longestText } from "../model/spec/decoder-spec.ts";
-import { checkEmbedded } from "../tokenizer/embedded.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { ProbeOutcome } from "../events/prune.ts";
+import { residentBytes } from "../forward/decode/resident-weights.ts";
+import type { OutputFormat } from "../method/output-format.ts";
+import { type Model, openModel } from "../model/model.ts";
+import type { RunContext } from "../run-context.ts";
+import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 
-/** Bytes of hidden states at once. */
-const HIDDEN_BYTES = 64 * 2 ** 20;
-/** Of greedy texts for so many questions of a probe. */
-const QUESTIONS_PER_TEXT = 8;
+/** Questions of each probe, and tokens of each greedy text, where probes are what is asked for. */
+const ALONE = { questions: 64, greedyTokens: 64 };
+
+/** Of the greedy texts beside a pruning, of whose time the probes must take little. */
+const GREEDY_TOKENS_BESIDE = 32;
 
 export interface ProbesRequest {
   readonly backend: Backend;
   readonly model: Model;
   readonly tokenizer: Tokenizer;
   readonly seed: number;
-  /** Questions of each probe. */
-  readonly count: number;
   /** Weights stay in memory for the greedy texts when all of them take no more than this. */
   readonly budgetBytes: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Share of right answers of each probe, and of what greedy text does not repeat.
- *
- * @throws {CompError} "calibration" when the tokenizer makes tokens of a probe that the model has no embedding for
- */
-export async function evaluateProbes(
-  request: ProbesRequest,
-  report: (event: StageEvent) => void = () => undefined,
+/** Shares of right answers, and of what greedy text does not repeat. @throws {CompError} as `encodeProbes` */
+export function evaluateProbes(
+  { backend, model, tokenizer, seed, budgetBytes, signal }: ProbesRequest,
+  report: (event: StageEvent) => void,
 ): Promise<ProbeFigures> {
-  const { backend, model, tokenizer, seed, count, signal } = request;
-  const names = Object.keys(probes) as ProbeName[];
-  const longest = longestText(model.spec);
-  const questions = names.map((name) =>
-    probeItems(name, seed, count).map(({ prompt, choices }) =>
-      choices.map((continuation) => {
-        const encoded = encodeRequest(tokenizer, { context: prompt, continuation }, longest);
-        checkEmbedded([...encoded.inputs, ...encoded.targets], model.spec.vocabSize, tokenizer, "a probe");
-        return encoded;
-      }),
-    ),
-  );
-  const likelihoods = await logLikelihoods(backend, model, questions.flat(), {
-    hiddenBytes: HIDDEN_BYTES,
-    onLayer: (done, total) => report({ type: "stage", name: "evaluate", done, total }),
-    signal,
-  });
-  let first = 0;
-  const shares = questions.map((own) => {
-    const answers = likelihoods.slice(first, first + own.length);
-    first += own.length;
-    return answers.filter(isRight).length / own.length;
-  });
-  const figures = Object.fromEntries(names.map((name, i) => [name, shares[i]!])) as Record<ProbeName, number>;
-  return { ...figures, freshText: await freshTextShare(request) };
+  const encoded = encodeProbes(tokenizer, model.spec, { seed, ...ALONE });
+  const onLayer = layersTo(report);
+  return askProbes(backend, model, encoded, { budgetBytes, onLayer, signal });
 }
 
-/** Whether the first choice, the right one, is the likeliest. */
-const isRight = ([first, ...others]: readonly Likelihood[]): boolean =>
-  others.every(({ logLikelihood }) => first!.logLikelihood > logLikelihood);
-
-/** Of greedy continuations of some beginnings, the share that does not repeat what stands before. */
-async function freshTextShare({
-  backend,
-  model,
-  tokenizer,
-  seed,
-  count,
-  budgetBytes,
-  signal,
-}: ProbesRequest): Promise<number> {
-  const beginnings = loopBeginnings(seed, Math.ceil(count / QUESTIONS_PER_TEXT)).map((text) => tokenizer.encode(text));
-  for (const ids of beginnings) checkEmbedded(ids, model.spec.vocabSize, tokenizer, "a probe");
-  const longest = Math.max(...beginnings.map((ids) => ids.length)) + 1; // BOS included
-  const texts = await greedyTexts(backend, new ResidentWeights(model, budgetBytes), {
-    beginnings,
-    bosTokenId: tokenizer.addsBos ? tokenizer.bosTokenId : undefined,
-    count: Math.min(LOOP_TOKENS, longestText(model.spec) - longest),
-    signal,
-  });
-  return texts.reduce((sum, ids) => sum + freshShare(ids), 0) / texts.length;
+/** The two models of a pruning. */
+export interface ProbedPair {
+  /** With the tokens alone that stay. */
+  readonly dense: Model;
+  /** Holds the pruned one, whole. */
+  readonly output: Output;
+  readonly format: OutputFormat;
 }
+
+/**
+ * The same probes before and after; or why they do not apply. What the dense model answers is found out once.
+ *
+ * @param options `probes`: questions of each; with 0 there is nothing to tell
+ */
+export async function compareProbes(
+  run: RunContext,
+  { dense, output, format }: ProbedPair,
+  { probes: questions, seed }: { readonly probes: number; readonly seed: number },
+): Promise<ProbeOutcome | undefined> {
+  if (questions === 0) return undefined;
+  const isHeld = residentBytes(dense) <= run.memory.weights; // else each token would read all weights again
+  const amount = { questions, seed, greedyTokens: isHeld ? GREEDY_TOKENS_BESIDE : 0 };
+  const encoded = await encodedFor(dense, amount);
+  if ("skipped" in encoded) return encoded;
+  const options = { budgetBytes: run.memory.weights, onLayer: layersTo(run.report), signal: run.signal };
+  const ask = (model: Model): Promise<ProbeFigures> => {
+    run.collectGarbage(); // what the sweep or the other model has left
+    return askProbes(run.backend, model, encoded, options);
+  };
+  const before = await remembered(run, { name: "probes", model: dense, of: { encoded } }, () => ask(dense));
+  const checkpoint = await openWritten(output, format.format);
+  try {
+    return { questions, before, after: await ask(await openModel(checkpoint)) };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** The probes in a model's tokens, or why that cannot be. */
+async function encodedFor(model: Model, amount: ProbeAmount): Promise<EncodedProbes | { readonly skipped: string }> {
+  try {
+    return encodeProbes(await openTokenizer(model.checkpoint), model.spec, amount);
+  } catch (error) {
+    if (error instanceof CompError) return { skipped: error.message };
+    throw error;
+  }
+}
+
+const layersTo =
+  (report: (event: StageEvent) => void) =>
+  (done: number, total: number): void =>
+    report({ type: "stage", name: "evaluate", done, total });

@@ -31,6 +31,8 @@ export interface Work {
   readonly copies: boolean;
   /** Whether text of the model's own was asked for, whatever it takes. */
   readonly asksOwnText: boolean;
+  /** Whether the finished model generates text for the probes. */
+  readonly probes?: boolean;
 }
 
 type ModelWork = Pick<Work, "spec" | "method">;

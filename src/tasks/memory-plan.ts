@@ -78,7 +78,8 @@ function shareDecoding(work: Work, budget: number, most: number): DecodingShares
   const [sample, samples] = [cacheBytes(work, 1), ownWindows(work)];
   const weights = Math.min(most, Math.max(0, room - sample));
   const held = weightBytes(work.spec);
-  if (samples === 0) return { ownText: "none", weights: 0, caches: 0 };
+  if (samples === 0)
+    return { ownText: "none", weights: work.probes === true && held <= weights ? weights : 0, caches: 0 };
   if (held <= weights) return { ownText: "held", weights, caches: Math.min(MOST_CACHE_BYTES, room - held) };
   const together = Math.min(samples, Math.floor((room - layerBytes(work)) / sample));
   if (together < 1) return { ownText: "none", weights: 0, caches: 0 };
@@ -86,9 +87,9 @@ function shareDecoding(work: Work, budget: number, most: number): DecodingShares
   return { ownText: work.asksOwnText || isWorthIt ? "read" : "none", weights: 0, caches: together * sample };
 }
 
-/** What decoding takes in all; nothing where the model writes nothing. */
-function keptInDecoding(work: Work, { ownText, caches }: DecodingShares): number {
-  if (ownText === "none") return 0;
-  const weights = ownText === "held" ? weightBytes(work.spec) : layerBytes(work);
-  return decodingBytes(work) + weights + Math.min(caches, cacheBytes(work, ownWindows(work)));
+/** What decoding takes in all; nothing where the model writes nothing, neither to be calibrated on nor for the probes. */
+function keptInDecoding(work: Work, { ownText, weights, caches }: DecodingShares): number {
+  if (ownText === "none" && weights === 0) return 0;
+  const read = ownText === "read" ? layerBytes(work) : weightBytes(work.spec);
+  return decodingBytes(work) + read + Math.min(caches, cacheBytes(work, ownWindows(work)));
 }

@@ -83,9 +83,9 @@ export async function prepareJob(
       hint: "leave the limit out, or raise --sparsity",
     });
   const format = copies ? copying(written) : written;
-  const asksOwnText = given.ownText !== undefined;
   const limit = given.memory === undefined ? undefined : parseByteSize(given.memory);
-  const memory = planMemory({ spec: model.spec, method, copies, asksOwnText }, limit, host.freeMemoryBytes());
+  const work = { spec: model.spec, method, copies, asksOwnText: given.ownText !== undefined, probes: given.probes > 0 };
+  const memory = planMemory(work, limit, host.freeMemoryBytes());
   const { expectedPeakBytes } = memory;
   const figures = countedWhole(copies ? copyPlan(model, cut, format) : cut, vocabulary?.result);
   const plan = { ...figures, ...(vocabulary && { vocabulary: vocabulary.result }), expectedPeakBytes };

@@ -20,6 +20,7 @@ import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";
 import { checkScratch, checkSpace } from "./check-space.ts";
 import { copyCheckpoint } from "./copy-checkpoint.ts";
 import { measuredVocabulary } from "./cut-vocabulary.ts";
+import { compareProbes } from "./evaluate-probes.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 import { createPrunedOutput, writtenFacts } from "./pruned-output.ts";
 import { type ChosenCut, type KeptRun, openKeptRun, type Preparation } from "./resume.ts";
@@ -148,12 +149,14 @@ async function writePruned(
   const openTokenizer = () => openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
   const expected = { judge, dense: model, perplexity: pruned.quality.perplexity.after, openTokenizer };
   const quality = await verifyOutput(run.backend, output, expected, format);
+  const probes = await compareProbes(run, { dense: model, output, format }, settled);
   const ownCostRatio = predictedOwn(sweep, decision, pruned.costs);
   return {
     ...(await writtenFacts(request, files)),
     calibration,
     layers: pruned.results,
     quality,
+    ...(probes && { probes }),
     ...(equalCostRatio !== undefined && { equalCostRatio }),
     ...(ownCostRatio !== undefined && { ownCostRatio }),
     addReport: (result) => writer.report(result),

@@ -21,10 +21,10 @@ export const SMALL: Omit<PruneRequest, "model" | "output" | "criterion" | "spars
   threads: 1,
 };
 
-/** Everything that a run tells. */
+/** Everything that a run tells; without probes, which have tests of their own. */
 export async function eventsOf(request: Partial<PruneRequest> & { output: string }): Promise<PruneEvent[]> {
   const events: PruneEvent[] = [];
-  for await (const event of prune({ model: DEMO_MODEL, ...SMALL, ...request })) events.push(event);
+  for await (const event of prune({ model: DEMO_MODEL, probes: 0, ...SMALL, ...request })) events.push(event);
   return events;
 }
 

@@ -35,7 +35,13 @@ function place(): { folder: string; model: string } {
   return { folder, model };
 }
 
-const FAST: Omit<PruneRequest, "model" | "output"> = { ...SMALL, preset: "wanda-sp", sparsity: 0.2, samples: 8 };
+const FAST: Omit<PruneRequest, "model" | "output"> = {
+  ...SMALL,
+  preset: "wanda-sp",
+  sparsity: 0.2,
+  samples: 8,
+  probes: 0,
+};
 
 async function run(request: PruneRequest, most = Number.POSITIVE_INFINITY): Promise<void> {
   let count = 0;

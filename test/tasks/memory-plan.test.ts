@@ -21,6 +21,14 @@ function workOf(options: object, { of = spec, copies = false, asksOwnText = fals
 const MANY = { preset: "osscar", samples: 8192 };
 const STREAM = 4 * 8192 * 256 * 32;
 
+test("text that the finished model generates for the probes counts, where its weights are held", () => {
+  const work = workOf({ preset: "osscar", samples: 8, ownText: 0 });
+  const large = { ...work, spec: { ...spec, vocabSize: 2 ** 19 } };
+  const peak = (probes: boolean) => planMemory({ ...large, probes }, undefined, PLENTY).expectedPeakBytes;
+  expect(peak(true)).toBeGreaterThanOrEqual(decodingBytes(large) + 4 * countParameters(large.spec).total);
+  expect(peak(false)).toBeLessThan(peak(true));
+});
+
 describe("what stays in memory", () => {
   const work = workOf(MANY);
   const least = leastBytes(work, true);

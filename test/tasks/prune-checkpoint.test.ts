@@ -367,7 +367,14 @@ describe("refusals leave nothing behind", () => {
     const folder = temporaryFolder();
     const controller = new AbortController();
     const run = async (): Promise<void> => {
-      const all = { ...SMALL, ...request, model: short, output: join(folder, "out"), signal: controller.signal };
+      const all = {
+        ...SMALL,
+        probes: 0,
+        ...request,
+        model: short,
+        output: join(folder, "out"),
+        signal: controller.signal,
+      };
       for await (const event of prune(all)) if (isTime(event)) controller.abort();
     };
     expect((await compError(run())).kind).toBe("aborted");

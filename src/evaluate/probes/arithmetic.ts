@@ -35,9 +35,9 @@ const KINDS: readonly ((random: Random) => Calculation)[] = [
 
 export const arithmetic: Probe = {
   summary: "sums, differences and products of small numbers",
-  item(random) {
+  draw(random) {
     const { question, result } = pick(random, KINDS)(random);
     const wrong = [result + 1, result - 1, result + 10].map((number) => ` ${number}.`);
-    return { prompt: question, choices: [` ${result}.`, ...wrong] };
+    return [{ prompt: question, choices: [` ${result}.`, ...wrong] }];
   },
 };

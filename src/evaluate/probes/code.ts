@@ -47,5 +47,5 @@ const KINDS: readonly ((random: Random) => ProbeItem)[] = [
 
 export const code: Probe = {
   summary: "endings with which a program parses",
-  item: (random) => pick(random, KINDS)(random),
+  draw: (random) => [pick(random, KINDS)(random)],
 };

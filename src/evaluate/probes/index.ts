@@ -14,13 +14,18 @@ export const probes = { arithmetic, copying, code, secondLanguage, json } as con
 
 export type ProbeName = keyof typeof probes;
 
-/** The first `count` different questions of a probe; a longer set of the same seed begins with the shorter one. */
-export function probeItems(name: ProbeName, seed: number, count: number): ProbeItem[] {
+/** The first `count` different questions of a probe, those together that begin alike; a longer set of a seed begins with a shorter one. */
+export function probeItems(name: ProbeName, seed: number, count: number): ProbeItem[][] {
   const random = nthRandom(seed, Object.keys(probes).indexOf(name));
-  const items = new Map<string, ProbeItem>();
-  for (let tries = 0; items.size < count && tries < 20 * count; tries++) {
-    const item = probes[name].item(random);
-    items.set(item.prompt + item.choices[0], item);
+  const known = new Set<string>();
+  const draws: ProbeItem[][] = [];
+  for (let tries = 0; known.size < count && tries < 20 * count; tries++) {
+    const fresh = probes[name].draw(random).filter((item) => !known.has(textOf(item)));
+    const taken = fresh.slice(0, count - known.size);
+    for (const item of taken) known.add(textOf(item));
+    if (taken.length > 0) draws.push(taken);
   }
-  return [...items.values()];
+  return draws;
 }
+
+const textOf = ({ prompt, choices }: ProbeItem): string => prompt + choices[0];

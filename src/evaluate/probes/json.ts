@@ -6,15 +6,16 @@ const WORDS = ["red", "north", "open", "Anna", "large", "London", "winter", "fir
 
 export const json: Probe = {
   summary: "endings with which JSON parses",
-  item(random) {
+  draw(random) {
     const [first, second, third] = pickSeveral(random, KEYS, 3);
     const [a, b, c] = pickSeveral(random, WORDS, 3);
     const beginning = `{"${first}": "${a}", "id": ${numberBetween(random, 1, 999)}, `;
-    return pick(random, [
+    const item = pick(random, [
       { prompt: `${beginning}"${second}": ["${b}", "${c}"`, choices: ["]}", "}]", ")}"] as const },
       { prompt: `${beginning}"${second}": {"${third}": "${c}"`, choices: ["}}", "]}", "}]"] as const },
       { prompt: `${beginning}"${second}"`, choices: [`: "${b}"}`, ` = "${b}"}`, `, "${b}"}`] as const },
       { prompt: `[${beginning}"${second}": "${b}"`, choices: ["}]", "]}", ")]"] as const },
     ]);
+    return [item];
   },
 };

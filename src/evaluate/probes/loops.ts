@@ -6,8 +6,6 @@ import { greedyToken } from "../../forward/decode/sample.ts";
 import { nthRandom } from "../../linalg/random.ts";
 import { pickSeveral } from "./probe.ts";
 
-/** Tokens of each text, without its beginning, where the model takes as many. */
-export const LOOP_TOKENS = 64;
 /** So many tokens in a row, seen before in the same text, are a repetition. */
 const RUN = 4;
 

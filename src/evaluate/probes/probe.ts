@@ -10,8 +10,8 @@ export interface ProbeItem {
 export interface Probe {
   /** What a right answer shows. */
   readonly summary: string;
-  /** One question. */
-  item(random: Random): ProbeItem;
+  /** One question; or several that begin alike, so that what they share has to be read but once. */
+  draw(random: Random): readonly [ProbeItem, ...ProbeItem[]];
 }
 
 /** One of the elements, each as likely. */

@@ -56,7 +56,7 @@ const AGREEMENTS: readonly Agreement[] = [
 
 export const secondLanguage: Probe = {
   summary: "agreement in French, Spanish and German",
-  item: (random) => agreementItem(random, pick(random, AGREEMENTS)),
+  draw: (random) => [agreementItem(random, pick(random, AGREEMENTS))],
 };
 
 function agreementItem(random: Random, { nouns, begin, forms }: Agreement): ProbeItem {
