@@ -36,10 +36,10 @@ export async function comparePresets(
   return comparisonOf(request, rows);
 }
 
-/** @throws {CompError} "option" for a name that no preset has */
+/** "all" are those that any model can be cut by. @throws {CompError} "option" for a name that no preset has */
 export function parsePresets(list: string): PresetName[] {
   const known = Object.keys(presets) as PresetName[];
-  if (list === "all") return known;
+  if (list === "all") return known.filter((name) => presets[name].cuts !== "experts");
   const names = list.split(",").map((name) => name.trim());
   const unknown = names.find((name) => !(known as string[]).includes(name));
   if (unknown === undefined) return [...new Set(names)] as PresetName[];

@@ -97,7 +97,7 @@ test("with neurons on top of it, a fraction counts both", async () => {
   expect(numExperts).toEqual({ before: 16, after: 12 });
   expect(intermediateSize.after).toBeLessThan(96);
   expect(sparsity.all).toBeGreaterThanOrEqual(0.3);
-  expect(sparsity.all).toBeLessThan(0.34);
+  expect(sparsity.all).toBeLessThan(0.36);
 });
 
 describe("refused before any work", () => {
