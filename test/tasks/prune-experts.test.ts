@@ -100,6 +100,25 @@ test("with neurons on top of it, a fraction counts both", async () => {
   expect(sparsity.all).toBeLessThan(0.36);
 });
 
+test("trials share a fraction between experts and neurons, and the one of least divergence is taken", async () => {
+  const model = tinyWithTokenizer(temporaryFolder(), "qwen3-moe");
+  const given = {
+    model,
+    output: newOutput(),
+    preset: "osscar",
+    experts: "auto",
+    sparsity: 0.2,
+    ...TINY_WINDOWS,
+  } as const;
+  const { splits, numExperts, intermediateSize, sparsity } = await pruneDemo({ ...given, multipleOf: 1 });
+  expect(splits!.length).toBeGreaterThan(1);
+  expect(new Set(splits!.map(({ experts }) => experts)).size).toBe(splits!.length);
+  for (const { reached } of splits!) expect(reached).toBeGreaterThanOrEqual(0.2);
+  const [best] = splits!.toSorted((a, b) => a.klDivergence - b.klDivergence);
+  expect([numExperts!.after, intermediateSize.after]).toEqual([best!.experts, best!.intermediateSize]);
+  expect(sparsity.all).toBe(best!.reached);
+});
+
 describe("refused before any work", () => {
   const refusal = (request: object) => compError(eventsOf({ model: DEMO_MIXTURE, output: newOutput(), ...request }));
 
