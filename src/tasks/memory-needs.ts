@@ -9,7 +9,7 @@ import type { Method } from "../method/method.ts";
 import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters, largestLayer } from "../model/spec/parameters.ts";
-import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
+import { type Mixture, mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/gather-statistics.ts";
 import { knownExperts } from "../prune/whole-experts.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
@@ -51,20 +51,29 @@ export function leastBytes(work: Work, wholeLayers = false): number {
 /** The largest layer as f32, with one of its experts. */
 export const layerBytes = ({ spec }: Work): number => 4 * largestLayer(spec);
 
-/** What experts read and what they write of all calibration tokens, and how these are routed; where experts go twice, and more. */
+/** What experts read and what they write of all calibration tokens, and how these are routed. */
 function routedBytes(work: Work): number {
+  const { numExperts } = largestMixture(work.spec);
+  return numExperts === 0 ? 0 : 4 * calibrationTokens(work) * (2 * work.spec.hiddenSize + 3 * numExperts);
+}
+
+/** The same while whole experts go: what they should write and what is missing, twice the routes, and inner products. */
+function wholeExpertBytes(work: Work): number {
   const { spec, method } = work;
-  const mixtures = spec.layers.flatMap((layer) => mixtureOf(layer) ?? []);
-  if (mixtures.length === 0) return 0;
+  if (method.experts.kind === "none") return 0;
+  const { numExperts, expertsPerToken } = largestMixture(spec);
   const tokens = calibrationTokens(work);
-  const experts = Math.max(...mixtures.map(({ numExperts }) => numExperts));
-  if (method.experts.kind === "none") return 4 * tokens * (2 * spec.hiddenSize + 3 * experts);
-  const perToken = Math.max(...mixtures.map(({ expertsPerToken }) => expertsPerToken));
-  const known = Math.min(experts, knownExperts(perToken));
+  const known = Math.min(numExperts, knownExperts(expertsPerToken));
   const reroutes = method.expertCriterion.reroutes === true;
   const outputs = reroutes ? outputBytes(spec, batchTokens(work), known) + 2 * 4 * tokens * (1 + known) ** 2 : 0;
-  return 4 * tokens * (3 * spec.hiddenSize + 7 * experts) + outputs;
+  return 4 * tokens * (3 * spec.hiddenSize + 7 * numExperts) + outputs;
 }
+
+const largestMixture = ({ layers }: DecoderSpec): Pick<Mixture, "numExperts" | "expertsPerToken"> => {
+  const mixtures = layers.flatMap((layer) => mixtureOf(layer) ?? []);
+  const most = (size: "numExperts" | "expertsPerToken"): number => Math.max(0, ...mixtures.map((one) => one[size]));
+  return { numExperts: most("numExperts"), expertsPerToken: most("expertsPerToken") };
+};
 
 /** Bytes of the states of all calibration tokens, in one stream. */
 export const streamBytes = (work: ModelWork): number => 4 * calibrationTokens(work) * work.spec.hiddenSize;
@@ -80,8 +89,8 @@ export const calibrationTokens = ({ spec, method: { calibration } }: ModelWork):
 function sweepBytes(work: Work): number {
   const batches = 4 * batchTokens(work) * work.spec.hiddenSize * streamCount(work);
   const entering = holdsOut(work) ? 0 : keptBytes(calibrationTokens(work), widestMlp(work.spec.layers));
-  const inside = Math.max(activationBytes(work), matrixBytes(work));
-  return 2 * layerBytes(work) + routedBytes(work) + batches + entering + inside;
+  const inside = routedBytes(work) + Math.max(activationBytes(work), matrixBytes(work));
+  return 2 * layerBytes(work) + batches + entering + Math.max(inside, wholeExpertBytes(work) + matrixBytes(work));
 }
 
 /** The same where a layer is read part by part, and sums wait on the disk until they are needed. */

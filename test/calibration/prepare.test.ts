@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { type Calibration, type CalibrationRequest, prepareCalibration } from "../../src/calibration/prepare.ts";
+import { generateSamples } from "../../src/calibration/self-generated.ts";
 import type { TokenWindows } from "../../src/model/spec/token-windows.ts";
 import type { MemoryShares } from "../../src/run-context.ts";
 import type { Tokenizer } from "../../src/tokenizer/tokenizer.ts";
@@ -85,6 +86,22 @@ describe("the source", () => {
     expect((await prepare({}, { memory: NO_ROOM })).summary).toMatchObject({ source: "bundled", names: ["bundled"] });
     const mute = { ...tokenizer, bosTokenId: undefined, eosTokenIds: [], addsBos: false };
     expect((await prepare({}, { openTokenizer: async () => mute })).summary.source).toBe("bundled");
+  });
+
+  test("of a mixture of experts begins with any token that is no special one", async () => {
+    const tiny = await openTiny("qwen3-moe");
+    const run = testRun();
+    const decode = (ids: readonly number[]): string => (ids[0] === 7 || ids[0] === 9 ? "x" : "");
+    const openTokenizer = async (): Promise<Tokenizer> => ({ ...tokenizer, vocabSize: 48, bosTokenId: 1, decode });
+    const { windows } = await prepare({}, { model: tiny.model, openTokenizer });
+    const of = { count: 14, length: 10, seed: 0 };
+    const written = await generateSamples(run, tiny.model, { ...of, firstTokens: [7, 9] });
+    const first = [...windows.ids.slice(1, windows.length)];
+    expect(written.map(String)).toContain(String(first));
+    expect((await generateSamples(run, tiny.model, { ...of, firstTokens: [1] })).map(String)).not.toContain(
+      String(first),
+    );
+    await tiny.close();
   });
 
   test("without a word is refused, by name", () =>

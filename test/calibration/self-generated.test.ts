@@ -38,6 +38,15 @@ test("a neighbouring seed shares no sample", async () => {
   }
 });
 
+test("of several first tokens each sample draws its own, as its seed has it", async () => {
+  const firstTokens = [3, 5, 8, 13];
+  const { samples } = await samplesOf({ firstTokens });
+  expect((await samplesOf({ firstTokens })).samples).toEqual(samples);
+  const alone = await Promise.all(firstTokens.map(async (id) => (await samplesOf({ firstTokens: [id] })).samples[0]));
+  // what a sample draws first it no longer has for what follows, so that it is none of those that draw nothing
+  expect(alone).not.toContainEqual(samples[0]);
+});
+
 test("gives back memory whenever the cache of a layer has grown, 64 tokens at a time", async () => {
   let times = 0;
   const { samples } = await samplesOf({ length: 130 }, { collectGarbage: () => void times++ });
