@@ -20,9 +20,9 @@ export function expertRule({ experts }: Pick<SettledOptions, "experts">, spec: D
   if (experts === "auto") return { kind: "search" };
   if (experts === "only") return { kind: "only" };
   const { numExperts, expertsPerToken } = mixture;
-  const count = experts < 1 ? Math.round(experts * numExperts) : experts;
+  const count = experts < 1 ? Math.max(1, Math.round(experts * numExperts)) : experts;
   const most = numExperts - expertsPerToken;
-  if (count <= most) return count === 0 ? { kind: "none" } : { kind: "count", count };
+  if (count <= most) return { kind: "count", count };
   throw new CompError(
     "option",
     `--experts ${experts} leaves ${Math.max(0, numExperts - count)} of ${numExperts} experts; each token goes to ${expertsPerToken}`,

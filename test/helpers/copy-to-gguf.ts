@@ -1,16 +1,19 @@
 // A model written as a GGUF file, whole or with layers cut down to their first heads and neurons.
 import { elementCount } from "../../src/compute/tensor.ts";
+import { allIndices } from "../../src/linalg/gather.ts";
 import type { Model } from "../../src/model/model.ts";
 import { type LayerWeights, readLayer } from "../../src/model/read-layer.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
 import { type LayerPosition, layerIndices, layerPositions } from "../../src/model/spec/layer-index.ts";
+import { mixtureOf } from "../../src/model/spec/parts.ts";
 import { layerTensors } from "../../src/model/spec/tensor-names.ts";
+import { takeExperts } from "../../src/model/take-rows.ts";
 import type { Mixture } from "../../src/model/write/mixtures.ts";
 import { ModelWriter } from "../../src/model/write/model-writer.ts";
 import { ggufTypes } from "../../src/model/write/tensor-types.ts";
 import { stageFile } from "../../src/node/output-folder.ts";
 
-/** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads and neurons in them; experts are whole. */
+/** Writes `source` in the sizes of `spec`, which has the same layers or fewer heads, neurons and experts in them; experts are whole. */
 export async function copyToGguf(
   source: Model,
   path: string,
@@ -21,7 +24,9 @@ export async function copyToGguf(
   const writer = await ModelWriter.createGguf(output, source, spec, ggufTypes(source, [], mixture, false));
   const indices = layerIndices(source.spec);
   for (const position of layerPositions(spec)) {
-    const { weights, experts } = await readLayer(source, indices[position]!);
+    const layer = await readLayer(source, indices[position]!);
+    const { numExperts } = mixtureOf(spec.layers[position]!) ?? {};
+    const { weights, experts } = numExperts ? takeExperts(layer, allIndices(numExperts)) : layer;
     await writer.writeLayer(position, cut(weights, spec, position), experts);
   }
   await writer.copyGlobals();

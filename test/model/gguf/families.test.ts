@@ -6,7 +6,7 @@ import { parseConfig } from "../../../src/model/config/parse-config.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
 import type { DecoderSpec } from "../../../src/model/spec/decoder-spec.ts";
 import { layerIndices } from "../../../src/model/spec/layer-index.ts";
-import { type LayerSizes, resized } from "../../../src/model/spec/parts.ts";
+import { type LayerSizes, mixtureOf, resized, withExperts } from "../../../src/model/spec/parts.ts";
 import { prunedConfig } from "../../../src/model/write/pruned-config.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { copyToGguf } from "../../helpers/copy-to-gguf.ts";
@@ -148,6 +148,20 @@ describe("llama.cpp computes what we compute of", () => {
     const fewer = { numAttentionHeads: 2, numKeyValueHeads: 1 };
     const file = await converted(source, cut(source.spec, fewer, fewer, fewer));
     expect(file.model.checkpoint.metadata.get("general.architecture")).toBe("deci");
+    await expectComputed(file);
+  });
+
+  const mixtures = Object.entries(CONVERTED).filter(([, { header }]) =>
+    Object.keys(header).some((key) => key.endsWith("expert_count")),
+  );
+
+  test.each(mixtures)("a %s with an expert less in each mixture", async (name, { changes }) => {
+    const source = await open(tinyPath(name), changes);
+    const layers = source.spec.layers.map((layer) => withExperts(layer, (mixtureOf(layer)?.numExperts ?? 1) - 1));
+    const file = await converted(source, { ...source.spec, layers });
+    expect(file.model.spec.layers.map((layer) => mixtureOf(layer)?.numExperts)).toEqual(
+      layers.map((layer) => mixtureOf(layer)?.numExperts),
+    );
     await expectComputed(file);
   });
 
