@@ -94,7 +94,7 @@ export function resolveMethod(
     heads,
     experts,
     expertCriterion,
-    refitsExperts: recovery.towardsDense === true,
+    refitsExperts: recovery.towardsDense === true || recovery === recoveries["least-squares"],
     allocation,
     widths: perLayer ? "per-layer" : "equal",
     protectedLayers: options.spare,

@@ -5,8 +5,8 @@ import { expertOutputs, type TokenRoutes, tokensOf } from "../forward/run/mixtur
 import type { StoredArray } from "../forward/run/scratch.ts";
 import { allIndices } from "../linalg/gather.ts";
 import { matrix } from "../linalg/gemm.ts";
-import { inMemory } from "../linalg/projection.ts";
 import type { DecoderLayer, Experts, LayerWeights } from "../model/read-layer.ts";
+import { refitColumns } from "../recover/least-squares.ts";
 import type { RunContext } from "../run-context.ts";
 import { tokensFor, withPrior } from "./routed-tokens.ts";
 import type { SublayerRequest } from "./sublayer.ts";
@@ -15,7 +15,6 @@ export interface ExpertRefit {
   readonly request: SublayerRequest;
   /** What should be written in addition, batch by batch, f32 [count, hiddenSize]; becomes what still is afterwards. */
   readonly missing: readonly Float32Array[];
-  readonly fisherFactor: Float32Array | undefined;
 }
 
 /** Rounds over the experts: what one makes up for, those before it need not. */
@@ -70,7 +69,7 @@ async function changeOf(
   { gemm }: RunContext,
   { mlp, last }: { readonly mlp: LayerWeights; readonly last: Float32Array | undefined },
   batches: readonly ExpertTokens[],
-  { request: { runner, method }, fisherFactor }: ExpertRefit,
+  { request: { runner, method } }: ExpertRefit,
 ): Promise<Float32Array> {
   const { data: weight, shape } = mlp.downProj!;
   const [outputSize, inputSize] = shape as [number, number];
@@ -80,11 +79,10 @@ async function changeOf(
     const drift = matrix(outputSize, inputSize, seen.drift!);
     await gemm(matrix(outputSize, inputSize, last), matrix(inputSize, inputSize, seen.gram), {}, drift);
   }
-  const statistics = { ...seen, gram: withPrior(seen.gram, inputSize, seen.tokenCount), fisherFactor };
-  const context = { gemm, ridge: method.ridge };
+  const statistics = { gram: withPrior(seen.gram, inputSize, seen.tokenCount), drift: seen.drift! };
   const projection = { weight, inputSize, outputSize };
-  const recovered = await method.recovery.recover(projection, inMemory(statistics), allIndices(inputSize), context);
-  return difference(recovered.weight, weight);
+  const context = { gemm, ridge: method.ridge };
+  return difference(await refitColumns(projection, async () => statistics, allIndices(inputSize), context), weight);
 }
 
 const difference = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value - b[i]!);

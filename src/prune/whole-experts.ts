@@ -77,7 +77,7 @@ async function keepExperts(
     for (let j = 0; j < own.length; j++) targets[i]![j]! -= own[j]!;
   const before = Math.sqrt(energy(targets) / whole);
   if (!method.refitsExperts) return { layer: smaller, kept, error: { before, after: before } };
-  const experts = await refitExperts(run, smaller, among, { request, missing: targets, fisherFactor });
+  const experts = await refitExperts(run, smaller, among, { request, missing: targets });
   return { layer: { ...smaller, experts }, kept, error: { before, after: Math.sqrt(energy(targets) / whole) } };
 }
 
