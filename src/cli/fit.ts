@@ -1,10 +1,10 @@
 // comp fit MODEL: the best model within a limit.
 import * as z from "zod";
-import type { FitEvent, JudgedMix } from "../events/fit.ts";
+import type { FitEvent } from "../events/fit.ts";
 import { readTexts } from "../node/read-text.ts";
 import { noCache } from "../options/common.ts";
 import { FitOptions } from "../options/fit.ts";
-import { formatBytes, formatFigure, formatPercent } from "../report/format.ts";
+import { renderFitVerdict, renderMix } from "../report/fit.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { besideModel, CALIBRATION_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
@@ -60,11 +60,6 @@ async function runFit(model: string, flags: FitFlags, { library, screen, signal 
 function showEvent(screen: Screen, event: FitEvent): void {
   if (event.type === "mix") screen.print(`  ${renderMix(event.mix)}`);
   if (event.type === "chosen") screen.print(`\ntakes ${renderMix(event.mix)}\n`);
-  if (event.type === "done") for (const line of renderResult(event.fit.result)) screen.print(line);
-}
-
-function renderMix({ dtype, sparsity, bytes, klDivergence }: JudgedMix): string {
-  const type = dtype === "auto" ? "own types" : dtype;
-  const pruned = sparsity === 0 ? "nothing pruned" : `${formatPercent(sparsity)} pruned`;
-  return `${type}, ${pruned}: ${formatBytes(bytes)}, KL divergence about ${formatFigure(klDivergence)}`;
+  if (event.type === "done")
+    for (const line of [...renderResult(event.fit.result), ...renderFitVerdict(event.fit)]) screen.print(line);
 }

@@ -17,8 +17,15 @@ export interface JudgedMix extends FitMix {
   readonly klDivergence: number;
 }
 
-export interface Fit {
-  /** The best first. */
+/** What was decided by the estimates. */
+export interface FitChoice {
+  readonly mix: JudgedMix;
+  /** The best of those that prune nothing, for who would rather quantize alone; absent where none meets the limit. */
+  readonly plain?: JudgedMix;
+}
+
+export interface Fit extends Pick<FitChoice, "plain"> {
+  /** The best first, which was written. */
   readonly mixes: readonly JudgedMix[];
   readonly result: PruneResult;
 }
@@ -26,5 +33,5 @@ export interface Fit {
 export type FitEvent =
   | Exclude<PruneEvent, { type: "done" }>
   | { readonly type: "mix"; readonly mix: JudgedMix }
-  | { readonly type: "chosen"; readonly mix: JudgedMix }
+  | ({ readonly type: "chosen" } & FitChoice)
   | { readonly type: "done"; readonly fit: Fit };

@@ -42,9 +42,12 @@ export async function fitCheckpoint(
   const limits = limitsOf(given, model.spec);
   const mixes = await plannedMixes({ model, options, format: host.outputFormat, limits });
   const judged = await judgeMixes(source, options, mixes, host, report);
-  report({ type: "chosen", mix: judged[0]! });
+  const [mix] = judged;
+  const plain = judged.find(({ sparsity }) => sparsity === 0);
+  report({ type: "chosen", mix: mix!, ...(plain && { plain }) });
   const most = size === undefined ? Number.POSITIVE_INFINITY : parseByteSize(size);
-  return { mixes: judged, result: await writeMix(source, options, judged[0]!, withinSize(host, most), report) };
+  const result = await writeMix(source, options, mix!, withinSize(host, most), report);
+  return { mixes: judged, ...(plain && { plain }), result };
 }
 
 /** @throws {CompError} "option" when there is none */

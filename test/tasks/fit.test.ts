@@ -1,4 +1,4 @@
-// The search for the best model within a limit, on the demo model.
+// The search for the best model within a limit, on the first layer of the demo model.
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -8,15 +8,17 @@ import { type FitRequest, fit as fitModel } from "../../src/node/fit.ts";
 import { openPath } from "../../src/node/open-path.ts";
 import { limitsOf } from "../../src/tasks/fit.ts";
 import { interpolated } from "../../src/tasks/fit-costs.ts";
-import { DEMO_MODEL } from "../helpers/built.ts";
 import { compError } from "../helpers/errors.ts";
 import { prose } from "../helpers/prune-demo.ts";
-import { temporaryFolder } from "../helpers/temporary.ts";
+import { shortDemo } from "../helpers/small-models.ts";
+import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
+
+const model = shortDemo(sharedFolder(), 1);
 
 async function fitted(request: Partial<FitRequest>, output: string): Promise<Fit> {
   const events: FitEvent[] = [];
-  const small = { samples: 8, context: 32, calibration: [prose], threads: 1 };
-  for await (const event of fitModel({ ...small, ...request, model: DEMO_MODEL, output })) events.push(event);
+  const small = { samples: 8, context: 32, calibration: [prose], threads: 1, probes: 0, noCache: true };
+  for await (const event of fitModel({ ...small, ...request, model, output })) events.push(event);
   const last = events.at(-1)!;
   if (last.type !== "done") throw new Error(`ended with ${last.type}`);
   return last.fit;
@@ -24,22 +26,24 @@ async function fitted(request: Partial<FitRequest>, output: string): Promise<Fit
 
 test("where a plain quantization meets the limit at little cost it is taken, and nothing is pruned", async () => {
   const output = join(temporaryFolder(), "small.gguf");
-  const { mixes, result } = await fitted({ size: "2MB" }, output);
+  const { mixes, plain, result } = await fitted({ size: "0.55MB" }, output);
   expect(mixes[0]).toMatchObject({ dtype: "q5_k_m", sparsity: 0 });
+  expect(plain).toEqual(mixes[0]);
   expect(mixes.map(({ klDivergence }) => klDivergence)).toEqual(
     mixes.map(({ klDivergence }) => klDivergence).toSorted((a, b) => a - b),
   );
   expect(result.sparsity.all).toBe(0);
-  expect(statSync(output).size).toBeLessThanOrEqual(2e6);
+  expect(statSync(output).size).toBeLessThanOrEqual(0.55e6);
 });
 
 test("below the smallest type it prunes as well, and stays within the limit", async () => {
   const output = join(temporaryFolder(), "smaller.gguf");
-  const { mixes, result } = await fitted({ size: "1.1MB", preset: "wanda-sp", prune: "mlp" }, output);
-  expect(mixes[0]!.sparsity).toBeGreaterThan(0);
-  expect(result.sparsity.all).toBeGreaterThan(0.05);
-  expect(statSync(output).size).toBeLessThanOrEqual(1.1e6);
-  expect(statSync(output).size).toBeGreaterThan(0.8e6);
+  const fit = await fitted({ size: "0.4MB", preset: "wanda-sp", prune: "mlp" }, output);
+  expect(fit.mixes[0]!.sparsity).toBeGreaterThan(0);
+  expect(fit).not.toHaveProperty("plain");
+  expect(fit.result.sparsity.all).toBeGreaterThan(0.05);
+  expect(statSync(output).size).toBeLessThanOrEqual(0.4e6);
+  expect(statSync(output).size).toBeGreaterThan(0.3e6);
 });
 
 test("a limit that nothing meets names the nearest that can be met, and nothing is written", async () => {
@@ -58,7 +62,7 @@ test("without a limit there is nothing to look for", async () => {
 });
 
 test("memory at run time counts weights, keys and values, and buffers", async () => {
-  const { spec } = await openModel(await openPath(DEMO_MODEL));
+  const { spec } = await openModel(await openPath(model));
   const figures = { parameters: 2, numKeyValueHeads: { before: 4, after: 2 }, layers: { before: 4, after: 3 } };
   const plan = { ...figures, bytes: { before: 0, after: 1000 } } as never;
   const takes = (context: number): number =>
