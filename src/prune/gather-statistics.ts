@@ -5,7 +5,7 @@ import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
 import { finishSums, type KeepSum } from "../forward/run/projection-statistics.ts";
 import { type GatheredSums, gatherSums } from "../forward/run/projection-sums.ts";
-import type { StoredArray } from "../forward/run/scratch.ts";
+import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import type { StoredStatistics } from "../linalg/projection.ts";
 import type { Method } from "../method/method.ts";
 import type { Sublayer } from "../model/spec/roles.ts";
@@ -52,12 +52,7 @@ export async function gatherStatistics(
   const { runner, sensitivity } = request;
   const sums = await sumStatistics(sublayer, source, request);
   const aside: StoredArray[] = [];
-  const keep: KeepSum = async (sum) => {
-    if (memory.wholeLayers) return async () => sum;
-    const stored = await scratch.put(sum);
-    aside.push(stored);
-    return () => stored.read();
-  };
+  const keep = memory.wholeLayers ? keepHeld : (sum: Float32Array) => putAside(scratch, sum, aside);
   const projection = await source.readProjection(sublayer);
   const found = await finishSums(runner, sublayer, projection, sums, keep);
   const { fisherFactor, weights } = sensitivity;
@@ -73,6 +68,19 @@ export async function gatherStatistics(
       for (const stored of aside) await stored.remove();
     },
   };
+}
+
+const keepHeld: KeepSum = async (sum) => async () => sum;
+
+/** Returns how it is read again: a function that does not hold the sum itself. */
+async function putAside(
+  scratch: Scratch,
+  sum: Float32Array,
+  aside: StoredArray[],
+): Promise<() => Promise<Float32Array>> {
+  const stored = await scratch.put(sum);
+  aside.push(stored);
+  return () => stored.read();
 }
 
 async function sumStatistics(

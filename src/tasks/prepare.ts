@@ -91,7 +91,8 @@ export async function prepareJob(
   const plan = { ...figures, ...(vocabulary && { vocabulary: vocabulary.result }), expectedPeakBytes };
   const lacking = await checkOutput(model, method, sparsity, format, copies);
   const told = [...tokenizerWarnings(source), ...lacking];
-  const warnings = copies ? told : [...told, ...resolved.warnings];
+  const isLeftOut = asksOwnText && method.calibration.ownText > 0 && memory.ownText === "none";
+  const warnings = copies ? told : [...told, ...resolved.warnings, ...(isLeftOut ? [NO_OWN_TEXT] : [])];
   const askedSparsity = vocabulary === undefined ? sparsity : settleOptions(whole).sparsity;
   return {
     model,
@@ -106,6 +107,9 @@ export async function prepareJob(
     warnings,
   };
 }
+
+const NO_OWN_TEXT =
+  "the model writes no text of its own: there is no memory for a layer and what it remembers of one sample";
 
 /** The first stage: the vocabulary gives what it can, and where a fraction of all parameters is to go no more than that. */
 function cutVocabulary(
