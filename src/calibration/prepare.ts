@@ -8,6 +8,7 @@ import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import type { RunContext } from "../run-context.ts";
 import { joinDocuments } from "../texts/documents.ts";
+import { sketchPassages } from "../texts/passage-sketch.ts";
 import { checkEmbedded } from "../tokenizer/embedded.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { generateSamples } from "./self-generated.ts";
@@ -37,17 +38,18 @@ export interface Calibration {
 export async function prepareCalibration(run: RunContext, request: CalibrationRequest): Promise<Calibration> {
   const { choice, model } = request;
   const samples = windowCount(model.spec, choice);
-  const { first, bos, sampled, names } = await readTexts(run, request, samples);
+  const { first, bos, sampled, names, passages } = await readTexts(run, request, samples);
   const own = sampled ? samples - sampled.development.count : samples + HELD_OUT;
   const written =
     own > 0 ? sampleWindows(await generateTexts(run, request, first, own), windowOptions(choice, own, bos)) : undefined;
   if (!sampled) {
     const { development, heldOut } = splitWindows(written!, HELD_OUT);
-    return { summary: summaryOf(choice, samples, "self-generated", names, samples), windows: development, heldOut };
+    return { summary: summaryOf(choice, samples, "self-generated", [], samples), windows: development, heldOut };
   }
   const windows = written ? interleaveWindows(sampled.development, written) : sampled.development;
   const source = choice.calibration.length > 0 ? "file" : "bundled";
-  return { summary: summaryOf(choice, samples, source, names, own), windows, heldOut: sampled.heldOut };
+  const summary = { ...summaryOf(choice, samples, source, names, own), ...(passages !== "" && { passages }) };
+  return { summary, windows, heldOut: sampled.heldOut };
 }
 
 interface ReadTexts {
@@ -58,6 +60,8 @@ interface ReadTexts {
   /** Windows of the texts; undefined where the model writes all itself. */
   readonly sampled: ReturnType<typeof splitWindows> | undefined;
   readonly names: readonly string[];
+  /** A sketch of what stands in them. */
+  readonly passages: string;
 }
 
 /** All that takes a tokenizer. */
@@ -69,12 +73,13 @@ async function readTexts({ memory }: RunContext, request: CalibrationRequest, sa
   const added = [bos, first.length === 1 ? first[0] : undefined].filter((id) => id !== undefined);
   checkEmbedded(added, model.spec.vocabSize, tokenizer, "the beginning of a text");
   const given = choice.calibration;
-  if (given.length === 0 && first.length > 0) return { first, bos, sampled: undefined, names: [] };
+  if (given.length === 0 && first.length > 0) return { first, bos, sampled: undefined, names: [], passages: "" };
   const texts = given.length > 0 ? given : [await bundledText()];
   const ownWindows = given.length > 0 && first.length > 0 ? Math.round(choice.ownText * samples) : 0;
   const count = samples - ownWindows + HELD_OUT;
   const windows = sampleWindows(encodeTexts(texts, tokenizer, model.spec.vocabSize), windowOptions(choice, count, bos));
-  return { first, bos, sampled: splitWindows(windows, HELD_OUT), names: texts.map(({ name }) => name) };
+  const passages = sketchPassages(texts.map(joinDocuments));
+  return { first, bos, sampled: splitWindows(windows, HELD_OUT), names: texts.map(({ name }) => name), passages };
 }
 
 /**

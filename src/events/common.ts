@@ -29,6 +29,8 @@ export interface CalibrationSummary {
   readonly ownWindows: number;
   readonly context: number; // tokens in a window
   readonly tokens: number;
+  /** A sketch of the passages of the texts, by which a text that shares them is recognised; absent where there is none. */
+  readonly passages?: string;
 }
 
 export type StageName =

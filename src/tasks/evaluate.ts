@@ -9,6 +9,8 @@ import type { EvalResult } from "../events/model.ts";
 import type { Model } from "../model/model.ts";
 import type { Judging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
+import { recordedTexts } from "../report/read-record.ts";
+import { sketchWarning } from "../texts/passage-sketch.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 
 const HIDDEN_BYTES = 64 * 2 ** 20;
@@ -71,6 +73,19 @@ export async function evaluateText(
     device: backend.device,
     seconds: (performance.now() - start) / 1000,
   };
+}
+
+/** The warning where the judged part of a text is one that the model was calibrated on, as far as the model tells. */
+export async function calibrationWarning({
+  model,
+  tokenizer,
+  text,
+  options,
+}: Pick<EvaluationRequest, "model" | "tokenizer" | "text" | "options">): Promise<string | undefined> {
+  const texts = await recordedTexts(model.checkpoint);
+  if (texts === undefined) return undefined;
+  const { ids } = cutWindows({ model, tokenizer, text, options });
+  return sketchWarning({ name: text.name, text: tokenizer.decode([...ids]) }, texts);
 }
 
 /** Means over all targets from the means of groups; perplexities are averaged as losses. */

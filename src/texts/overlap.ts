@@ -1,10 +1,10 @@
 // Whether a model is judged on passages that it was calibrated on: runs of words that two texts share.
 
 /** So many words in a row hardly ever recur by chance; GPT-3's authors looked for contamination by as many. */
-const PASSAGE_WORDS = 13;
+export const PASSAGE_WORDS = 13;
 
 /** Quotations and boilerplate recur in any two texts; above this share the figures are in doubt. */
-const NOTABLE_SHARE = 0.01;
+export const NOTABLE_SHARE = 0.01;
 
 /** Runs of letters and digits; in scripts without spaces single characters. */
 const WORD =
@@ -46,11 +46,15 @@ export function overlapWarning(judged: NamedText, calibration: NamedText): strin
   return `${(100 * share).toFixed(1)} % of the passages judged in ${judged.name} occur in the calibration text ${calibration.name} too: figures on it flatter the pruned models`;
 }
 
+/** The words of a text, in lower case. */
+export function* wordsOf(text: string): Generator<string> {
+  for (const [found] of text.matchAll(WORD)) yield found.toLowerCase();
+}
+
 /** Every run of 13 words; of `known` ones alone where given, since no other can be found again. The array is reused. */
 function* passagesOf(text: string, known?: ReadonlySet<string>): Generator<readonly string[]> {
   const last: string[] = [];
-  for (const [found] of text.matchAll(WORD)) {
-    const word = found.toLowerCase();
+  for (const word of wordsOf(text)) {
     if (known && !known.has(word)) {
       last.length = 0;
       continue;

@@ -1,9 +1,11 @@
 // comp eval on a cut of the demo model: benchmarks and probes, what is printed, and how it fails.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Evaluation } from "../../src/events/model.ts";
+import { ROOT } from "../helpers/built.ts";
 import { runCommand } from "../helpers/command-line.ts";
+import { eventsOf, prose } from "../helpers/prune-demo.ts";
 import { PUBLISHED_DATA, QUESTIONS, writeData } from "../helpers/questions.ts";
 import { shortDemo } from "../helpers/small-models.ts";
 import { sharedFolder, temporaryFolder } from "../helpers/temporary.ts";
@@ -66,6 +68,19 @@ test("probes: six shares, the same again for one seed and not for another", asyn
   for (const share of Object.values(first.probes!)) expect(share >= 0 && share <= 1).toBe(true);
   expect(again.probes).toEqual(first.probes);
   expect(other.probes).not.toEqual(first.probes);
+});
+
+test.each(["smaller", "smaller.gguf"])("a text that the model of %s was calibrated on is warned of", async (name) => {
+  const output = join(temporaryFolder(), name);
+  const [seen, unseen] = [join(temporaryFolder(), "seen.txt"), join(temporaryFolder(), "unseen.txt")];
+  writeFileSync(seen, prose.text);
+  writeFileSync(unseen, readFileSync(join(ROOT, "data/calibration-mix.txt"), "utf8").slice(60_000, 80_000));
+  await eventsOf({ model, preset: "magnitude", samples: 4, sparsity: 0.2, output });
+  const judged = async (text: string) => (await run(output, "--text", text, "--windows", "4", "--context", "128")).err;
+  expect(await judged(seen)).toContain(
+    "comp: warning: about 100 % of the passages judged in seen.txt occur in the text that the model was calibrated on (prose.txt)",
+  );
+  expect(await judged(unseen)).not.toContain("calibrated");
 });
 
 test.each<[string[], number, string]>([

@@ -40,7 +40,12 @@ async function pruneWith(freeMemory: number, options: object): Promise<Pruned> {
   const createOutput = () => stageFolder(output, { overwrite: false });
   const host = { ...machine, createScratch, createOutput, freeMemoryBytes: () => freeMemory };
   const checkpoint = await openPath(model);
-  await pruneCheckpoint(checkpoint, parseOptions(PruneOptions, { ...SMALL, ...options }), host, () => undefined);
+  await pruneCheckpoint(
+    checkpoint,
+    parseOptions(PruneOptions, { ...SMALL, probes: 0, ...options }),
+    host,
+    () => undefined,
+  );
   await checkpoint.close();
   return { weights: readFileSync(join(output, "model.safetensors")), spilled };
 }
