@@ -14,6 +14,7 @@ import type { Sublayer } from "../model/spec/roles.ts";
 import { type TokenWindows, windowsBetween, windowsOf } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
 import type { DenseRequest } from "./fisher-factors.ts";
+import { CLOSE_TOKENS, closelyAblated, ROUGH_TOKENS } from "./text-lengths.ts";
 
 /** The layer as it is ablated; undefined where there is nothing to ablate. */
 export type Ablation = (index: LayerIndex, layer: DecoderLayer) => Promise<DecoderLayer | undefined>;
@@ -32,13 +33,6 @@ export const withoutPart =
 
 const withoutLayer = withoutPart("attention", "mlp");
 
-const ROUGH_TOKENS = 256;
-const CLOSE_TOKENS = 1024;
-
-/** Layers that are looked at closely, as a share of all and at least. */
-const CLOSE_SHARE = 1 / 4;
-const LEAST_CLOSE = 8;
-
 /**
  * The KL divergence without each layer, nats per token. Only the cheapest are measured on enough text to be told apart; the
  * others count as no cheaper than any of these.
@@ -48,7 +42,7 @@ const LEAST_CLOSE = 8;
 export async function ablateLayers(
   run: RunContext,
   request: DenseRequest,
-  close: number = Math.max(LEAST_CLOSE, Math.ceil(CLOSE_SHARE * request.model.spec.layers.length)),
+  close: number = closelyAblated(request.model.spec.layers.length),
 ): Promise<number[]> {
   const rough = await measureAblations(run, request, ROUGH_TOKENS, withoutLayer);
   const order = [...rough.keys()].sort((a, b) => rough[a]! - rough[b]!);

@@ -13,7 +13,14 @@ import { type Mixture, mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/gather-statistics.ts";
 import { knownExperts } from "../prune/whole-experts.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
-import { COST_TOKENS, CUT_TOKENS, FACTOR_TOKENS } from "../sensitivity/text-lengths.ts";
+import {
+  CLOSE_TOKENS,
+  COST_TOKENS,
+  CUT_TOKENS,
+  closelyAblated,
+  FACTOR_TOKENS,
+  ROUGH_TOKENS,
+} from "../sensitivity/text-lengths.ts";
 
 /** Node, onnxruntime and a tokenizer. */
 const BASE_BYTES = 300 * 2 ** 20;
@@ -117,10 +124,16 @@ function measuringBytes(work: Work): number {
   const { spec, method } = work;
   const { backward, layerImportance } = method;
   if (backward.fisherFactors === "none" && layerImportance !== "ablation") return 0;
-  const tokens = Math.min(calibrationTokens(work), CUT_TOKENS);
-  const leaving =
-    2 * 4 * spec.layers.length * tokens * spec.hiddenSize + Math.max(headBytes(work), activationBytes(work));
+  const leaving = 2 * 4 * leavingTokens(work) * spec.hiddenSize + Math.max(headBytes(work), activationBytes(work));
   return layerBytes(work) + Math.max(backwardBytes(work), leaving);
+}
+
+/** Tokens of all states that leave the dense stream in one measurement. */
+function leavingTokens(work: Work): number {
+  const layers = work.spec.layers.length;
+  const some = (most: number): number => Math.min(calibrationTokens(work), most);
+  const ablated = Math.max(layers * some(ROUGH_TOKENS), closelyAblated(layers) * some(CLOSE_TOKENS));
+  return work.method.allocation.kind === "loss" ? Math.max(ablated, layers * some(CUT_TOKENS)) : ablated;
 }
 
 /** States, gradients, what is between them in a layer, and the sums over them; where cuts are weighed, what ranking takes. */
