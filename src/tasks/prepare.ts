@@ -91,7 +91,7 @@ export async function prepareJob(
   const plan = { ...figures, ...(vocabulary && { vocabulary: vocabulary.result }), expectedPeakBytes };
   const lacking = await checkOutput(model, method, sparsity, format, copies);
   const told = [...tokenizerWarnings(source), ...lacking];
-  const isLeftOut = asksOwnText && method.calibration.ownText > 0 && memory.ownText === "none";
+  const isLeftOut = work.asksOwnText && method.calibration.ownText > 0 && memory.ownText === "none";
   const warnings = copies ? told : [...told, ...resolved.warnings, ...(isLeftOut ? [NO_OWN_TEXT] : [])];
   const askedSparsity = vocabulary === undefined ? sparsity : settleOptions(whole).sparsity;
   return {

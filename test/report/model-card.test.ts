@@ -21,3 +21,16 @@ test("the licence is carried over from the front matter alone", () => {
 test("no path of the machine stands in the card", () => {
   expect(renderModelCard(pruneResult, undefined)).not.toContain("/home/");
 });
+
+test("of experts it says how many go and by what they are chosen, and nothing of neurons that all stay", () => {
+  const { options } = pruneResult;
+  const whole = { before: 96, after: 96 };
+  const card = renderModelCard(
+    { ...pruneResult, numExperts: { before: 16, after: 12 }, intermediateSize: whole, layersRemoved: [] },
+    undefined,
+  );
+  expect(card).toContain("all layers kept, MLP width 96 kept, experts 16 → 12 of each mixture, ");
+  expect(card).toContain(
+    `preset \`best\`: experts chosen by \`${options.expertCriterion}\`, recovery by \`dense-target\``,
+  );
+});
