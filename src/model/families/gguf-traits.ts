@@ -63,6 +63,8 @@ export interface GgufTraits extends GgufForm {
   readonly windows: boolean;
   /** llama.cpp tells the kind of a layer from its position, so that none may go from between others. */
   readonly fixedOrder: (spec: DecoderSpec) => boolean;
+  /** The field of config.json that says whether queries and keys have norms, where the tensors of a file tell. */
+  readonly queryKeyNormField?: string;
   /** The header may scale embeddings, residuals, scores and logits. */
   readonly scales: boolean;
   /**

@@ -1,10 +1,12 @@
 // GLM 4.5: experts chosen by a sigmoid with a correction, shared ones beside them, the first layers without any.
-import type { ConfigFields } from "../config/config-fields.ts";
+import { CompError } from "../../errors.ts";
+import type { ConfigFields, ModelConfig } from "../config/config-fields.ts";
 import { LIMITS } from "../config/limits.ts";
 import { partialRope } from "../config/rope-config.ts";
-import type { Routing } from "../spec/decoder-spec.ts";
-import type { SharedExpert } from "../spec/parts.ts";
+import type { DecoderSpec, Routing } from "../spec/decoder-spec.ts";
+import { mixtureOf, type SharedExpert } from "../spec/parts.ts";
 import { type Family, LLAMA, LLAMA_DEFAULTS } from "./family.ts";
+import { type GgufHeader, PLAIN_GGUF } from "./gguf-traits.ts";
 import { SEPARATE_EXPERTS, stackedIn } from "./stacked-experts.ts";
 
 export const glm4Moe: Family = {
@@ -12,6 +14,16 @@ export const glm4Moe: Family = {
   modelType: "glm4_moe",
   architecture: "Glm4MoeForCausalLM",
   module: "glm4_moe",
+  gguf: {
+    ...PLAIN_GGUF,
+    architecture: "glm4moe",
+    modules: { mlpNorm: "post_attention_norm" },
+    partialRotation: true,
+    queryKeyNormField: "use_qk_norm",
+    experts: { scores: "sigmoid", renormalised: true, correction: true, denseFirst: true },
+    config: ggufConfig,
+    header: ggufHeader,
+  },
   defaults: {
     ...LLAMA_DEFAULTS,
     rms_norm_eps: 1e-5,
@@ -69,4 +81,35 @@ function routing(fields: ConfigFields): Routing {
     groups: count === 1 ? undefined : { count, chosen: fields.size("topk_group", LIMITS.heads) },
     expertBias: false,
   };
+}
+
+/** Keys of a GGUF header beyond those of all mixtures. */
+const KEYS = {
+  shared: "expert_shared_count",
+  renormalised: "expert_weights_norm",
+  ahead: "nextn_predict_layers",
+} as const;
+
+/** @throws {CompError} "architecture" for a file with layers that predict further tokens, which it counts among the others */
+function ggufConfig(header: ConfigFields): ModelConfig {
+  const ahead = header.get(KEYS.ahead) ?? 0;
+  if (ahead !== 0)
+    throw new CompError(
+      "architecture",
+      `its GGUF header has ${KEYS.ahead} ${ahead}: layers that predict further tokens`,
+      {
+        hint: "prune the Hugging Face folder, whose layers of this kind are left out",
+      },
+    );
+  return {
+    n_shared_experts: header.get(KEYS.shared),
+    norm_topk_prob: header.get(KEYS.renormalised) ?? false,
+  };
+}
+
+function ggufHeader({ layers, routing }: DecoderSpec): GgufHeader {
+  const [mixture] = layers.flatMap((layer) => mixtureOf(layer) ?? []);
+  const width = mixture?.shared?.width;
+  if (width === undefined || !("experts" in width)) return {};
+  return { [KEYS.shared]: ["u32", width.experts], [KEYS.renormalised]: ["bool", routing?.renormalised !== undefined] };
 }

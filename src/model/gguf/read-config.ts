@@ -46,6 +46,7 @@ export async function readGgufConfig(checkpoint: Checkpoint): Promise<ModelConfi
     ...rotary,
     tie_word_embeddings: !checkpoint.tensors.has("output.weight"),
     ...biases(checkpoint, layout),
+    ...(gguf.queryKeyNormField && { [gguf.queryKeyNormField]: checkpoint.tensors.has("blk.0.attn_q_norm.weight") }),
     ...unsupported(header, sizes, family),
     ...(family.mixture && mixtureConfig(header, family.mixture)),
     ...gguf.config(header, sizes, rotary),

@@ -108,6 +108,7 @@ const IN_F32: ReadonlySet<Role> = new Set<Role>([
   "positions",
   "convKernel",
   "router",
+  "sharedSwitch",
   "expertGateBias",
   "expertUpBias",
   "expertDownBias",

@@ -31,8 +31,8 @@ const CONVERTED = readJsonFixture<Record<string, Converted>>("gguf-headers.json"
 
 /**
  * Keys in which we differ: such as llama.cpp does not read for the architecture, or takes for granted, the base of layers without
- * a window where there are none, the MLP's width of a GPT-2, which the converter believes to be four times the model's, and of a
- * Qwen 3 MoE that has no MLP.
+ * a window where there are none, the groups of experts where there is one, the MLP's width of a GPT-2, which the converter
+ * believes to be four times the model's, and of a Qwen 3 MoE that has no MLP.
  */
 const OTHERWISE = new RegExp(
   `^(${[
@@ -40,6 +40,7 @@ const OTHERWISE = new RegExp(
     "phi3\\.rope\\.scaling\\.original_context_length",
     "gemma3\\.rope\\.freq_base",
     "(gpt2|qwen3moe)\\.feed_forward_length",
+    "glm4moe\\.(expert_group_count|expert_group_used_count|nextn_predict_layers)",
   ].join("|")})$`,
 );
 
@@ -162,6 +163,17 @@ describe("llama.cpp computes what we compute of", () => {
     expect(file.model.spec.layers.map((layer) => mixtureOf(layer)?.numExperts)).toEqual(
       layers.map((layer) => mixtureOf(layer)?.numExperts),
     );
+    await expectComputed(file);
+  });
+
+  test("a Qwen 2 MoE without a plain MLP, as llama.cpp's qwen2moe", async () => {
+    const source = await open(tinyPath("qwen2-moe"));
+    const file = await converted(source, cut(source.spec, {}));
+    const { metadata, tensors } = file.model.checkpoint;
+    expect(metadata.get("general.architecture")).toBe("qwen2moe");
+    expect(metadata.get("qwen2moe.expert_shared_feed_forward_length")).toBe(12);
+    expect(tensors.get("blk.0.ffn_gate_inp_shexp.weight")?.dtype).toBe("F32");
+    expect(file.model.spec).toEqual(cut(source.spec, {}));
     await expectComputed(file);
   });
 

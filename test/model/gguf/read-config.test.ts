@@ -220,6 +220,11 @@ describe("refused with its reason is a GGUF", () => {
       header("llama", { feed_forward_length: [24, 48] }),
       "layers that differ in feed_forward_length",
     ],
+    [
+      "of glm4moe with layers that predict further tokens",
+      header("glm4moe", { expert_feed_forward_length: 8, nextn_predict_layers: 1 }),
+      "nextn_predict_layers 1",
+    ],
   ])("%s", async (_, metadata, message) => {
     await expect(open(llama, metadata)).rejects.toMatchObject({
       kind: "architecture",
