@@ -84,6 +84,15 @@ export async function pruneLayers(
   return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
 }
 
+/** Quality of the model that a decision would give: of a sweep that writes nothing. */
+export async function tryDecision(run: RunContext, sweep: Sweep, decision: Decision): Promise<Quality> {
+  const trial: RunContext = {
+    ...run,
+    report: (event) => event.type === "stage" && run.report({ ...event, name: "trial" }),
+  };
+  return (await pruneLayers(trial, sweep, decision)).quality;
+}
+
 interface LayerPlace {
   readonly index: LayerIndex;
   readonly position: LayerPosition;

@@ -9,10 +9,9 @@ import type { Method } from "../method/method.ts";
 import type { Model } from "../model/model.ts";
 import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
-import type { Sweep } from "../prune/sweep.ts";
+import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
 import { decideLayers, type SplitDecision } from "./layer-split.ts";
-import { tryDecision } from "./trial.ts";
 
 /** Of what is to go, as near as whole experts come to it. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];

@@ -5,12 +5,11 @@ import type { Quality } from "../events/common.ts";
 import type { SplitTrial, Trial } from "../events/prune.ts";
 import type { QualityLimits } from "../method/method.ts";
 import { countParameters } from "../model/spec/parameters.ts";
-import type { Sweep } from "../prune/sweep.ts";
+import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import { formatFigure, formatPercent } from "../report/format.ts";
 import type { RunContext } from "../run-context.ts";
 import { decideSplit } from "./expert-split.ts";
 import { largestWithin } from "./largest-within.ts";
-import { tryDecision } from "./trial.ts";
 
 /** How near the search comes to the largest sparsity that the limits allow. */
 const TOLERANCE = 0.01;

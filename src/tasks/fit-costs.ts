@@ -9,10 +9,9 @@ import { MIXTURES, type Mixture } from "../model/write/mixtures.ts";
 import { roundedModel } from "../model/write/rounded-model.ts";
 import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
-import type { Sweep } from "../prune/sweep.ts";
+import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
 import { decideSplit } from "../search/expert-split.ts";
-import { tryDecision } from "../search/trial.ts";
 import { measureDense } from "../sensitivity/measure-dense.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 

@@ -1,7 +1,6 @@
 import { afterAll, expect, test } from "vitest";
 import { decide } from "../../src/allocation/decide.ts";
-import { pruneLayers } from "../../src/prune/sweep.ts";
-import { tryDecision } from "../../src/search/trial.ts";
+import { pruneLayers, tryDecision } from "../../src/prune/sweep.ts";
 import { methodOf } from "../helpers/method.ts";
 import { openTiny, testRun } from "../helpers/run.ts";
 import { sweepOf } from "../helpers/sweep.ts";
