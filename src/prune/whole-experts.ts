@@ -1,6 +1,7 @@
 // The fine stage on a mixture as a whole: which of its experts go, and what those that stay make up for.
 import { routeAmong, routedOutputs, type TokenRoutes } from "../forward/run/mixture.ts";
 import { routedSums } from "../forward/run/routed-sums.ts";
+import { knownExperts } from "../importance/experts/reroute.ts";
 import { allIndices, complement } from "../linalg/gather.ts";
 import { ridged } from "../linalg/spd.ts";
 import type { DecoderLayer } from "../model/read-layer.ts";
@@ -11,12 +12,6 @@ import { pruneMixture } from "./experts.ts";
 import { refitExperts } from "./refit-experts.ts";
 import { routeAll } from "./routed-tokens.ts";
 import type { Choice, PrunedSublayer, SublayerRequest } from "./sublayer.ts";
-
-/** Experts of a token whose outputs are looked at beyond those that it goes to: who steps in, and for these again. */
-const STEPPING_IN = 8;
-
-/** Of how many experts of a token it is known what they write, where a criterion reroutes. */
-export const knownExperts = (perToken: number): number => perToken + STEPPING_IN;
 
 /** The experts go in so many rounds, each on what those before it have left, where not all outputs of a token are known. */
 const ROUNDS = 3;

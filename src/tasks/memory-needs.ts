@@ -5,13 +5,13 @@ import { TOKENS_PER_RUN } from "../forward/run/head.ts";
 import { tileRanges } from "../forward/run/head-tiles.ts";
 import { batchesOf } from "../forward/run/hidden-states.ts";
 import { outputBytes } from "../forward/run/routed-sums.ts";
+import { knownExperts } from "../importance/experts/reroute.ts";
 import type { Method } from "../method/method.ts";
 import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
 import { countParameters, largestLayer } from "../model/spec/parameters.ts";
 import { type Mixture, mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { keptBytes } from "../prune/gather-statistics.ts";
-import { knownExperts } from "../prune/whole-experts.ts";
 import { isScarce } from "../recover/choose-ridge.ts";
 import {
   CLOSE_TOKENS,

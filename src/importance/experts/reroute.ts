@@ -4,6 +4,12 @@ import type { Rerouting } from "../../linalg/routed-sums.ts";
 import type { Removal } from "../criterion.ts";
 import type { ExpertCriterion } from "./expert-criterion.ts";
 
+/** Experts of a token whose outputs are looked at beyond those that it goes to: who steps in, and for these again. */
+const STEPPING_IN = 8;
+
+/** Of how many experts of a token it is known what they write, where a criterion reroutes. */
+export const knownExperts = (perToken: number): number => perToken + STEPPING_IN;
+
 /**
  * Removes one expert after the other, each time the one whose removal adds least to
  *
