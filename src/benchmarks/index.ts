@@ -22,6 +22,23 @@ export type BenchmarkName = keyof typeof BENCHMARKS;
 export const benchmarkOf = (name: BenchmarkName): Benchmark => BENCHMARKS[name];
 
 /**
+ * The tasks that are asked for.
+ *
+ * @param data the folder with their data
+ * @throws {CompError} "option" for tasks without data, and data without tasks, and as `parseBenchmarks`
+ */
+export function parseTasks(list: string | undefined, data: string | undefined): BenchmarkName[] {
+  const names = list === undefined ? [] : parseBenchmarks(list);
+  if (names.length === 0 && data !== undefined)
+    throw new CompError("option", "there is data, but no --tasks to judge on it", { hint: "for example --tasks all" });
+  if (names.length > 0 && data === undefined)
+    throw new CompError("option", "the tasks need a folder with their data, --task-data", {
+      hint: "docs/evaluation.md says which files each task reads",
+    });
+  return names;
+}
+
+/**
  * "boolq,piqa" → names, each once; "all" is every one.
  *
  * @throws {CompError} "option" naming what there is

@@ -7,7 +7,7 @@ import { CompareOptions } from "../options/compare.ts";
 import { renderComparison } from "../report/comparison.ts";
 import { formatPercent } from "../report/format.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { besideModel, CALIBRATION_FILES, TEXT_FORMATS } from "./paths.ts";
+import { besideModel, CALIBRATION_FILES, TASK_DATA, TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
 import type { Screen } from "./screen.ts";
 
@@ -15,6 +15,7 @@ type CompareFlags = CompareOptions & {
   calibration: string[];
   text: string[];
   against: string[];
+  taskData?: string;
   output?: string;
   keep: boolean;
   noCache: boolean;
@@ -34,8 +35,9 @@ export const compareCommand: Command = {
       against: z
         .array(z.string())
         .default([])
-        .describe("another model to compare with by bits per byte, repeatable")
+        .describe("another model to compare with by bits per byte and tasks, repeatable")
         .meta({ value: "MODEL" }),
+      taskData: TASK_DATA,
       output: z
         .string()
         .optional()
@@ -61,7 +63,7 @@ async function runCompare(
 ): Promise<void> {
   const { calibration: files, text: textFiles, output = besideModel(model, "compare"), json, ...options } = flags;
   const [calibration, texts] = [await readTexts(files), await readTexts(textFiles)];
-  let label = "";
+  let label = "dense";
   const labelled: Screen = {
     ...screen,
     live: (line) => screen.live(line && `${label}: ${line}`),

@@ -8,7 +8,7 @@ import { describeDevice, formatFigure, formatInteger, formatPercent, formatSecon
 import { renderProbes } from "../report/probes.ts";
 import { OVER_KEPT_TOKENS } from "../report/vocabulary.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { TEXT_FORMATS } from "./paths.ts";
+import { TASK_DATA, TEXT_FORMATS } from "./paths.ts";
 import { createProgress } from "./progress.ts";
 
 type EvalFlags = EvalOptions & { text?: string; dense?: string; taskData?: string; items?: string; json: boolean };
@@ -23,7 +23,7 @@ export const evalCommand: Command = {
     })
     .extend(EvalOptions.shape)
     .extend({
-      taskData: z.string().optional().describe("the data of the tasks, as published").meta({ value: "FOLDER" }),
+      taskData: TASK_DATA,
       items: z
         .string()
         .optional()

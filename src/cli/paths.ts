@@ -19,6 +19,13 @@ export const VOCABULARY_FILES: z.ZodType<string[], string[] | undefined> = z
   .describe(`${TEXT_FORMATS} whose tokens stay, all others go; repeatable`)
   .meta({ value: "FILE", fallback: "all tokens stay" });
 
+/** The flag of the commands that ask tasks. */
+export const TASK_DATA: z.ZodType<string | undefined> = z
+  .string()
+  .optional()
+  .describe("the data of the tasks, as published")
+  .meta({ value: "FOLDER" });
+
 /** Beside the model: ./SmolLM2 → SmolLM2-pruned, model.gguf → model-pruned. */
 export const besideModel = (model: string, suffix: "pruned" | "compare" | "fit"): string =>
   `${resolve(model).replace(/\.gguf$/i, "")}-${suffix}`;

@@ -3,7 +3,7 @@ import type { CompareOptions } from "../options/compare.ts";
 import type { DtypeName } from "../options/dtypes.ts";
 import type { PresetName } from "../options/presets.ts";
 import type { ModelSize, Sparsity, StageEvent, WarningEvent } from "./common.ts";
-import type { EvalResult } from "./model.ts";
+import type { EvalResult, TaskFigures } from "./model.ts";
 
 /** One method at one size, on its way. */
 export interface ComparedCell {
@@ -15,8 +15,14 @@ export interface ComparedCell {
 /** What a row is about: a method at one size, the dense model in a type, or another model by its path. */
 export type ComparedSubject = ComparedCell | { readonly quantized: DtypeName } | { readonly against: string };
 
+/** What was asked of every model beside the texts. */
+interface Answers {
+  /** By the names of lm-evaluation-harness; absent where no tasks were asked for. */
+  readonly tasks?: Readonly<Record<string, TaskFigures>>;
+}
+
 /** What became of a method at one size. */
-export interface CellResult extends ComparedCell, ModelSize {
+export interface CellResult extends ComparedCell, ModelSize, Answers {
   /** The type that it was judged in, `bytes` being those of the GGUF file then; absent where it was judged as pruned. */
   readonly dtype?: DtypeName;
   /** Fractions really removed. */
@@ -37,7 +43,7 @@ export interface CellFailure extends ComparedCell {
 }
 
 /** The dense model in a type, quantized without importance. */
-export interface QuantizedResult {
+export interface QuantizedResult extends Answers {
   readonly quantized: DtypeName;
   /** Of the GGUF file. */
   readonly bytes: number;
@@ -45,7 +51,7 @@ export interface QuantizedResult {
 }
 
 /** Another model, judged on the same stretch of each text in tokens of its own. */
-export interface OtherResult extends ModelSize {
+export interface OtherResult extends ModelSize, Answers {
   readonly against: string;
   readonly texts: readonly JudgedText[];
 }
@@ -57,7 +63,7 @@ export interface Comparison {
   readonly options: CompareOptions;
   /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
   readonly calibration: readonly string[];
-  readonly dense: ModelSize;
+  readonly dense: ModelSize & Answers;
   /** Those that are finished, of each kind. */
   readonly quantized: readonly QuantizedResult[];
   readonly against: readonly OtherResult[];

@@ -12,11 +12,12 @@ import { presets } from "../options/presets.ts";
 import { settleJudging } from "../options/protocols.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { renderComparison } from "../report/comparison.ts";
-import type { CompareHost } from "../tasks/compare-rows.ts";
+import type { ComparedTasks, CompareHost } from "../tasks/compare-rows.ts";
 import { type EvaluationRequest, evaluateText } from "../tasks/evaluate.ts";
+import { evaluateBenchmarks } from "../tasks/evaluate-benchmarks.ts";
 import { openTokenizer, type Tokenizer } from "../tokenizer/tokenizer.ts";
 import { makeFolders, unwritable, writeWhole } from "./disk.ts";
-import { withPaths } from "./open-path.ts";
+import { folderSource, withPaths } from "./open-path.ts";
 import { pruneInChild } from "./prune-child.ts";
 import type { ChildJob } from "./prune-child-main.ts";
 import type { ModelRequest } from "./stream-events.ts";
@@ -33,6 +34,7 @@ export interface CompareJob extends Pick<ModelRequest, "model"> {
   readonly keep: boolean;
   readonly noCache: boolean;
   readonly options: CompareOptions;
+  readonly tasks: ComparedTasks | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -74,6 +76,13 @@ export function compareHost(job: CompareJob, { backend, dense, tokenizer, scratc
         const context = Math.min(evalOptions.context, own.encode(stretch.text).length);
         const options = settleJudging({ context, windows: 0, bos: evalOptions.bos });
         return evaluateText({ backend, model, tokenizer: own, text: stretch, options, signal }, report);
+      }),
+    answer: ({ path, dtype }, { names, limit, data: folder }, report) =>
+      withModel(dense, path, async (plain) => {
+        const model = dtype === undefined ? plain : roundedModel(plain, dtype);
+        const own = path === undefined ? tokenizer : await openTokenizer(plain.checkpoint);
+        const request = { backend, model, tokenizer: own, names, limit, data: folderSource(folder), signal };
+        return evaluateBenchmarks(request, (event) => event.type === "stage" && report(event));
       }),
     bytesIn: (dtype, path) => withModel(dense, path, (model) => roundedBytes(model, dtype)),
     discard: async (path) => (keep ? undefined : rm(path, { recursive: true, force: true })),

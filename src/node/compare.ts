@@ -1,6 +1,7 @@
 // Comparing presets on this machine: every cell is pruned by a process of its own, judged here, recorded in a folder.
 import { rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { parseTasks } from "../benchmarks/index.ts";
 import { CompError } from "../errors.ts";
 import { cutWindows } from "../evaluate/judged-windows.ts";
 import type { CompareEvent, Comparison } from "../events/compare.ts";
@@ -35,6 +36,8 @@ export interface CompareRequest extends ModelRequest, Partial<CompareOptions> {
   readonly texts: readonly CalibrationText[];
   /** Other models to compare with, by their paths. */
   readonly against?: readonly string[] | undefined;
+  /** Folder with the data of the tasks, as their authors publish it or as the hub has it. */
+  readonly taskData?: string | undefined;
   /** The folder for the record of each cell and for the tables. */
   readonly output: string;
   /** Keep the pruned models, in the same folder; default false. */
@@ -57,6 +60,7 @@ export const compare = (request: CompareRequest): AsyncGenerator<CompareEvent> =
         calibration = [],
         texts,
         against = [],
+        taskData,
         output,
         keep = false,
         noCache = false,
@@ -64,7 +68,9 @@ export const compare = (request: CompareRequest): AsyncGenerator<CompareEvent> =
         ...given
       } = request;
       const options = parseOptions(CompareOptions, given);
-      const job = { model, calibration, texts, against, output, keep, noCache, options, signal };
+      const names = parseTasks(options.tasks, taskData);
+      const tasks = names.length === 0 ? undefined : { names, limit: options.limit, data: taskData! };
+      const job = { model, calibration, texts, against, output, keep, noCache, options, tasks, signal };
       checkCells(job);
       await probeTables(job);
       await probeScratch();
@@ -125,7 +131,7 @@ async function compareModels(job: CompareJob, report: (event: CompareEvent) => v
       });
       for (const dtype of parseDtypes(`${options.quantized},${options.dtypes}`)) await roundedBytes(dense, dtype);
       const others = await Promise.all(job.against.map((path) => otherModel(path)));
-      const request = { options, calibration, texts, dense: await factsOf(dense), others };
+      const request = { options, calibration, texts, dense: await factsOf(dense), others, tasks: job.tasks };
       return comparePresets(request, compareHost(job, { backend, dense, tokenizer, scratch, models }), report);
     });
   } finally {

@@ -1,6 +1,6 @@
 // Judging a model on this machine, on a text, on tasks and on probes: paths in, events out.
 import { freemem } from "node:os";
-import { parseBenchmarks } from "../benchmarks/index.ts";
+import { parseTasks } from "../benchmarks/index.ts";
 import { CompError } from "../errors.ts";
 import type { EvalEvent } from "../events/model.ts";
 import { openModel } from "../model/model.ts";
@@ -38,8 +38,8 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
     const { model: path, dense: densePath, text, taskData, signal: _, ...given } = request;
     const options = parseOptions(EvalOptions, given);
     const judging = settleJudging(options);
-    const names = options.tasks === undefined ? [] : parseBenchmarks(options.tasks);
-    checkSubjects({ text, densePath, taskData, names, probes: options.probes });
+    const names = parseTasks(options.tasks, taskData);
+    checkSubjects({ text, densePath, names, probes: options.probes });
     const start = performance.now();
     return withPaths(async (open) => {
       const model = await openModel(await open(path));
@@ -66,25 +66,15 @@ export const evaluate = (request: EvaluateRequest): AsyncGenerator<EvalEvent> =>
     });
   }, request);
 
-/** Refuses to judge on nothing, on tasks without data, and data without tasks. */
+/** Refuses to judge on nothing, and to compare on none. */
 function checkSubjects({
   text,
   densePath,
-  taskData,
   names,
   probes,
-}: Pick<EvaluateRequest, "text" | "taskData" | "probes"> & {
-  densePath: string | undefined;
-  names: readonly string[];
-}): void {
-  if (names.length === 0 && taskData !== undefined)
-    throw new CompError("option", "there is data, but no --tasks to judge on it", { hint: "for example --tasks all" });
+}: Pick<EvaluateRequest, "text" | "probes"> & { densePath: string | undefined; names: readonly string[] }): void {
   if (text === undefined && names.length === 0 && !probes)
     throw new CompError("option", "there is nothing to judge the model on", { hint: "give a text, tasks or probes" });
-  if (names.length > 0 && taskData === undefined)
-    throw new CompError("option", "the tasks need a folder with their data, --task-data", {
-      hint: "docs/evaluation.md says which files each task reads",
-    });
   if (text === undefined && densePath !== undefined)
     throw new CompError("option", "a dense model is compared on a text, and there is none");
 }

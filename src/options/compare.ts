@@ -40,6 +40,8 @@ export const CompareOptions = z.strictObject({
   context: judgedWindows.context.default(512),
   windows: judgedWindows.windows.default(16),
   bos: EvalOptions.shape.bos,
+  tasks: EvalOptions.shape.tasks,
+  limit: EvalOptions.shape.limit,
   memory: memory.describe("keep each pruning within so much memory; with little more waits on the disk"),
   device,
   threads,

@@ -52,10 +52,14 @@ const judgedTexts = ({ quantized, cells }: Comparison): readonly JudgedText[] =>
 /** Everything in one table, and the verdict. */
 function bySize(comparison: Comparison): string[] {
   const { quantized, against, options } = comparison;
-  if (quantized.length === 0 && against.length === 0 && options.dtypes === "") return [];
+  const isPresetsAlone = quantized.length === 0 && against.length === 0 && options.dtypes === "";
+  if (isPresetsAlone && options.tasks === undefined) return [];
   const rivals = rivalsOf(comparison);
-  const note =
-    "Divergences and bits are means over the texts; quantizations are plain, without importance, and have the size of their GGUF file.";
+  const accuracy =
+    options.tasks === undefined
+      ? ""
+      : ` Accuracies are zero-shot, in percent ± a standard error${options.limit === 0 ? "" : `, of the first ${options.limit} questions`}.`;
+  const note = `Divergences and bits are means over the texts; quantizations are plain, without importance, and have the size of their GGUF file.${accuracy}`;
   return ["", "## By size", "", note, "", ...renderRivals(rivals), "", renderVerdict(rivals)];
 }
 
@@ -63,15 +67,15 @@ function rivalsOf(comparison: Comparison): Rival[] {
   const { dense, quantized, against, cells } = comparison;
   const results = cells.filter((cell) => "texts" in cell);
   return [
-    denseRival(dense.bytes, judgedTexts(comparison)),
+    denseRival(dense, judgedTexts(comparison)),
     ...quantized.map((row) => rivalOf(row, row.quantized, "quantized")),
     ...against.map((row) => rivalOf(row, baseName(row.against), "other")),
     ...results.map((row) => rivalOf(row, `${nameOf(row)} at ${formatPercent(row.sparsity)}`, "pruned")),
   ];
 }
 
-const denseRival = (bytes: number, texts: readonly JudgedText[]): Rival => ({
-  ...{ name: "dense", kind: "dense", bytes, klDivergence: 0, isCollapsed: false },
+const denseRival = ({ bytes, tasks }: Comparison["dense"], texts: readonly JudgedText[]): Rival => ({
+  ...{ name: "dense", kind: "dense", bytes, tasks, klDivergence: 0, isCollapsed: false },
   // the same bytes of text, so that bits go as the logarithms of perplexities
   bitsPerByte: mean(
     texts.map(({ bitsPerByte, perplexity, densePerplexity }) =>
@@ -81,7 +85,7 @@ const denseRival = (bytes: number, texts: readonly JudgedText[]): Rival => ({
 });
 
 function rivalOf(
-  { bytes, texts }: CellResult | QuantizedResult | OtherResult,
+  { bytes, texts, tasks }: CellResult | QuantizedResult | OtherResult,
   name: string,
   kind: Rival["kind"],
 ): Rival {
@@ -90,7 +94,8 @@ function rivalOf(
       densePerplexity !== undefined && describeCollapse(perplexity, densePerplexity) !== "",
   );
   const klDivergence = mean(texts.map((judged) => judged.klDivergence));
-  return { name, kind, bytes, klDivergence, bitsPerByte: mean(texts.map((judged) => judged.bitsPerByte)), isCollapsed };
+  const bitsPerByte = mean(texts.map((judged) => judged.bitsPerByte));
+  return { name, kind, bytes, tasks, klDivergence, bitsPerByte, isCollapsed };
 }
 
 /** Undefined where a value is missing. */

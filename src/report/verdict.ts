@@ -1,5 +1,6 @@
 // What to take at which size: every way to a smaller model in one table, those that nothing smaller and better beats marked, and one
 // sentence.
+import type { TaskFigures } from "../events/model.ts";
 import { formatBytes, formatFigure, formatPercent } from "./format.ts";
 
 /** One way to a model of some size. */
@@ -11,6 +12,8 @@ export interface Rival {
   readonly klDivergence: number | undefined;
   /** Undefined where it was not measured. */
   readonly bitsPerByte: number | undefined;
+  /** Absent where no tasks were asked. */
+  readonly tasks?: Readonly<Record<string, TaskFigures>> | undefined;
   /** Whether it is past all use. */
   readonly isCollapsed: boolean;
 }
@@ -40,18 +43,25 @@ const bySize = (rivals: readonly Rival[]): Rival[] => rivals.toSorted((a, b) => 
 export function renderRivals(rivals: readonly Rival[]): string[] {
   const front = new Set(paretoFront(rivals));
   const dense = rivals.find(({ kind }) => kind === "dense");
+  const tasks = Object.keys(rivals.find((rival) => rival.tasks !== undefined)?.tasks ?? {});
   const rows = bySize(rivals).map((rival) => [
     rival.name,
     formatBytes(rival.bytes),
     dense === undefined ? "–" : formatPercent(rival.bytes / dense.bytes),
     rival.klDivergence === undefined ? "–" : formatFigure(rival.klDivergence),
     rival.bitsPerByte === undefined ? "–" : formatFigure(rival.bitsPerByte),
+    ...tasks.map((task) => formatAccuracy(rival.tasks?.[task])),
     front.has(rival) ? "●" : rival.isCollapsed ? "collapsed" : "",
   ]);
-  const header = ["model", "size", "of the dense", "KL divergence", "bits per byte", "best at its size"];
-  const rule = ["---", "---:", "---:", "---:", "---:", ":---:"];
+  const figures = ["size", "of the dense", "KL divergence", "bits per byte", ...tasks];
+  const header = ["model", ...figures, "best at its size"];
+  const rule = ["---", ...figures.map(() => "---:"), ":---:"];
   return [header, rule, ...rows].map((row) => `| ${row.join(" | ")} |`);
 }
+
+/** In percent, with its standard error. */
+const formatAccuracy = (figures: TaskFigures | undefined): string =>
+  figures === undefined ? "–" : `${(100 * figures.acc).toFixed(1)} ± ${(100 * figures.accStderr).toFixed(1)}`;
 
 /** One sentence: what to take at which size, also where that is not to prune. */
 export function renderVerdict(rivals: readonly Rival[]): string {

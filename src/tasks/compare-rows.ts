@@ -1,4 +1,5 @@
 // What becomes of one subject of a comparison: made where it has to be, sized, and judged on every text.
+import type { BenchmarkName } from "../benchmarks/index.ts";
 import { CompError } from "../errors.ts";
 import type { StageEvent } from "../events/common.ts";
 import type {
@@ -11,7 +12,7 @@ import type {
   OtherResult,
   QuantizedResult,
 } from "../events/compare.ts";
-import type { EvalResult } from "../events/model.ts";
+import type { EvalResult, TaskFigures } from "../events/model.ts";
 import type { PruneResult } from "../events/prune.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import { type DtypeName, parseDtypes } from "../options/dtypes.ts";
@@ -26,6 +27,17 @@ export interface ComparisonRequest {
   readonly dense: Pick<Comparison, "model" | "fingerprint" | "dense">;
   /** Other models to compare with. */
   readonly others: readonly OtherModel[];
+  /** Absent where there are none. */
+  readonly tasks?: ComparedTasks | undefined;
+}
+
+/** Tasks that every model answers. */
+export interface ComparedTasks {
+  readonly names: readonly BenchmarkName[];
+  /** Questions of each from its start, 0 for all. */
+  readonly limit: number;
+  /** The folder with their data. */
+  readonly data: string;
 }
 
 export interface OtherModel extends Omit<OtherResult, "texts"> {
@@ -56,6 +68,12 @@ export interface CompareHost {
     options: Judging,
     report: (event: StageEvent) => void,
   ): Promise<EvalResult>;
+  /** Asks tasks of a model, in its own tokens. */
+  answer(
+    model: JudgedModel,
+    tasks: ComparedTasks,
+    report: (event: StageEvent) => void,
+  ): Promise<Readonly<Record<string, TaskFigures>>>;
   /** Bytes of the GGUF file of a model in a type. */
   bytesIn(dtype: DtypeName, path?: string): Promise<number>;
   /** The model at a path is not needed any more. */
@@ -96,7 +114,7 @@ async function quantizedRow(
 ): Promise<ComparedRow[]> {
   const bytes = await host.bytesIn(dtype);
   const texts = await onEachText(request, (text, judging) => host.judge({ dtype }, text, judging, report));
-  return [{ quantized: dtype, bytes, texts }];
+  return [{ quantized: dtype, bytes, texts, ...(await answersOf(request, host, { dtype }, report)) }];
 }
 
 async function otherRow(
@@ -107,7 +125,7 @@ async function otherRow(
 ): Promise<ComparedRow[]> {
   const { fingerprint: _, ...facts } = request.others.find((other) => other.against === against)!;
   const texts = await onEachText(request, (text, judging) => host.judgeOther(against, text, judging, report));
-  return [{ ...facts, texts }];
+  return [{ ...facts, texts, ...(await answersOf(request, host, { path: against }, report)) }];
 }
 
 /** One pruning, judged in each type that is asked for. */
@@ -149,10 +167,21 @@ async function cellRow(
     const size = dtype === undefined ? bytes.after : await host.bytesIn(dtype, path);
     const sizes = { parameters: parameters.after, decoderParameters: decoderParameters.after, bytes: size };
     const texts = await onEachText(request, (text, judging) => host.judge({ path, dtype }, text, judging, report));
-    return { ...cell, reached, ...sizes, seconds, peakBytes, texts };
+    const answers = await answersOf(request, host, { path, dtype }, report);
+    return { ...cell, reached, ...sizes, seconds, peakBytes, texts, ...answers };
   } catch (error) {
     return failureOf(cell, error, host);
   }
+}
+
+/** What a model makes of the tasks, where there are any. */
+export async function answersOf(
+  { tasks }: ComparisonRequest,
+  host: CompareHost,
+  model: JudgedModel,
+  report: (event: StageEvent) => void,
+): Promise<Pick<CellResult, "tasks">> {
+  return tasks === undefined ? {} : { tasks: await host.answer(model, tasks, report) };
 }
 
 /** @throws the error where it is not the cell's */

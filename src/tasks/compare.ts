@@ -1,14 +1,14 @@
 // Many methods at many sizes on the same texts, beside what one could have instead: cell by cell, each made, judged, recorded and
 // forgotten. What is recorded is not computed again.
 import { CompError } from "../errors.ts";
-import type { ComparedCell, ComparedSubject, CompareEvent, Comparison } from "../events/compare.ts";
+import type { CellResult, ComparedCell, ComparedSubject, CompareEvent, Comparison } from "../events/compare.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import { parseDtypes } from "../options/dtypes.ts";
 import { type PresetName, presets } from "../options/presets.ts";
 import type { CalibrationText } from "../options/prune.ts";
 import { joinDocuments } from "../texts/documents.ts";
 import { VERSION } from "../version.ts";
-import { type ComparedRow, type CompareHost, type ComparisonRequest, rowsOf } from "./compare-rows.ts";
+import { answersOf, type ComparedRow, type CompareHost, type ComparisonRequest, rowsOf } from "./compare-rows.ts";
 
 /** Quantizations first, then other models, then all presets in order of sparsity. A cell that fails is recorded by what it said. */
 export async function comparePresets(
@@ -18,6 +18,7 @@ export async function comparePresets(
 ): Promise<Comparison> {
   const subjects = subjectsOf(request);
   const rows: ComparedRow[] = [];
+  const answers = await denseAnswers(request, host, report);
   for (const [index, subject] of subjects.entries()) {
     host.signal?.throwIfAborted();
     report({ type: "cell", number: index + 1, total: subjects.length, ...subject });
@@ -29,11 +30,29 @@ export async function comparePresets(
     if (known === undefined && !found.some((row) => "failure" in row))
       await host.record(key, `${JSON.stringify(found, undefined, 2)}\n`);
     rows.push(...found);
-    const comparison = comparisonOf(request, rows);
+    const comparison = comparisonOf(request, answers, rows);
     await host.publish(comparison);
     report({ type: "result", comparison, reused: known !== undefined });
   }
-  return comparisonOf(request, rows);
+  return comparisonOf(request, answers, rows);
+}
+
+type Answers = Pick<CellResult, "tasks">;
+
+/** What the dense model makes of the tasks. */
+async function denseAnswers(
+  request: ComparisonRequest,
+  host: CompareHost,
+  report: (event: CompareEvent) => void,
+): Promise<Answers> {
+  const { tasks, dense } = request;
+  if (tasks === undefined) return {};
+  const key = await keyOf("dense-tasks", [VERSION, dense.fingerprint, tasks]);
+  const known = await host.recall(key);
+  if (known !== undefined) return JSON.parse(known) as Answers;
+  const answers = await answersOf(request, host, {}, report);
+  await host.record(key, `${JSON.stringify(answers, undefined, 2)}\n`);
+  return answers;
 }
 
 /** "all" are those that any model can be cut by. @throws {CompError} "option" for a name that no preset has */
@@ -58,11 +77,13 @@ const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
     .flatMap((fraction) => parsePresets(list).map((preset) => ({ preset, sparsity: fraction })));
 
 const comparisonOf = (
-  { options, calibration, dense }: ComparisonRequest,
+  { options, calibration, dense: { dense, ...facts } }: ComparisonRequest,
+  answers: Answers,
   rows: readonly ComparedRow[],
 ): Comparison => ({
   comp: VERSION,
-  ...dense,
+  ...facts,
+  dense: { ...dense, ...answers },
   options,
   calibration: calibration.map(({ name }) => name),
   quantized: rows.filter((row) => "quantized" in row),
@@ -70,19 +91,24 @@ const comparisonOf = (
   cells: rows.filter((row) => "preset" in row),
 });
 
+/** Options that change no figure of a cell, or stand in its name otherwise. */
+const WITHOUT_SAY: ReadonlySet<string> = new Set<keyof CompareOptions>([
+  ...(["presets", "sparsity", "threads", "device", "quantized", "tasks", "limit"] as const),
+]);
+
 /** A name for everything that the figures of a subject depend on; the device and its threads are not among it. */
 async function recordKey(request: ComparisonRequest, subject: ComparedSubject): Promise<string> {
-  const { options, calibration, texts, dense, others } = request;
+  const { options, calibration, texts, dense, others, tasks } = request;
   const { context, windows, bos } = options;
-  const judged = [VERSION, await hashesOf(texts)];
+  const judged = [VERSION, await hashesOf(texts), ...(tasks ? [tasks] : [])];
   if ("quantized" in subject)
     return keyOf(`quantized-${subject.quantized}`, [judged, dense.fingerprint, context, windows, bos]);
   if ("against" in subject) {
     const at = others.findIndex(({ against }) => against === subject.against);
     return keyOf(`against-${at}`, [judged, others[at]!.fingerprint, dense.fingerprint, context, windows, bos]);
   }
-  const { presets: _, sparsity: __, threads: ___, device: ____, quantized: _____, ...settings } = options;
-  const inputs = [judged, dense.fingerprint, subject, Object.entries(settings).sort(), await hashesOf(calibration)];
+  const settings = Object.entries(options).filter(([name]) => !WITHOUT_SAY.has(name));
+  const inputs = [judged, dense.fingerprint, subject, settings.sort(), await hashesOf(calibration)];
   return keyOf(`${subject.preset}-${subject.sparsity}`, inputs);
 }
 

@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Comparison } from "../../src/events/compare.ts";
+import type { Evaluation } from "../../src/events/model.ts";
 import { DEMO_MODEL, ROOT, runNode, whyNotBuilt } from "../helpers/built.ts";
+import { PUBLISHED_DATA, writeData } from "../helpers/questions.ts";
 import { temporaryFolder } from "../helpers/temporary.ts";
 
 const reason = whyNotBuilt();
@@ -58,6 +60,24 @@ describe.skipIf(reason)(`comp compare${reason ? ` (${reason})` : ""}`, () => {
     expect(err.match(/comp: warning: .*/g)).toEqual([
       "comp: warning: 100.0 % of the passages judged in calibration-mix.txt occur in the calibration text calibration-mix.txt too: figures on it flatter the pruned models",
     ]);
+  });
+
+  test("--tasks asks the dense and the pruned model, and needs data", async () => {
+    const output = join(temporaryFolder(), "figures");
+    const tasks = ["--tasks", "piqa,boolq", "--limit", "2"];
+    const { code, err } = await runNode(comp, [...argumentsFor(output, "magnitude"), ...tasks]);
+    expect([code, err]).toEqual([2, expect.stringContaining("the tasks need a folder with their data")]);
+    const data = writeData(temporaryFolder(), PUBLISHED_DATA);
+    const whole = [...argumentsFor(output, "magnitude"), ...tasks, "--task-data", data];
+    const { out } = await runNode(comp, [...whole, "--json"]);
+    const { dense, cells } = JSON.parse(out) as Comparison;
+    for (const answers of [dense.tasks, "failure" in cells[0]! ? undefined : cells[0]!.tasks])
+      expect(answers).toMatchObject({ piqa: { n: 2 }, boolq: { acc: expect.any(Number) } });
+    const alone = await runNode(comp, [
+      ...["eval", DEMO_MODEL, "--threads", "1", "--task-data", data, "--json"],
+      ...tasks,
+    ]);
+    expect((JSON.parse(alone.out) as Evaluation).tasks).toEqual(dense.tasks);
   });
 
   test("--keep keeps the pruned models", async () => {

@@ -63,3 +63,17 @@ test("beside quantizations everything stands in one table by size, and the last 
     "
   `);
 });
+
+test("tasks are columns of accuracy, empty where a model was not asked", () => {
+  const tasks = { piqa: { acc: 0.6125, accStderr: 0.0345, n: 200 }, boolq: { acc: 0.5, accStderr: 0.0354, n: 200 } };
+  const [first] = comparison.cells;
+  const options = { ...comparison.options, tasks: "piqa,boolq", limit: 200 };
+  const asked = { ...comparison, options, dense: { ...comparison.dense, tasks }, cells: [first!] };
+  const lines = renderComparison(asked).split("\n");
+  expect(lines).toContain(
+    "| model | size | of the dense | KL divergence | bits per byte | piqa | boolq | best at its size |",
+  );
+  expect(lines).toContain("| dense | 269.0 MB | 100.0 % | 0 | 1.052 | 61.3 ± 3.5 | 50.0 ± 3.5 | ● |");
+  expect(lines).toContain("| flap at 20.0 % | 215.2 MB | 80.0 % | 0.4021 | 1.2 | – | – | ● |");
+  expect(lines.join(" ")).toContain("in percent ± a standard error, of the first 200 questions.");
+});

@@ -40,6 +40,10 @@ function fakeHost(records = new Map<string, string>(), failing: string[] = []) {
       log.push(`judge ${path} by itself on ${name}`);
       return { ...cell.texts[0]!, model: path };
     },
+    async answer({ path = "dense", dtype }, { names, limit }) {
+      log.push(`ask ${path}${dtype === undefined ? "" : ` in ${dtype}`}`);
+      return Object.fromEntries(names.map((name) => [name, { acc: 0.5, accStderr: 0.1, n: limit }]));
+    },
     bytesIn: async (dtype, path = "dense") => (path === "dense" ? 5 : 4) * (dtype === "q4_k_m" ? 10 : 20),
     publish: async ({ cells }) => void published.push(cells.length),
     discard: async (path) => void log.push(`discard ${path}`),
@@ -129,6 +133,33 @@ test("quantizations come first, then other models; a pruned model is judged in e
     { preset: "flap", dtype: "f16", bytes: 80 },
     { preset: "flap", dtype: "q4_k_m", bytes: 40 },
   ]);
+});
+
+test("tasks are asked of every model, of the dense one first, and answers are recorded", async () => {
+  const { host, log, records } = fakeHost();
+  const other = { against: "next", parameters: 2, decoderParameters: 1, bytes: 3, fingerprint: "ef56" };
+  const asked = { others: [other], tasks: { names: ["piqa"] as const, limit: 20, data: "data" } };
+  const request = requestOf({ presets: "flap", quantized: "q8_0" }, asked);
+  const { last } = await run(request, host);
+  expect(log.filter((line) => line.startsWith("ask"))).toEqual([
+    "ask dense",
+    "ask dense in q8_0",
+    "ask next",
+    "ask flap-0.2",
+  ]);
+  const tasks = { piqa: { acc: 0.5, accStderr: 0.1, n: 20 } };
+  expect(last).toMatchObject({
+    dense: { bytes: 6, tasks },
+    quantized: [{ tasks }],
+    against: [{ tasks }],
+    cells: [{ tasks }],
+  });
+  const again = fakeHost(records);
+  expect((await run(request, again.host)).last).toEqual(last);
+  expect(again.log).toEqual([]);
+  const more = fakeHost(records);
+  await run(requestOf({ presets: "flap" }, { tasks: { ...asked.tasks, limit: 21 } }), more.host);
+  expect(more.log.filter((line) => line.startsWith("ask"))).toEqual(["ask dense", "ask flap-0.2"]);
 });
 
 test("another quantization beside it leaves a cell as it is, another model to compare with is judged anew", async () => {
