@@ -84,7 +84,8 @@ export async function prepareJob(
     });
   const format = copies ? copying(written) : written;
   const limit = given.memory === undefined ? undefined : parseByteSize(given.memory);
-  const work = { spec: model.spec, method, copies, asksOwnText: given.ownText !== undefined, probes: given.probes > 0 };
+  const asksOwnText = given.ownText !== undefined;
+  const work = { spec: model.spec, method, copies, asksOwnText, probes: given.probes > 0 };
   const memory = planMemory(work, limit, host.freeMemoryBytes());
   const { expectedPeakBytes } = memory;
   const figures = countedWhole(copies ? copyPlan(model, cut, format) : cut, vocabulary?.result);
