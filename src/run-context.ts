@@ -23,6 +23,8 @@ export interface SweepHost {
   /** The same of scratch space. */
   freeScratchBytes(): Promise<number | undefined>;
   bundledText(): Promise<CalibrationText>;
+  /** Of the processor, for reports. */
+  readonly cores: number;
   /** Memory that nothing uses, bytes. */
   freeMemoryBytes(): number;
   /** Gives back the memory of arrays no longer in use: the matrices of one layer are large, and the next ones must not add to them. */

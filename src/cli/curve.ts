@@ -4,7 +4,14 @@ import type { CurveEvent } from "../events/prune.ts";
 import { readTexts } from "../node/read-text.ts";
 import { noCache } from "../options/common.ts";
 import { CurveOptions } from "../options/curve.ts";
-import { CURVE_HEADER, renderCurveVerdict, renderDense, renderPoint, renderQuantized } from "../report/curve.ts";
+import {
+  CURVE_HEADER,
+  renderCurveVerdict,
+  renderDense,
+  renderMaking,
+  renderPoint,
+  renderQuantized,
+} from "../report/curve.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CALIBRATION_FILES } from "./paths.ts";
 import { createProgress } from "./progress.ts";
@@ -53,5 +60,7 @@ function showEvent(screen: Screen, event: CurveEvent, of: CurveOptions["sparsity
   if (event.type !== "done") return;
   screen.print(renderDense(event.curve));
   for (const line of renderCurveVerdict(event.curve)) screen.print(`\n${line}`);
-  screen.print("\nMeasured on held-out windows of the calibration text; comp prune writes any of these models.");
+  screen.print(
+    `\nMeasured on held-out windows of the calibration text; comp prune writes any of these models. ${renderMaking(event.curve)}`,
+  );
 }

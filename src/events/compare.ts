@@ -1,4 +1,5 @@
 // What comparing methods tells, cell by cell.
+import type { DeviceName } from "../options/common.ts";
 import type { CompareOptions } from "../options/compare.ts";
 import type { DtypeName } from "../options/dtypes.ts";
 import type { PresetName } from "../options/presets.ts";
@@ -61,6 +62,10 @@ export interface Comparison {
   readonly model: string;
   readonly fingerprint: string;
   readonly options: CompareOptions;
+  /** What judged. */
+  readonly device: DeviceName;
+  /** Of the processor. */
+  readonly cores: number;
   /** Names of the calibration texts; none: the model's own text, or a bundled mix. */
   readonly calibration: readonly string[];
   readonly dense: ModelSize & Answers;

@@ -182,6 +182,8 @@ interface WrittenModel {
   readonly splits?: readonly SplitTrial[];
   /** What computed. */
   readonly device: DeviceName;
+  /** Of the processor. */
+  readonly cores: number;
   readonly seconds: number;
   readonly peakBytes: number;
 }
@@ -213,6 +215,8 @@ export interface Curve {
   readonly options: Omit<RecordedOptions, "sparsity">;
   /** What computed. */
   readonly device: DeviceName;
+  /** Of the processor. */
+  readonly cores: number;
   readonly calibration: CalibrationSummary;
   readonly points: readonly CurvePoint[];
   readonly quantized: readonly QuantizedPoint[];

@@ -1,5 +1,6 @@
 // Comparing presets on this machine: every cell is pruned by a process of its own, judged here, recorded in a folder.
 import { rm, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseTasks } from "../benchmarks/index.ts";
 import { CompError } from "../errors.ts";
@@ -131,7 +132,9 @@ async function compareModels(job: CompareJob, report: (event: CompareEvent) => v
       });
       for (const dtype of parseDtypes(`${options.quantized},${options.dtypes}`)) await roundedBytes(dense, dtype);
       const others = await Promise.all(job.against.map((path) => otherModel(path)));
-      const request = { options, calibration, texts, dense: await factsOf(dense), others, tasks: job.tasks };
+      const machine = { device: backend.device, cores: availableParallelism() };
+      const facts = await factsOf(dense);
+      const request = { options, calibration, texts, machine, dense: facts, others, tasks: job.tasks };
       return comparePresets(request, compareHost(job, { backend, dense, tokenizer, scratch, models }), report);
     });
   } finally {

@@ -50,6 +50,7 @@ export function nodeHost({ backend, outputFormat, place, threads, noCache = fals
     freeScratchBytes: () => freeBytes(tmpdir()).catch(() => undefined),
     bundledText,
     collectGarbage,
+    cores: availableParallelism(),
     freeMemoryBytes: freemem,
     residentBytes: () => process.memoryUsage.rss(),
     peakBytes,

@@ -9,7 +9,15 @@ import type {
   OtherResult,
   QuantizedResult,
 } from "../events/compare.ts";
-import { describeCollapse, formatBytes, formatFigure, formatInteger, formatPercent, formatSeconds } from "./format.ts";
+import {
+  describeCollapse,
+  describeMaking,
+  formatBytes,
+  formatFigure,
+  formatInteger,
+  formatPercent,
+  formatSeconds,
+} from "./format.ts";
 import { type Rival, renderRivals, renderVerdict } from "./verdict.ts";
 
 const HEADER = [
@@ -37,7 +45,7 @@ export function renderComparison(comparison: Comparison): string {
   return [
     `# Presets on ${baseName(model)}`,
     "",
-    `\`comp compare\` ${comp}. Calibrated on ${amount} of ${origin}; judged on ${extent} of each text. "Removed" counts ${sparsityOf === "all" ? "all parameters" : "the matrices of the decoder layers"}. Time and memory are those of pruning, each in a process of its own.`,
+    `Made by ${describeMaking(comp, { ...comparison, seed: options.seed })} (\`comp compare\`). Calibrated on ${amount} of ${origin}; judged on ${extent} of each text. "Removed" counts ${sparsityOf === "all" ? "all parameters" : "the matrices of the decoder layers"}. Time and memory are those of pruning, each in a process of its own.`,
     ...judged.flatMap(({ text }, i) => ["", `## ${text}`, "", ...table(comparison, i)]),
     ...(judged.length === 0 ? ["", ...failures(cells)] : []),
     ...bySize(comparison),

@@ -1,7 +1,7 @@
 // A curve as Markdown, row by row as its points are found.
 import type { ModelSize, Quality } from "../events/common.ts";
 import type { Curve, CurvePoint, QuantizedPoint } from "../events/prune.ts";
-import { describeCollapse, formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { describeCollapse, describeMaking, formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
 import { type Rival, renderVerdict } from "./verdict.ts";
 
 const COLUMNS = [
@@ -59,6 +59,10 @@ export function renderCurveVerdict({ dense, points, quantized }: Curve): string[
     ]),
   ];
 }
+
+/** What the curve was made by. */
+export const renderMaking = (curve: Curve): string =>
+  `Made by ${describeMaking(curve.comp, { ...curve, seed: curve.options.seed })}.`;
 
 /** What the points stand against, known when they are. */
 export function renderDense({ dense, points }: Curve): string {

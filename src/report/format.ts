@@ -42,6 +42,12 @@ export function describeCollapse(perplexity: number, densePerplexity: number): s
   return ratio < COLLAPSE ? "" : `collapsed: ${formatInteger(Math.round(ratio))} times the dense perplexity`;
 }
 
+/** What a table was made by: figures differ by their last digits between machines, and by more between versions and seeds. */
+export const describeMaking = (
+  version: string,
+  { seed, device, cores }: { readonly seed: number; readonly device: DeviceName; readonly cores: number },
+): string => `comp ${version}, seed ${seed}, ${cores} processor cores${describeDevice(device)}`;
+
 /** Where it was not the processor that computed, which did. */
 export const describeDevice = (device: DeviceName): string => (device === "cpu" ? "" : ` on ${device}`);
 

@@ -3,7 +3,8 @@ import { baseName } from "../checkpoint/storage.ts";
 import type { BeforeAfter, CalibrationSummary, Quality } from "../events/common.ts";
 import type { PruneResult } from "../events/prune.ts";
 import { MODELING_FILE } from "../model/write/modeling-file.ts";
-import { formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
+import { VERSION } from "../version.ts";
+import { describeMaking, formatBytes, formatFigure, formatInteger, formatPercent } from "./format.ts";
 import { probeSection } from "./probes.ts";
 import { OVER_KEPT_TOKENS, vocabularySection } from "./vocabulary.ts";
 
@@ -25,7 +26,7 @@ export function renderModelCard(result: PruneResult, sourceCard: string | undefi
     "",
     ...figures(result),
     "",
-    `${describeMeasurement(result)}\`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
+    `${describeMeasurement(result)}Made by ${describeMaking(VERSION, { ...result, seed: result.options.seed })}. \`pruning.json\` holds the options, the source's fingerprint and the kept indices.`,
     "",
     ...probeSection(result.probes),
     ...(result.vocabulary ? vocabularySection(result.vocabulary) : []),

@@ -22,6 +22,8 @@ import type { CalibrationText } from "../options/prune.ts";
 export interface ComparisonRequest {
   readonly options: CompareOptions;
   readonly calibration: readonly CalibrationText[];
+  /** What judges. */
+  readonly machine: Pick<Comparison, "device" | "cores">;
   /** What the models are judged on. */
   readonly texts: readonly CalibrationText[];
   readonly dense: Pick<Comparison, "model" | "fingerprint" | "dense">;

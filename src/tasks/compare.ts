@@ -77,7 +77,7 @@ const cellsOf = ({ presets: list, sparsity }: CompareOptions): ComparedCell[] =>
     .flatMap((fraction) => parsePresets(list).map((preset) => ({ preset, sparsity: fraction })));
 
 const comparisonOf = (
-  { options, calibration, dense: { dense, ...facts } }: ComparisonRequest,
+  { options, calibration, machine, dense: { dense, ...facts } }: ComparisonRequest,
   answers: Answers,
   rows: readonly ComparedRow[],
 ): Comparison => ({
@@ -85,6 +85,7 @@ const comparisonOf = (
   ...facts,
   dense: { ...dense, ...answers },
   options,
+  ...machine,
   calibration: calibration.map(({ name }) => name),
   quantized: rows.filter((row) => "quantized" in row),
   against: rows.filter((row) => "against" in row),

@@ -31,7 +31,8 @@ export async function copyCheckpoint(job: Job, host: Host, report: (event: Prune
     const [text] = readDocuments(await host.bundledText());
     await verifyCopy(output, model.checkpoint, text!.slice(0, VERIFIED_CHARACTERS), format);
     const facts = { ...(await writtenFacts(request, files)), layers };
-    const spent = { device: host.backend.device, seconds: host.now() - start, peakBytes: host.peakBytes() };
+    const machine = { device: host.backend.device, cores: host.cores };
+    const spent = { ...machine, seconds: host.now() - start, peakBytes: host.peakBytes() };
     const result: CopyResult = { ...facts, ...spent };
     await writer.report(result);
     host.signal?.throwIfAborted();

@@ -61,8 +61,8 @@ export async function traceCurve(
     const { parameters, decoderParameters, bytes } = job.plan;
     const dense = { parameters: parameters.before, decoderParameters: decoderParameters.before, bytes: bytes.before };
     const { sparsity: _, ...options } = recordedOptions(job.options);
-    const { device } = run.backend;
-    return { comp: VERSION, model: source.name, dense, options, device, calibration: summary, points, quantized };
+    const machine = { device: run.backend.device, cores: host.cores };
+    return { comp: VERSION, model: source.name, dense, options, ...machine, calibration: summary, points, quantized };
   } finally {
     await run.scratch.clear();
     await runner.release();

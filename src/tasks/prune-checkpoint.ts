@@ -59,7 +59,7 @@ export async function pruneCheckpoint(
     const { addReport, ...figures } = await writePruned(run, sweep, job, { preparation, output, kept });
     const { decision: _, ...tried } = preparation.chosen;
     const seconds = kept?.seconds ?? host.now() - start;
-    const spent = { device: run.backend.device, seconds, peakBytes: host.peakBytes() };
+    const spent = { device: run.backend.device, cores: host.cores, seconds, peakBytes: host.peakBytes() };
     const result: MeasuredResult = { ...figures, ...tried, ...spent };
     await addReport(result);
     host.signal?.throwIfAborted();
@@ -118,7 +118,7 @@ interface Writing {
   readonly kept: KeptRun | undefined;
 }
 
-type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "seconds" | "peakBytes"> & {
+type Written = Omit<MeasuredResult, "trials" | "splits" | "device" | "cores" | "seconds" | "peakBytes"> & {
   /** Writes the report of the run, which is complete only at its end. */
   addReport(result: PruneResult): Promise<void>;
 };

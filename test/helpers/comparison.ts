@@ -31,6 +31,8 @@ export const comparison: Comparison = {
   model: "/models/tiny",
   fingerprint: "ab12",
   options: parseOptions(CompareOptions, { presets: "flap,random,llm-pruner" }),
+  device: "cpu",
+  cores: 2,
   calibration: ["mix.txt"],
   dense: { parameters: 134_515_008, decoderParameters: 106_203_456, bytes: 269_030_016 },
   quantized: [],

@@ -20,6 +20,7 @@ export const curve: Curve = {
   dense: { parameters: 134_515_008, decoderParameters: 106_203_456, bytes: 269_030_016 },
   options,
   device: "cpu",
+  cores: 2,
   calibration: pruneResult.calibration,
   quantized: [],
   points: [

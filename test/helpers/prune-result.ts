@@ -54,6 +54,7 @@ export const pruneResult: MeasuredResult = {
     topOneAgreement: 0.7412,
   },
   device: "cpu",
+  cores: 2,
   seconds: 151.2,
   peakBytes: 812.3e6,
 };

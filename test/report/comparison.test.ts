@@ -6,7 +6,7 @@ test("a comparison is a table for each text, which says in words what collapsed 
   expect(renderComparison(comparison)).toMatchInlineSnapshot(`
     "# Presets on tiny
 
-    \`comp compare\` 0.1.0. Calibrated on as many windows of 256 tokens as the model's width needs, of mix.txt; judged on 16 windows of 512 tokens of each text. "Removed" counts all parameters. Time and memory are those of pruning, each in a process of its own.
+    Made by comp 0.1.0, seed 0, 2 processor cores (\`comp compare\`). Calibrated on as many windows of 256 tokens as the model's width needs, of mix.txt; judged on 16 windows of 512 tokens of each text. "Removed" counts all parameters. Time and memory are those of pruning, each in a process of its own.
 
     ## notes.txt
 

@@ -15,6 +15,7 @@ const requestOf = (options: object, over: object = {}): ComparisonRequest => ({
   options: parseOptions(CompareOptions, options),
   calibration: [text],
   texts: [text],
+  machine: { device: "cpu", cores: 2 },
   dense: { model: "m", fingerprint: "ab12", dense: { parameters: 3, decoderParameters: 2, bytes: 6 } },
   others: [],
   ...over,
