@@ -1,6 +1,7 @@
 // Sends hidden states through decoder layers, or through one sublayer.
 import { Graph } from "../../compute/graph.ts";
 import { tensor } from "../../compute/tensor.ts";
+import { allInMemory } from "../../linalg/projection.ts";
 import type { Model } from "../../model/model.ts";
 import { type DecoderLayer, type LayerWeights, readLayer } from "../../model/read-layer.ts";
 import { layerIndices } from "../../model/spec/layer-index.ts";
@@ -12,8 +13,8 @@ import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { runMixture } from "./mixture.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 import { type ProjectionInputs, project } from "./project.ts";
-import { type FoundStatistics, projectionStatistics } from "./projection-statistics.ts";
-import type { WantedStatistics } from "./projection-sums.ts";
+import { type FoundStatistics, finishSums } from "./projection-statistics.ts";
+import { gatherSums, type WantedStatistics } from "./projection-sums.ts";
 
 type Part = Sublayer | "layer";
 
@@ -54,13 +55,15 @@ export class LayerRunner extends LayerPrograms {
   }
 
   /** Sums at the projection that ends a sublayer, over states that stand before the sublayer and stay as they are. */
-  projectionStatistics(
+  async projectionStatistics(
     name: Sublayer,
     layer: DecoderLayer,
     states: HiddenStates,
     wanted: WantedStatistics,
   ): Promise<FoundStatistics> {
-    return projectionStatistics(this, name, layer, states, wanted);
+    const sums = await gatherSums(this, name, layer, states, wanted);
+    const found = await finishSums(this, name, layer, sums, async (sum) => async () => sum);
+    return { statistics: await allInMemory(found), inputs: sums.inputs, entries: sums.whole.entries?.tensor.data };
   }
 
   /** One sublayer as of `sublayer`, where what enters its projection is known: nothing ahead of it is computed again. */

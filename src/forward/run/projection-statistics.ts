@@ -3,14 +3,13 @@ import { Graph } from "../../compute/graph.ts";
 import { reshape } from "../../compute/operations/elementwise.ts";
 import { gemm } from "../../compute/operations/linear.ts";
 import type { Tensor } from "../../compute/tensor.ts";
-import { allInMemory, type ProjectionStatistics, type StoredStatistics } from "../../linalg/projection.ts";
+import type { ProjectionStatistics, StoredStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { Sublayer } from "../../model/spec/roles.ts";
 import { PROJECTION_ROLES } from "../graphs/decoder-layer.ts";
 import { declareWeights } from "../graphs/layer-values.ts";
-import type { HiddenStates } from "./hidden-states.ts";
 import type { LayerPrograms } from "./programs.ts";
-import { type GatheredSums, gatherSums, type ProjectionSums, type WantedStatistics } from "./projection-sums.ts";
+import type { GatheredSums, ProjectionSums } from "./projection-sums.ts";
 
 export interface FoundStatistics {
   readonly statistics: ProjectionStatistics;
@@ -18,19 +17,6 @@ export interface FoundStatistics {
   readonly inputs: readonly Tensor[] | undefined;
   /** Σ x² of what enters the sublayer's other projections, f32 [hiddenSize], where it was asked for. */
   readonly entries: Float32Array | undefined;
-}
-
-/** Sums at the projection that ends a sublayer, over states that stand before the sublayer and stay as they are. */
-export async function projectionStatistics(
-  programs: LayerPrograms,
-  name: Sublayer,
-  layer: DecoderLayer,
-  states: HiddenStates,
-  wanted: WantedStatistics,
-): Promise<FoundStatistics> {
-  const sums = await gatherSums(programs, name, layer, states, wanted);
-  const found = await finishSums(programs, name, layer, sums, async (sum) => async () => sum);
-  return { statistics: await allInMemory(found), inputs: sums.inputs, entries: sums.whole.entries?.tensor.data };
 }
 
 /** Takes a matrix that is finished; who wants it reads it. */
