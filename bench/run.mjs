@@ -17,13 +17,14 @@ const { values, positionals } = parseArgs({
   options: {
     shape: { type: "string" },
     layers: { type: "string", default: "2" },
-    samples: { type: "string", default: "256" },
+    samples: { type: "string" },
     memory: { type: "string" },
     roofline: { type: "boolean" },
     moe: { type: "boolean" },
   },
   allowPositionals: true,
 });
+values.samples ??= values.moe ? "64" : "256";
 const folder = mkdtempSync(join(tmpdir(), "comp-bench-"));
 
 console.log(

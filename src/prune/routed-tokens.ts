@@ -19,6 +19,19 @@ export async function routeAll(
   return routed;
 }
 
+/** The same without what is written so far: the routed experts alone are looked at. */
+export async function routesOf(
+  { runner, states }: Pick<SublayerRequest, "runner" | "states">,
+  layer: DecoderLayer,
+): Promise<TokenRoutes[]> {
+  const routes: TokenRoutes[] = [];
+  for (let i = 0; i < states.batchCount; i++) {
+    const { written: _, ...routed } = await states.read(i, ({ hidden }) => routeBatch(runner, layer, hidden));
+    routes.push(routed);
+  }
+  return routes;
+}
+
 /** Those of a batch that go to an expert. */
 export function tokensFor(expert: number, experts: number, batch: TokenRoutes): ExpertTokens {
   const tokens = tokensOf(expert, batch);

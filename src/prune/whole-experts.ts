@@ -1,6 +1,7 @@
 // The fine stage on a mixture as a whole: which of its experts go, and what those that stay make up for.
 import { routeAmong, routedOutputs, type TokenRoutes } from "../forward/run/mixture.ts";
 import { routedSums } from "../forward/run/routed-sums.ts";
+import type { StoredArray } from "../forward/run/scratch.ts";
 import { knownExperts } from "../importance/experts/reroute.ts";
 import { allIndices, complement } from "../linalg/gather.ts";
 import { ridged } from "../linalg/spd.ts";
@@ -10,7 +11,7 @@ import { takeExperts } from "../model/take-rows.ts";
 import type { RunContext } from "../run-context.ts";
 import { pruneMixture } from "./experts.ts";
 import { refitExperts } from "./refit-experts.ts";
-import { routeAll } from "./routed-tokens.ts";
+import { routesOf } from "./routed-tokens.ts";
 import type { Choice, PrunedSublayer, SublayerRequest } from "./sublayer.ts";
 
 /** The experts go in so many rounds, each on what those before it have left, where not all outputs of a token are known. */
@@ -62,18 +63,23 @@ async function keepExperts(
   if (count === numExperts) return { layer, kept: allIndices(numExperts), error: { before: 0, after: 0 } };
   const { runner, method } = request;
   const fisherFactor = await request.sensitivity.fisherFactor?.read();
-  const routed: TokenRoutes[] = (await routeAll(request, layer)).map(({ written: _, ...routes }) => routes);
-  const targets = await routedOutputs(runner, layer, routed);
+  const routed = await routesOf(request, layer);
+  const targets: StoredArray[] = [];
+  for (const own of await routedOutputs(runner, layer, routed)) targets.push(await run.scratch.put(own));
   const kept = await chooseExperts(run, { request, layer, routed, targets, fisherFactor }, numExperts - count);
   const smaller = takeExperts(layer, kept);
   const among = await routeAmong(runner, smaller, kept, routed);
-  const whole = energy(targets);
-  for (const [i, own] of (await routedOutputs(runner, smaller, among)).entries())
-    for (let j = 0; j < own.length; j++) targets[i]![j]! -= own[j]!;
-  const before = Math.sqrt(energy(targets) / whole);
+  const missing = await routedOutputs(runner, smaller, among);
+  let whole = 0;
+  for (const [i, own] of missing.entries()) {
+    const target = await targets[i]!.take();
+    whole += energy([target]);
+    for (let j = 0; j < own.length; j++) own[j] = target[j]! - own[j]!;
+  }
+  const before = Math.sqrt(energy(missing) / whole);
   if (!method.refitsExperts) return { layer: smaller, kept, error: { before, after: before } };
-  const experts = await refitExperts(run, smaller, among, { request, missing: targets });
-  return { layer: { ...smaller, experts }, kept, error: { before, after: Math.sqrt(energy(targets) / whole) } };
+  const experts = await refitExperts(run, smaller, among, { request, missing });
+  return { layer: { ...smaller, experts }, kept, error: { before, after: Math.sqrt(energy(missing) / whole) } };
 }
 
 interface ChoiceRequest {
@@ -81,7 +87,7 @@ interface ChoiceRequest {
   readonly layer: DecoderLayer;
   readonly routed: readonly TokenRoutes[];
   /** What the routed experts should write, batch by batch. */
-  readonly targets: readonly Float32Array[];
+  readonly targets: readonly StoredArray[];
   readonly fisherFactor: Float32Array | undefined;
 }
 

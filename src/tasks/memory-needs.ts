@@ -64,7 +64,7 @@ function routedBytes(work: Work): number {
   return numExperts === 0 ? 0 : 4 * calibrationTokens(work) * (2 * work.spec.hiddenSize + 3 * numExperts);
 }
 
-/** The same while whole experts go: what they should write and what is missing, twice the routes, and inner products. */
+/** The same while whole experts go: what is missing beside what they read, twice the routes, and inner products. */
 function wholeExpertBytes(work: Work): number {
   const { spec, method } = work;
   if (method.experts.kind === "none") return 0;
@@ -73,7 +73,7 @@ function wholeExpertBytes(work: Work): number {
   const known = Math.min(numExperts, knownExperts(expertsPerToken));
   const reroutes = method.expertCriterion.reroutes === true;
   const outputs = reroutes ? outputBytes(spec, batchTokens(work), known) + 2 * 4 * tokens * (1 + known) ** 2 : 0;
-  return 4 * tokens * (3 * spec.hiddenSize + 7 * numExperts) + outputs;
+  return 4 * tokens * (2 * spec.hiddenSize + 7 * numExperts) + outputs;
 }
 
 const largestMixture = ({ layers }: DecoderSpec): Pick<Mixture, "numExperts" | "expertsPerToken"> => {

@@ -10,6 +10,7 @@ import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { mixtureOf } from "../../model/spec/parts.ts";
 import { expertOutputs, type MixturePrograms, type TokenRoutes } from "./mixture.ts";
 import { expertOrder, weighChosen } from "./routing.ts";
+import type { StoredArray } from "./scratch.ts";
 
 /** Of what experts write for some tokens, at most; these are in memory at once, a batch at least. */
 const OUTPUT_BYTES = 256 * 2 ** 20;
@@ -27,8 +28,8 @@ export interface WantedRerouting {
   readonly known: number;
   /** The metric of the inner products, f32 [hiddenSize, hiddenSize]. */
   readonly metric: Float32Array;
-  /** What the routed experts should write for the tokens of each batch, f32 [count, hiddenSize]. */
-  readonly targets: readonly Float32Array[];
+  /** What the routed experts should write for the tokens of each batch, f32 [count, hiddenSize], put aside. */
+  readonly targets: readonly Pick<StoredArray, "read">[];
 }
 
 /** Sums over all tokens of some batches; one expert at a time is in memory. */
@@ -61,7 +62,7 @@ export async function routedSums(
 interface OrderedTokens {
   readonly routed: TokenRoutes;
   readonly order: Uint16Array;
-  readonly target: Float32Array | undefined;
+  readonly target: Pick<StoredArray, "read"> | undefined;
 }
 
 type Sums = Omit<RoutedSums, "rerouting">;
@@ -105,7 +106,8 @@ async function addOutputs(
   { sums, known, keeps }: OutputPass,
 ): Promise<Float32Array[]> {
   const { hiddenSize } = programs.spec;
-  const kept = keeps ? batches.map((batch) => withTargets(batch, 1 + known, hiddenSize)) : [];
+  const kept: Float32Array[] = [];
+  for (const batch of keeps ? batches : []) kept.push(await withTargets(batch, 1 + known, hiddenSize));
   for (let expert = 0; expert < experts!.count; expert++) {
     const places = batches.map((batch) => placesOf(expert, batch, experts!.count, known));
     if (places.every(({ tokens }) => tokens.length === 0)) continue;
@@ -152,10 +154,15 @@ function placesOf(
 }
 
 /** Room for so many vectors of each token, the target in the first. */
-function withTargets({ routed: { count }, target }: OrderedTokens, vectors: number, hiddenSize: number): Float32Array {
+async function withTargets(
+  { routed: { count }, target }: OrderedTokens,
+  vectors: number,
+  hiddenSize: number,
+): Promise<Float32Array> {
   const all = new Float32Array(count * vectors * hiddenSize);
+  const values = await target!.read();
   for (let token = 0; token < count; token++)
-    all.set(target!.subarray(token * hiddenSize, (token + 1) * hiddenSize), token * vectors * hiddenSize);
+    all.set(values.subarray(token * hiddenSize, (token + 1) * hiddenSize), token * vectors * hiddenSize);
   return all;
 }
 

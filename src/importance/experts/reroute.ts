@@ -5,7 +5,7 @@ import type { Removal } from "../criterion.ts";
 import type { ExpertCriterion } from "./expert-criterion.ts";
 
 /** Experts of a token whose outputs are looked at beyond those that it goes to: who steps in, and for these again. */
-const STEPPING_IN = 8;
+const STEPPING_IN = 4;
 
 /** Of how many experts of a token it is known what they write, where a criterion reroutes. */
 export const knownExperts = (perToken: number): number => perToken + STEPPING_IN;

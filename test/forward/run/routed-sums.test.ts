@@ -26,8 +26,9 @@ test.each(EXPERT_FIXTURES.filter((name) => name !== "glm4-moe"))(
     const states = await embed(model, someWindows(5, 24, 48));
     const batches = await Promise.all(states.batches.map(({ hidden }) => routeBatch(runner, layer, hidden)));
     const targets = await routedOutputs(runner, layer, batches);
+    const aside = targets.map((own) => ({ read: async () => Float32Array.from(own) }));
     const metric = metricOf(model.spec.hiddenSize);
-    const sums = await routedSums(runner, layer, batches, { known: numExperts, metric, targets });
+    const sums = await routedSums(runner, layer, batches, { known: numExperts, metric, targets: aside });
     const { order, costs } = reroute.rank(sums, numExperts - expertsPerToken);
 
     const kept = complement(order.toSorted(), numExperts);
