@@ -76,10 +76,11 @@ async function keepExperts(
     whole += energy([target]);
     for (let j = 0; j < own.length; j++) own[j] = target[j]! - own[j]!;
   }
-  const before = Math.sqrt(energy(missing) / whole);
+  const errorNow = (): number => (whole === 0 ? 0 : Math.sqrt(energy(missing) / whole));
+  const before = errorNow();
   if (!method.refitsExperts) return { layer: smaller, kept, error: { before, after: before } };
   const experts = await refitExperts(run, smaller, among, { request, missing });
-  return { layer: { ...smaller, experts }, kept, error: { before, after: Math.sqrt(energy(missing) / whole) } };
+  return { layer: { ...smaller, experts }, kept, error: { before, after: errorNow() } };
 }
 
 interface ChoiceRequest {
