@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 });
-values.samples ??= values.moe ? "64" : "256";
+values.samples ??= values.moe ? "32" : "256";
 const folder = mkdtempSync(join(tmpdir(), "comp-bench-"));
 
 console.log(
