@@ -60,13 +60,16 @@ export interface TreeBatch {
 export const isAncestor = (owners: Int32Array, query: number, key: number): boolean =>
   key <= query && (owners[key] === STEM || owners[key] === owners[query]);
 
-/** Cuts trees, the longest first, into ranges that fit through a layer at once. */
+/** Cuts trees, the longest first, into ranges that fit through a layer at once; none is padded to more than twice its length. */
 export function treeBatches(trees: readonly TokenTree[]): { start: number; end: number }[] {
   const ranges: { start: number; end: number }[] = [];
   for (let start = 0; start < trees.length; ) {
-    const count = Math.max(1, Math.floor(TOKENS_PER_BATCH / paddedLength(trees[start]!)));
-    ranges.push({ start, end: Math.min(trees.length, start + count) });
-    start += count;
+    const longest = paddedLength(trees[start]!);
+    const most = start + Math.max(1, Math.floor(TOKENS_PER_BATCH / longest));
+    const short = trees.findIndex((tree, i) => i > start && 2 * paddedLength(tree) < longest);
+    const end = Math.min(trees.length, most, short < 0 ? trees.length : short);
+    ranges.push({ start, end });
+    start = end;
   }
   return ranges;
 }
