@@ -28,6 +28,7 @@ test("one dial suffices to prune", () => {
     device: "auto",
     maxShardSize: "5GB",
     ridge: 0.001,
+    probes: 16,
     dryRun: false,
   });
 });
