@@ -88,12 +88,25 @@ function upperTail(z) {
   return (sum * width) / 3;
 }
 
-mkdirSync(folder, { recursive: true });
+/** The commit by which the folder was begun. Throws where it was begun with other settings. */
+function begin() {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, "settings.json");
+  const { calibration, sparsity, samples, seed } = values;
+  const asked = { model, calibration, sparsity, samples, seed };
+  const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).stdout.trim();
+  if (!existsSync(file)) writeFileSync(file, `${JSON.stringify({ commit, ...asked })}\n`);
+  const { commit: begun, ...settings } = JSON.parse(readFileSync(file, "utf8"));
+  if (JSON.stringify(settings) !== JSON.stringify(asked))
+    throw new Error(`${folder} was begun with ${JSON.stringify(settings)}: name another folder`);
+  return begun;
+}
+
+const commit = begin();
 const answers = { dense: answersOf("dense", model) };
 for (const preset of presets) answers[preset] = answersOf(preset, prunedBy(preset));
 
 const questions = TASKS.map((task) => `${task} ${answers.dense[task].length}`).join(", ");
-const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).stdout.trim();
 console.log(`Commit ${commit}, ${cpus().length} cores, seed ${values.seed}; questions: ${questions}.\n`);
 const percent = (number) => number.toFixed(2);
 console.log(
@@ -119,4 +132,3 @@ for (const [name, theirs] of Object.entries(answers).filter(([name]) => name !==
     `| ${name} | ${points} | ${ratio.toFixed(4)} | ${won} | ${lost} | ${p < 0.001 ? "< 0.001" : p.toFixed(3)} |`,
   );
 }
-writeFileSync(join(folder, "settings.json"), `${JSON.stringify({ ...values, commit }, null, 2)}\n`);
