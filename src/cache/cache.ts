@@ -11,6 +11,7 @@ export type FindingName =
   | "fisher-factors"
   | "costs"
   | "dense-states"
+  | "dense-sums"
   | "probes";
 
 /** What names an entry. */

@@ -9,6 +9,7 @@ const VERBS: Record<StageName, string> = {
   "neuron-importance": "scoring neurons",
   gradient: "computing gradients",
   ablation: "ablating single layers",
+  "dense-sums": "summing up layers",
   trial: "trying a cut",
   prune: "pruning",
   write: "writing",

@@ -39,6 +39,7 @@ export type StageName =
   | "ablation"
   | "layer-importance"
   | "neuron-importance"
+  | "dense-sums"
   | "trial"
   | "prune"
   | "write"

@@ -55,13 +55,8 @@ export async function gatherStatistics(
   const keep = memory.wholeLayers ? keepHeld : (sum: Float32Array) => putAside(scratch, sum, aside);
   const projection = await source.readProjection(sublayer);
   const found = await finishSums(runner, sublayer, projection, sums, keep);
-  const { fisherFactor, weights } = sensitivity;
   return {
-    statistics: {
-      ...found,
-      fisherFactor: fisherFactor && (() => fisherFactor.read()),
-      weightSensitivity: weights && (() => weights.read()),
-    },
+    statistics: withSensitivity(found, sensitivity),
     inputs: sums.inputs,
     entries: sums.whole.entries?.tensor.data,
     release: async () => {
@@ -69,6 +64,16 @@ export async function gatherStatistics(
     },
   };
 }
+
+/** Statistics of a sublayer with what backward sweeps have found of it. */
+export const withSensitivity = (
+  statistics: Omit<StoredStatistics, "fisherFactor" | "weightSensitivity">,
+  { fisherFactor, weights }: SublayerSensitivity,
+): StoredStatistics => ({
+  ...statistics,
+  fisherFactor: fisherFactor && (() => fisherFactor.read()),
+  weightSensitivity: weights && (() => weights.read()),
+});
 
 const keepHeld: KeepSum = async (sum) => async () => sum;
 

@@ -11,7 +11,7 @@ import { mixtureOf, sizesOf } from "../model/spec/parts.ts";
 import { windowsBetween } from "../model/spec/token-windows.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
-import { trySplits } from "./split-trials.ts";
+import { prepareTrials } from "./split-trials.ts";
 
 /** Windows of a trial, as a share of all and at least: enough to rank splits, which all see the same. */
 const TRIAL_SHARE = 1 / 8;
@@ -61,22 +61,20 @@ export async function decideLayers(
   const decisions = counts
     .filter((count) => count < costs.length)
     .map((count) => decide(model.spec, findings, { ...method, layers: { kind: "count", count } }, sparsity));
-  const tried: number[] = []; // divergence of each
+  const trials = await prepareTrials(run, trial, decisions);
   const splits: SplitTrial[] = [];
   let best: { decision: Decision; divergence: number } | undefined;
   for (const [more, decision] of decisions.entries()) {
     const alone = costs.slice(0, fewest + more).reduce((sum, cost) => sum + cost, 0);
     if (best && alone >= best.divergence) break; // these layers cost more than the whole model so far
-    // one pass for the first two, since hardly ever one alone decides
-    if (more === tried.length)
-      tried.push(...(await trySplits(run, trial, decisions.slice(more, Math.max(2, more + 1)))));
-    const divergence = tried[more]!;
+    const divergence = await trials.divergenceOf(decision);
     splits.push(splitOf(sweep, decision, sparsity, divergence));
     run.report({ type: "split", split: splits.at(-1)! });
     const gain = best ? 1 - divergence / best.divergence : 1;
     if (gain >= LEAST_GAIN) best = { decision, divergence };
     if (gain < PROMISING_GAIN) break;
   }
+  await trials.release();
   return { decision: best!.decision, splits };
 }
 

@@ -1,144 +1,91 @@
-// Splits tried out side by side. Every layer is cut and recovered on what the dense model sends through it, so that one pass of the
-// calibration windows, and one set of sums, serves all splits; each then sends the judging windows through its own layers.
+// Splits tried out: every layer is cut and recovered by what the dense model sends through it, so that one set of sums serves all
+// splits; each sends the judging windows through its own layers.
 import type { Decision } from "../allocation/decide.ts";
-import { ReusedTensors } from "../compute/reused-tensor.ts";
-import { embed, embedOrSpill } from "../forward/run/embed.ts";
-import type { HiddenStates, ResidentStates } from "../forward/run/hidden-states.ts";
-import type { DecoderLayer } from "../model/read-layer.ts";
+import { embed } from "../forward/run/embed.ts";
+import type { ResidentStates } from "../forward/run/hidden-states.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
 import { type LayerSizes, sizesOf } from "../model/spec/parts.ts";
-import { hasSublayer, type Sublayer } from "../model/spec/roles.ts";
-import { type GatheredStatistics, gatherStatistics } from "../prune/gather-statistics.ts";
+import { withSensitivity } from "../prune/gather-statistics.ts";
 import { headCut } from "../prune/heads.ts";
 import { type LayerSource, openLayer } from "../prune/layer-source.ts";
 import { neuronCut } from "../prune/neurons.ts";
 import { type Choice, cutByStatistics, type SublayerCut } from "../prune/sublayer.ts";
 import type { Sweep } from "../prune/sweep.ts";
 import type { RunContext } from "../run-context.ts";
+import { type DenseStatistics, denseStatistics } from "../sensitivity/dense-sums.ts";
 
-/** A split on its way through the layers. */
-interface SplitPass {
-  readonly decision: Decision;
-  /** Of the judging windows, through the layers of the split. */
-  readonly states: ResidentStates;
+/** Splits of one model, tried out by the same sums. */
+export interface SplitTrials {
+  /** The divergence that a decision would give, nats per token: of layers that are cut and recovered without knowing of each other. */
+  divergenceOf(decision: Decision): Promise<number>;
+  /** Removes the sums. */
+  release(): Promise<void>;
 }
 
-/** A split that keeps the layer at hand. */
-interface LayerPass extends SplitPass {
-  /** As far as it is cut. */
-  readonly layer: LayerSource;
+/** Gathers what trials cut by; the trials are then one pass of the judging windows each. */
+export async function prepareTrials(
+  run: RunContext,
+  sweep: Sweep,
+  decisions: readonly Decision[],
+): Promise<SplitTrials> {
+  const cuts = [headCut, neuronCut].filter((cut) => decisions.some((decision) => cutsAnywhere(sweep, cut, decision)));
+  const sums = await denseStatistics(
+    run,
+    sweep,
+    cuts.map(({ sublayer }) => sublayer),
+  );
+  await sweep.judge.meetDense(run, sweep.runner, sweep.model);
+  return { divergenceOf: (decision) => trySplit(run, sweep, sums, decision), release: () => sums.release() };
 }
 
-/** What the splits share of a layer. */
-interface SharedPass {
-  readonly index: LayerIndex;
-  /** The layer as the source has it. */
-  readonly source: LayerSource;
-  /** Of the calibration windows, through the dense layers. */
-  readonly dense: HiddenStates;
-  readonly inputMemory: ReusedTensors;
-}
-
-/** The divergence that each decision would give, nats per token: of layers that are cut and recovered without knowing of each other. */
-export async function trySplits(run: RunContext, sweep: Sweep, decisions: readonly Decision[]): Promise<number[]> {
-  const { model, runner, windows, judge } = sweep;
-  await judge.meetDense(run, runner, model);
-  const dense = await embedOrSpill(model, windows, run.scratch, run.memory.states);
-  const entering = await embed(model, judge.windows);
-  const passes: SplitPass[] = decisions.map((decision) => ({ decision, states: entering.copy() }));
-  const inputMemory = new ReusedTensors();
+async function trySplit(run: RunContext, sweep: Sweep, sums: DenseStatistics, decision: Decision): Promise<number> {
+  const { model, runner, judge } = sweep;
+  const states = await embed(model, judge.windows);
   for (const index of layerIndices(model.spec)) {
     run.signal?.throwIfAborted();
     run.report({ type: "stage", name: "trial", done: index, total: model.spec.layers.length });
-    await passLayer(run, sweep, { index, dense, inputMemory }, passes);
+    if (!decision.keptLayers.includes(index)) continue;
+    const source = await openLayer(model, index, run.memory.wholeLayers);
+    const pass = { index, decision, states, sums };
+    const behind = await passSublayer(run, sweep, headCut, { ...pass, source });
+    await passSublayer(run, sweep, neuronCut, { ...pass, source: behind });
   }
-  inputMemory.release();
-  const divergences: number[] = [];
-  for (const { states } of passes) divergences.push((await judge.qualityOf(runner, model, states)).klDivergence);
-  return divergences;
+  return (await judge.qualityOf(runner, model, states)).klDivergence;
 }
 
-/** Takes all states through a layer, and nothing of it is left when that is done. */
-async function passLayer(
-  run: RunContext,
-  sweep: Sweep,
-  shared: Omit<SharedPass, "source">,
-  passes: readonly SplitPass[],
-): Promise<void> {
-  const source = await openLayer(sweep.model, shared.index, run.memory.wholeLayers);
-  const kept = passes.filter(({ decision }) => decision.keptLayers.includes(shared.index));
-  const entered = kept.map((split) => ({ ...split, layer: source }));
-  const behind = await passSublayer(run, sweep, headCut, { ...shared, source }, entered);
-  await passSublayer(run, sweep, neuronCut, { ...shared, source }, behind);
+interface SublayerPass {
+  readonly index: LayerIndex;
+  readonly decision: Decision;
+  /** The layer as far as it is cut. */
+  readonly source: LayerSource;
+  readonly sums: DenseStatistics;
+  /** Of the judging windows. */
+  readonly states: ResidentStates;
 }
 
-/** Cuts a sublayer for each split by the same sums; all states then stand behind it. */
+/** Cuts a sublayer and sends the states through what is left. Returns the layer that its other sublayer belongs to. */
 async function passSublayer<C extends Choice>(
   run: RunContext,
-  sweep: Sweep,
+  { model, method, runner, sensitivities }: Sweep,
   cut: SublayerCut<C>,
-  pass: SharedPass,
-  splits: readonly LayerPass[],
-): Promise<LayerPass[]> {
-  const { method } = sweep;
-  const { index, source } = pass;
-  const had = sizesOf(source.sizes);
-  const sizesIn = ({ keptLayers, spec }: Decision): LayerSizes => sizesOf(spec.layers[keptLayers.indexOf(index)]!);
-  const isCut = ({ decision }: SplitPass): boolean =>
-    hasSublayer(cut.sublayer, source.sizes) && cut.width(sizesIn(decision)) < cut.width(had);
-  const found = splits.some(isCut) ? await sumsOfDense(run, sweep, cut.sublayer, pass) : undefined;
-  const behind: LayerPass[] = [];
-  for (const split of splits) {
-    const goal = { method, index, sizes: sizesIn(split.decision), order: split.decision.orders?.[index] };
-    const cutBy = found && isCut(split) ? found.statistics : undefined;
-    const cutLayer = async (): Promise<DecoderLayer> =>
-      cutBy ? (await cutByStatistics(run, cut, split.layer, cutBy, goal)).layer : await split.layer.read(cut.sublayer);
-    behind.push({ ...split, layer: await passCut(sweep, cut.sublayer, split, cutLayer) });
-  }
-  await passDense(sweep, cut, pass, found?.inputs);
-  await found?.release();
-  return behind;
-}
-
-/** The states of a split through what is left of a sublayer. Returns the layer that its other sublayer belongs to. */
-async function passCut(
-  { runner }: Sweep,
-  sublayer: Sublayer,
-  { layer, states }: LayerPass,
-  cut: () => Promise<DecoderLayer>,
+  { index, decision, source, sums, states }: SublayerPass,
 ): Promise<LayerSource> {
-  const left = await cut();
+  const { sublayer } = cut;
+  const sizes = sizesIn(decision, index);
+  const goal = { method, index, sizes, order: decision.orders?.[index] };
+  const found = cut.width(sizes) < cut.width(sizesOf(model.spec.layers[index]!)) ? sums.of(index, sublayer) : undefined;
+  const statistics = found && withSensitivity(found, sensitivities.get(index)?.[sublayer] ?? {});
+  const left = statistics
+    ? (await cutByStatistics(run, cut, source, statistics, goal)).layer
+    : await source.read(sublayer);
   await runner.sublayer(sublayer, left, states);
-  return layer.behind(left);
+  return source.behind(left);
 }
 
-const sumsOfDense = (
-  run: RunContext,
-  { runner, method, windows, sensitivities }: Sweep,
-  sublayer: Sublayer,
-  { index, source, dense: states, inputMemory }: SharedPass,
-): Promise<GatheredStatistics> => {
-  const sensitivity = sensitivities.get(index)?.[sublayer] ?? {};
-  const tokenCount = windows.ids.length;
-  return gatherStatistics(run, sublayer, source, {
-    runner,
-    method,
-    states,
-    target: undefined,
-    tokenCount,
-    sensitivity,
-    inputMemory,
-  });
-};
+const cutsAnywhere = <C extends Choice>({ model }: Sweep, cut: SublayerCut<C>, decision: Decision): boolean =>
+  decision.keptLayers.some(
+    (index) => cut.width(sizesIn(decision, index)) < cut.width(sizesOf(model.spec.layers[index]!)),
+  );
 
-/** The calibration windows through a sublayer of the dense model. */
-async function passDense<C extends Choice>(
-  { runner }: Sweep,
-  { sublayer, all }: SublayerCut<C>,
-  { source, dense }: SharedPass,
-  inputs: GatheredStatistics["inputs"],
-): Promise<void> {
-  if (inputs === undefined) return runner.sublayer(sublayer, await source.read(sublayer), dense);
-  const { inputs: kept } = all(sizesOf(source.sizes), inputs[0]!.shape[1]!);
-  await runner.project(sublayer, await source.readProjection(sublayer), { batches: inputs, kept }, dense);
-}
+const sizesIn = ({ keptLayers, spec }: Decision, index: LayerIndex): LayerSizes =>
+  sizesOf(spec.layers[keptLayers.indexOf(index)]!);

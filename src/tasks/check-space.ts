@@ -26,6 +26,6 @@ export async function checkScratch({ model: { spec }, method, memory }: Job, hos
 function leastScratchBytes(work: Pick<Work, "spec" | "method">, { states, aside }: MemoryShares): number {
   const stream = streamBytes(work);
   const spilled = stream > states ? streamCount(work) * stream : 0;
-  const { entered, factors } = asideBytes(work);
-  return Math.max(0, Math.max(entered, factors + spilled) - aside);
+  const { entered, factors, sums } = asideBytes(work);
+  return Math.max(0, Math.max(entered, factors + sums, factors + spilled) - aside);
 }

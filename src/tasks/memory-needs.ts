@@ -6,6 +6,7 @@ import { tileRanges } from "../forward/run/head-tiles.ts";
 import { batchesOf } from "../forward/run/hidden-states.ts";
 import { outputBytes } from "../forward/run/routed-sums.ts";
 import { knownExperts } from "../importance/experts/reroute.ts";
+import { packedLength } from "../linalg/packed-symmetric.ts";
 import type { Method } from "../method/method.ts";
 import { widestMlp } from "../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
@@ -148,8 +149,17 @@ function backwardBytes(work: Work): number {
   return 2 * 4 * swept * spec.hiddenSize + factors + inside;
 }
 
-/** Bytes that are put aside: what enters the layers of a backward sweep, in bf16, and the Fisher factors that stay when that is gone. */
-export function asideBytes({ spec, method }: ModelWork): { readonly entered: number; readonly factors: number } {
+export interface AsideBytes {
+  /** What enters the layers of a backward sweep, in bf16. */
+  readonly entered: number;
+  /** The Fisher factors that stay when that is gone. */
+  readonly factors: number;
+  /** The sums at each down_proj by which splits between layers and neurons are tried. */
+  readonly sums: number;
+}
+
+/** Bytes that are put aside. */
+export function asideBytes({ spec, method }: ModelWork): AsideBytes {
   const { backward, allocation } = method;
   const sublayers = { none: 0, mlp: 1, both: 2 }[backward.fisherFactors];
   const most = allocation.kind === "loss" ? COST_TOKENS : FACTOR_TOKENS;
@@ -157,8 +167,12 @@ export function asideBytes({ spec, method }: ModelWork): { readonly entered: num
   return {
     entered: 2 * spec.layers.length * tokens * spec.hiddenSize,
     factors: 4 * spec.layers.length * sublayers * spec.hiddenSize ** 2,
+    sums: triesSplits({ spec, method }) ? 4 * spec.layers.length * packedLength(widestMlp(spec.layers)) : 0,
   };
 }
+
+const triesSplits = ({ spec, method: { layers, experts } }: ModelWork): boolean =>
+  layers.kind === "search" && experts.kind === "none" && !spec.layers.some(mixtureOf);
 
 /** Tiles of two heads, one of them on its way from the file, and matrices of logits. */
 function headBytes({ spec }: Work): number {

@@ -58,8 +58,8 @@ export function planMemory(work: Work, limitBytes: number | undefined, freeBytes
   const states = 2 * streamBytes(work) <= budget - needed ? streamBytes(work) : 0;
   const decoding = shareDecoding(work, budget, limitBytes ?? SHARE * freeBytes);
   const swept = needed + streamCount(work) * states;
-  const { entered, factors } = asideBytes(work);
-  const aside = Math.min(MOST_ASIDE_BYTES, Math.max(entered, factors), Math.max(0, budget - swept));
+  const { entered, factors, sums } = asideBytes(work);
+  const aside = Math.min(MOST_ASIDE_BYTES, Math.max(entered, factors + sums), Math.max(0, budget - swept));
   const expectedPeakBytes = Math.max(swept + aside, keptInDecoding(work, decoding));
   return { wholeLayers, states, aside, ...decoding, expectedPeakBytes };
 }

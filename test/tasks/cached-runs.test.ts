@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 /** The stages in which the dense model is looked at. */
-const LOOKS = ["generate", "gradient", "ablation", "layer-importance", "neuron-importance"];
+const LOOKS = ["generate", "gradient", "ablation", "layer-importance", "neuron-importance", "dense-sums"];
 
 const looksOf = (events: readonly (PruneEvent | CurveEvent)[]): string[] => [
   ...new Set(events.flatMap((event) => (event.type === "stage" && LOOKS.includes(event.name) ? [event.name] : []))),
@@ -45,11 +45,12 @@ describe("after a run of the default method", () => {
     expect((await run(own)).looks).toEqual(["generate", "ablation", "gradient"]);
   });
 
-  test("another size starts at the trials, and gives the bytes of a run that knows nothing", async () => {
+  test("another size starts at the trials, whose sums are known, and gives the bytes of a run that knows nothing", async () => {
     const request = { ...tried, sparsity: 0.2 };
+    expect((await run(tried)).looks).toEqual(["dense-sums"]);
     const [known, fresh] = [await run(request), await run({ ...request, noCache: true })];
     expect(known.looks).toEqual([]);
-    expect(fresh.looks).toEqual(["generate", "ablation", "gradient"]);
+    expect(fresh.looks).toEqual(["generate", "ablation", "gradient", "dense-sums"]);
     expect(known.weights.equals(fresh.weights)).toBe(true);
     const resultOf = ({ events }: typeof known) => {
       const last = events.at(-1)!;
