@@ -3,6 +3,10 @@
 /** Below this exponent even a quarter of a million tokens together weigh nothing (10⁻⁵) beside the likeliest. */
 const NEGLIGIBLE = -24;
 
+/** Powers of e are read from a table of steps of 1 / 256 and moved by two terms of the series, to 2e-9 of each: most of the time of a draw goes into them. */
+const STEPS = 256;
+const POWERS = Float64Array.from({ length: 1 - NEGLIGIBLE * STEPS }, (_, i) => Math.exp(-i / STEPS));
+
 /** Tokens whose weights are kept as one sum until it is known that the draw falls among them. */
 const BLOCK = 512;
 
@@ -27,11 +31,12 @@ export function greedyToken(logits: Float32Array): number {
 export function sampleToken(logits: Float32Array, temperature: number, random: () => number): number {
   const best = greedyToken(logits);
   if (temperature === 0) return best;
+  const weightOf = weightsBeside(logits[best]!, temperature);
   const blocks: number[] = []; // their weights, instead of one for each token of a large vocabulary
   for (let start = 0; start < logits.length; start += BLOCK) {
     let weight = 0;
     const end = Math.min(start + BLOCK, logits.length);
-    for (let i = start; i < end; i++) weight += weightOf(logits[i]!, logits[best]!, temperature);
+    for (let i = start; i < end; i++) weight += weightOf(logits[i]!);
     blocks.push(weight);
   }
   let left = random() * blocks.reduce((total, weight) => total + weight, 0);
@@ -43,13 +48,24 @@ export function sampleToken(logits: Float32Array, temperature: number, random: (
   if (block < 0) return best; // only when rounding leaves a remainder
   const end = Math.min((block + 1) * BLOCK, logits.length);
   for (let i = block * BLOCK; i < end; i++) {
-    left -= weightOf(logits[i]!, logits[best]!, temperature);
+    left -= weightOf(logits[i]!);
     if (left < 0) return i;
   }
   return best; // likewise
 }
 
-function weightOf(logit: number, largest: number, temperature: number): number {
-  const exponent = (logit - largest) / temperature;
-  return exponent < NEGLIGIBLE ? 0 : Math.exp(exponent);
+/** Weight of a logit, of which the largest has 1. */
+function weightsBeside(largest: number, temperature: number): (logit: number) => number {
+  const scale = 1 / temperature;
+  return (logit) => {
+    const exponent = (logit - largest) * scale;
+    return exponent > NEGLIGIBLE ? powerOfE(exponent) : 0;
+  };
+}
+
+/** eˣ for x from NEGLIGIBLE to 0. */
+function powerOfE(x: number): number {
+  const step = (0.5 - STEPS * x) | 0;
+  const rest = x + step / STEPS;
+  return POWERS[step]! * (1 + rest * (1 + rest / 2));
 }
