@@ -10,6 +10,7 @@ const GROWTH = {
   gradient: (layers) => layers,
   "layer-importance": (layers) => layers,
   ablation: (layers) => layers * (layers + 3), // a layer takes all copies of the states that the layers before it have left
+  "dense-sums": (layers) => layers,
   trial: (layers) => layers,
   prune: (layers) => layers,
   verify: (layers) => layers,
