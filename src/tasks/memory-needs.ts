@@ -29,6 +29,9 @@ const BASE_BYTES = 300 * 2 ** 20;
 /** Arrays that wait for the collector, and holes between those in use. */
 const LOOSE_BYTES = 80 * 2 ** 20;
 
+/** The same of large arrays, as a share of what a phase takes. */
+const LOOSE_SHARE = 0.03;
+
 /** What is kept of a batch on its way back, as a multiple of what a pass forward has: 1.4 were measured. */
 const BACKWARD_ACTIVATIONS = 1.5;
 
@@ -53,7 +56,8 @@ type ModelWork = Pick<Work, "spec" | "method">;
 export function leastBytes(work: Work, wholeLayers = false): number {
   if (work.copies) return BASE_BYTES + 2 * layerBytes(work);
   const sweep = wholeLayers ? sweepBytes(work) : sweepBytesInParts(work);
-  return BASE_BYTES + LOOSE_BYTES + Math.max(sweep, measuringBytes(work), headBytes(work));
+  const phase = Math.max(sweep, measuringBytes(work), headBytes(work));
+  return BASE_BYTES + LOOSE_BYTES + (1 + LOOSE_SHARE) * phase;
 }
 
 /** The largest layer as f32, with one of its experts. */
