@@ -29,7 +29,7 @@ function shareOf(attention: Attention, share: number): HeadCount {
   return countOf(attention, Math.min(Math.round(share * all), all - 1));
 }
 
-/** So many query heads of each group of every layer, or groups where each has but one head; undefined where there are not so many to give. */
+/** So many query heads of each group, or groups where each has but one head; undefined where a layer cannot give so many. */
 export function headsOfEach({ layers }: DecoderSpec, count: number): HeadCount | undefined {
   const attentions = layers.flatMap((layer) => attentionOf(layer) ?? []);
   const leavesOne = count >= 0 && attentions.every((attention) => count < headsOrGroups(attention));
