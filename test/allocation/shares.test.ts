@@ -2,7 +2,7 @@
 // of four query heads in two groups, 256 for each of these heads; and for each of six experts, of which a token goes to two, 384 and
 // a row of 16 in the router. So an expert of each layer is 0.1016 of all, a head of each group 0.1301, and a layer a third.
 import { describe, expect, test } from "vitest";
-import { type CutShare, settleShare } from "../../src/allocation/shares.ts";
+import { type CutShare, firstShares, settleShare } from "../../src/allocation/shares.ts";
 import { methodOf } from "../helpers/method.ts";
 import { tinySpec } from "../helpers/specs.ts";
 
@@ -29,6 +29,21 @@ describe("experts give at least their share of what is to go", () => {
     expect(settled(share, sparsity)).toMatchObject(experts(count));
   });
 });
+
+// Half of the width and four experts less leave 0.496; half of the width alone 0.707, and with a layer less 0.472.
+test.each([
+  [0.25, 0],
+  [0.5, 1],
+])(
+  "the first are shares of experts beside the fewest layers, and the fewest without experts: of %f",
+  (sparsity, layers) => {
+    expect(firstShares(spec, methodWith({}), sparsity, [0, 1])).toEqual([
+      { layers: 0, heads: 0, experts: 0 },
+      { layers: 0, heads: 0, experts: 1 },
+      { layers, heads: 0, experts: 0 },
+    ]);
+  },
+);
 
 test("layers and heads go by number", () => {
   expect(settled({ layers: 1, heads: 1 }, 0.6)).toMatchObject({
