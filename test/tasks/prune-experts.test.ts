@@ -1,5 +1,5 @@
 // Whole experts removed from whole models, in both formats.
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../src/checkpoint/checkpoint.ts";
@@ -129,6 +129,16 @@ describe("refused before any work", () => {
     [{ experts: "90%" }, "--experts 0.9 leaves 2 of 16 experts; each token goes to 4"],
     [{ preset: "reap", sparsity: 0.9 }, "a sparsity of 0.9 cannot be reached by removing experts alone"],
   ])("%j", async (request, message) => expect((await refusal(request)).message).toContain(message));
+
+  test("trials over heads that code of the model's own need not load", async () => {
+    const model = tinyWithTokenizer(temporaryFolder(), "qwen2-moe");
+    const config = { ...readConfig(model), auto_map: { AutoModelForCausalLM: "modeling_own.Own" } };
+    writeFileSync(join(model, "config.json"), JSON.stringify(config));
+    writeFileSync(join(model, "modeling_own.py"), "");
+    const given = { model, experts: "auto", sparsity: 0.2, ...TINY_WINDOWS } as const;
+    expect((await refusal({ ...given, prune: "all" })).message).toContain("which need not load fewer heads");
+    await eventsOf({ ...given, output: newOutput(), dryRun: true });
+  });
 
   test("a model without experts", async () => {
     const model = tinyWithTokenizer(temporaryFolder(), "llama");
