@@ -12,7 +12,7 @@ export function withoutHeads(
   { heads, protectedLayers }: Pick<Method, "heads" | "protectedLayers">,
   sparsity: number,
 ): DecoderSpec {
-  if (heads.kind === "none") return spec;
+  if (heads.kind === "none" || heads.kind === "search") return spec;
   const layers = layerPositions(spec).map((position) => {
     const layer = spec.layers[position]!;
     const attention = attentionOf(layer);
@@ -23,12 +23,27 @@ export function withoutHeads(
   return { ...spec, layers };
 }
 
-/** As near to a share of the heads as every group can give, but one stays: query heads, or groups where each has but one. */
-function shareOf({ numAttentionHeads, numKeyValueHeads }: Attention, share: number): HeadCount {
-  const group = numAttentionHeads / numKeyValueHeads;
-  const part = (count: number): number => Math.min(Math.round(share * count), count - 1);
-  return group > 1 ? { kvGroups: 0, heads: part(group) } : { kvGroups: part(numKeyValueHeads), heads: 0 };
+/** As near to a share of the heads as every group can give, but one stays. */
+function shareOf(attention: Attention, share: number): HeadCount {
+  const all = headsOrGroups(attention);
+  return countOf(attention, Math.min(Math.round(share * all), all - 1));
 }
+
+/** So many query heads of each group, or groups where each has but one head; undefined where a layer cannot give so many. */
+export function headsOfEach({ layers }: DecoderSpec, count: number): HeadCount | undefined {
+  const attentions = layers.flatMap((layer) => attentionOf(layer) ?? []);
+  const leavesOne = count >= 0 && attentions.every((attention) => count < headsOrGroups(attention));
+  return leavesOne ? countOf(attentions[0]!, count) : undefined;
+}
+
+/** Query heads of a group, or groups where each has but one head. */
+const headsOrGroups = (attention: Attention): number =>
+  isGrouped(attention) ? attention.numAttentionHeads / attention.numKeyValueHeads : attention.numKeyValueHeads;
+
+const countOf = (attention: Attention, count: number): HeadCount =>
+  isGrouped(attention) ? { kvGroups: 0, heads: count } : { kvGroups: count, heads: 0 };
+
+const isGrouped = ({ numAttentionHeads, numKeyValueHeads }: Attention): boolean => numAttentionHeads > numKeyValueHeads;
 
 /** @throws {CompError} "option" when nothing would be left of the attention */
 function attentionWithout(

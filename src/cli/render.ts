@@ -81,9 +81,15 @@ export function renderTrial({ sparsity, quality, isWithin }: Trial): string {
   return `  tried         ${formatPercent(sparsity)} less: perplexity ${increase} more, KL divergence ${formatFigure(klDivergence)}, ${isWithin ? "within" : "beyond"} the limit`;
 }
 
-/** One way to share the cut between layers or experts and neurons. */
-export const renderSplit = ({ reached, layers, experts, intermediateSize, klDivergence }: SplitTrial): string =>
-  `  tried         ${layers} layers of ${experts === undefined ? "" : `${experts} experts of `}${intermediateSize} neurons, ${formatPercent(reached)} less: KL divergence ${formatFigure(klDivergence)} on part of the text`;
+/** One way to share the cut between layers, experts, heads and neurons. */
+export function renderSplit({ reached, layers, heads, experts, intermediateSize, klDivergence }: SplitTrial): string {
+  const parts = [
+    ...(heads === undefined ? [] : [`${heads} heads and `]),
+    ...(experts === undefined ? [] : [`${experts} experts of `]),
+  ];
+  const sizes = `${layers} layers of ${parts.join("")}${intermediateSize} neurons`;
+  return `  tried         ${sizes}, ${formatPercent(reached)} less: KL divergence ${formatFigure(klDivergence)} on part of the text`;
+}
 
 /** The figures of a finished run. */
 export function renderResult(result: PruneResult): string[] {

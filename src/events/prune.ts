@@ -104,7 +104,7 @@ export interface Trial {
   readonly isWithin: boolean;
 }
 
-/** One way to share a cut between whole layers, or whole experts, and neurons, tried on a part of the text. */
+/** One way to share a cut between whole layers, whole experts, heads and neurons, tried on a part of the text. */
 export interface SplitTrial {
   /** As asked for. */
   readonly sparsity: number;
@@ -113,8 +113,10 @@ export interface SplitTrial {
   /** Layers that stay, and neurons that each of them keeps. */
   readonly layers: number;
   readonly intermediateSize: number;
-  /** Experts that each mixture keeps, where trials share the cut between these and neurons. */
+  /** Experts that each mixture keeps, where the model has any. */
   readonly experts?: number;
+  /** Query heads that each layer keeps, where trials decide about these too. */
+  readonly heads?: number;
   /** Nats per token, on calibration windows that the trial was not fitted to. */
   readonly klDivergence: number;
 }

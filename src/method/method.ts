@@ -72,11 +72,11 @@ export type LayerRule =
   | { readonly kind: "count"; readonly count: number }
   | { readonly kind: "fewest" | "half" | "only" | "search" };
 
-/** Heads by number, or in the same proportion as everything else. */
+/** Heads by number, or in the same proportion as everything else; `search`: trials decide, as they do about experts. */
 export type HeadRule =
   | { readonly kind: "none" }
   | ({ readonly kind: "count" } & HeadCount)
-  | { readonly kind: "proportional" };
+  | { readonly kind: "proportional" | "search" };
 
 /** Heads that a layer gives up. */
 export interface HeadCount {
@@ -86,7 +86,7 @@ export interface HeadCount {
   readonly heads: number;
 }
 
-/** Experts by number; `only`: as many as what is to go takes; `search`: trials decide what they give and what neurons. */
+/** Experts by number; `only`: as many as what is to go takes; `search`: trials decide what they give and what all else. */
 export type ExpertRule =
   | { readonly kind: "none" }
   | { readonly kind: "count"; readonly count: number }

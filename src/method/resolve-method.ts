@@ -152,11 +152,12 @@ const cutsAttention = ({ prune, preset }: SettledOptions): boolean =>
 
 /** @throws {CompError} "option" for heads to remove where only neurons may go */
 function headRule(options: SettledOptions, cutsHeads: boolean): HeadRule {
-  const { heads, kvGroups, allocation, prune } = options;
+  const { heads, kvGroups, allocation, prune, experts } = options;
   const count = { kvGroups: kvGroups === "auto" ? 0 : kvGroups, heads: heads === "auto" ? 0 : heads };
   if (count.kvGroups === 0 && count.heads === 0) {
     const isOpen = heads === "auto" && kvGroups === "auto";
-    return { kind: isOpen && allocation !== "loss" && cutsHeads ? "proportional" : "none" };
+    if (!isOpen || allocation === "loss" || !cutsHeads) return { kind: "none" };
+    return { kind: experts === "auto" ? "search" : "proportional" };
   }
   if (prune !== "mlp") return { kind: "count", ...count };
   throw new CompError("option", `--prune mlp does not go with --${count.heads > 0 ? "heads" : "kv-groups"}`, {

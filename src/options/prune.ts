@@ -61,7 +61,8 @@ export const PruneOptions = z.strictObject({
   sparsityOf: z.enum(["all", "decoder"]).default("all").describe("which parameters the fraction counts"),
   preset: z.enum(namesOf(presets)).default("best").describe("the method; the flags that follow override it"),
   /**
-   * "mlp": neurons alone; no layers go then, unless they are asked for. "all": where the loss decides what each layer gives, also heads, attentions and whole MLPs.
+   * "mlp": neurons alone; no layers go then, unless they are asked for. "all": where the loss decides what each layer gives, also
+   * heads, attentions and whole MLPs; where experts compete with neurons, heads do too.
    */
   prune: z
     .enum(["mlp", "all"])
@@ -105,13 +106,13 @@ export const PruneOptions = z.strictObject({
       expected: "auto, half, only, a number of layers, or indices such as 7,8",
       ...BY_PRESET,
     }),
-  /** "auto": where heads may be cut and no allocation decides, as large a share as of the rest. */
+  /** "auto": where heads may be cut and no allocation decides, as large a share as of the rest; beside experts "auto" by trials. */
   heads: headCount.describe(
     "query heads to remove from each key-value group; auto: as a preset that cuts heads has it",
   ),
   /** "auto" likewise, where a group is one head. */
   kvGroups: headCount.describe("whole key-value groups to remove from each layer"),
-  /** "only": as many as the sparsity takes. "auto": trials share what is to go between experts and neurons. */
+  /** "only": as many as the sparsity takes. "auto": trials share what is to go between experts, neurons, and open layers and heads. */
   experts: z
     .union([z.enum(["auto", "only"]), z.int().min(0).max(65536), fraction(0, 0.99)])
     .optional()

@@ -8,8 +8,8 @@ import { countParameters } from "../model/spec/parameters.ts";
 import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import { formatFigure, formatPercent } from "../report/format.ts";
 import type { RunContext } from "../run-context.ts";
-import { decideSplit } from "./expert-split.ts";
 import { largestWithin } from "./largest-within.ts";
+import { decideSplit } from "./mixture-split.ts";
 
 /** How near the search comes to the largest sparsity that the limits allow. */
 const TOLERANCE = 0.01;

@@ -11,7 +11,7 @@ import type { DtypeName } from "../options/dtypes.ts";
 import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
-import { decideSplit } from "../search/expert-split.ts";
+import { decideSplit } from "../search/mixture-split.ts";
 import { measureDense } from "../sensitivity/measure-dense.ts";
 import { VERSION } from "../version.ts";
 import { checkScratch } from "./check-space.ts";

@@ -11,7 +11,7 @@ import { PruneOptions } from "../options/prune.ts";
 import { parseOptions } from "../options/schema.ts";
 import { type Sweep, tryDecision } from "../prune/sweep.ts";
 import { type RunContext, type SweepHost, startRun } from "../run-context.ts";
-import { decideSplit } from "../search/expert-split.ts";
+import { decideSplit } from "../search/mixture-split.ts";
 import { measureDense } from "../sensitivity/measure-dense.ts";
 import { calibrate, type Job, prepareJob } from "./prepare.ts";
 

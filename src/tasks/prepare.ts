@@ -2,6 +2,7 @@
 // make the run fail later refused, as far as headers tell.
 
 import { ROUNDING } from "../allocation/equal-widths.ts";
+import { headsOfEach, withoutHeads } from "../allocation/heads.ts";
 import { anyLayers, mostReachable, planLayers, whyOutOfReach } from "../allocation/layer-count.ts";
 import { type CutPlan, planPrune } from "../allocation/plan.ts";
 import { equalSpec } from "../allocation/sizes.ts";
@@ -175,12 +176,20 @@ async function checkOutput(
   const kept = anyLayers(spec, cut);
   const known = cut.removed === undefined ? layerIndices(spec) : kept;
   const after = copies ? spec : equalSpec(spec, kept, method, sparsity, known);
-  await checkHoldable(model, after, format, method.widths === "per-layer" && !copies);
+  const perLayer = method.widths === "per-layer" && !copies;
+  await checkHoldable(model, after, format, perLayer);
+  if (method.heads.kind === "search") await checkHoldable(model, withHeadLess(after), format, perLayer);
   if (format.format === "gguf") await checkGgufTokenizer(model.checkpoint, spec.vocabSize);
   const types = copies
     ? []
     : [openBlocks(model, { spec: after, keptLayers: known }, format), rewrittenTypes(model, format)];
   return [omittedBy(spec, format), codeNeeded(after, format), ...types].filter((message) => message !== undefined);
+}
+
+/** The least that trials may take of the heads. */
+function withHeadLess(spec: DecoderSpec): DecoderSpec {
+  const less = headsOfEach(spec, 1);
+  return less === undefined ? spec : withoutHeads(spec, { heads: { kind: "count", ...less }, protectedLayers: [] }, 0);
 }
 
 /** Cuts the calibration text into windows, and says what of it one should know. */

@@ -13,7 +13,7 @@ import { layerPositions } from "../model/spec/layer-index.ts";
 import { type PruneOptions, recordedOptions } from "../options/prune.ts";
 import { type LayerSink, pruneLayers, type Sweep } from "../prune/sweep.ts";
 import { type Host, type RunContext, startRun } from "../run-context.ts";
-import { decideSplit } from "../search/expert-split.ts";
+import { decideSplit } from "../search/mixture-split.ts";
 import { decideWithin } from "../search/quality-limit.ts";
 import { measureDense } from "../sensitivity/measure-dense.ts";
 import { openTokenizerHeldIn } from "../tokenizer/gguf/to-gguf.ts";

@@ -269,6 +269,17 @@ describe("eval", () => {
   });
 });
 
+test("each split that was tried is a line that names all that the trials decide about", async () => {
+  const split = { sparsity: 0.3, reached: 0.302, layers: 5, intermediateSize: 88, klDivergence: 0.25 };
+  const splits = [split, { ...split, experts: 12 }, { ...split, experts: 12, heads: 2 }];
+  const events = [...splits.map((one): PruneEvent => ({ type: "split", split: one })), ...pruneEvents.slice(-1)];
+  const { out } = await run(["prune", "m"], { library: fakeLibrary([], events) });
+  const rest = "88 neurons, 30.2 % less: KL divergence 0.25 on part of the text";
+  expect(out).toContain(`  tried         5 layers of ${rest}\n`);
+  expect(out).toContain(`  tried         5 layers of 12 experts of ${rest}\n`);
+  expect(out).toContain(`  tried         5 layers of 2 heads and 12 experts of ${rest}\n`);
+});
+
 describe("limits of quality", () => {
   const collapsed = { before: 20, after: 5120 };
   const events = pruneEvents.flatMap((event): PruneEvent[] => {

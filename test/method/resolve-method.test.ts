@@ -87,6 +87,16 @@ describe("heads", () => {
   );
 });
 
+test.each<[object, string]>([
+  [{ experts: "auto" }, "none"],
+  [{ experts: "auto", prune: "all" }, "search"],
+  [{ experts: "auto", preset: "osscar" }, "search"],
+  [{ experts: "auto", preset: "osscar", heads: 0 }, "none"],
+  [{ experts: 2, prune: "all" }, "proportional"],
+])("heads of a mixture, %j: %s", (options, kind) => {
+  expect(methodOf(options, tinySpec("qwen3-moe")).heads.kind).toBe(kind);
+});
+
 describe("the allocation", () => {
   cases(
     [
