@@ -3,6 +3,7 @@
 import { Graph } from "../../compute/graph.ts";
 import { reshape } from "../../compute/operations/elementwise.ts";
 import { gemm, matmul, swapLast } from "../../compute/operations/linear.ts";
+import { ReusedTensors } from "../../compute/reused-tensor.ts";
 import { tensor } from "../../compute/tensor.ts";
 import type { Rerouting, RoutedSums } from "../../linalg/routed-sums.ts";
 import type { DecoderLayer } from "../../model/read-layer.ts";
@@ -49,8 +50,9 @@ export async function routedSums(
     target: wanted?.targets[i],
   }));
   const products: Float32Array[] = [];
+  const memory = wanted && new ReusedTensors();
   for (const round of rounds(tokens, known, programs.spec)) {
-    const outputs = await addOutputs(programs, layer, round, { sums, known, keeps: wanted !== undefined });
+    const outputs = await addOutputs(programs, layer, round, { sums, known, memory });
     for (const vectors of outputs) products.push(await innerProducts(programs, vectors, 1 + known, wanted!.metric));
   }
   if (wanted === undefined) return sums;
@@ -91,23 +93,27 @@ function rounds(tokens: readonly OrderedTokens[], known: number, { hiddenSize }:
 interface OutputPass {
   readonly sums: Sums;
   readonly known: number;
-  /** Whether what experts write is kept. */
-  readonly keeps: boolean;
+  /** For what experts write, where it is kept: one memory for all rounds. */
+  readonly memory: ReusedTensors | undefined;
 }
 
 /**
  * Sums what the experts of some tokens write. Where it is kept, of each batch the target and the first `known` outputs of each
- * token: f32 [count, 1 + known, hiddenSize].
+ * token: f32 [count, 1 + known, hiddenSize], valid until the next round.
  */
 async function addOutputs(
   programs: MixturePrograms,
   { experts }: DecoderLayer,
   batches: readonly OrderedTokens[],
-  { sums, known, keeps }: OutputPass,
+  { sums, known, memory }: OutputPass,
 ): Promise<Float32Array[]> {
   const { hiddenSize } = programs.spec;
   const kept: Float32Array[] = [];
-  for (const batch of keeps ? batches : []) kept.push(await withTargets(batch, 1 + known, hiddenSize));
+  for (const [i, batch] of memory ? batches.entries() : []) {
+    const { data } = memory!.of(i, [batch.routed.count, 1 + known, hiddenSize]);
+    await setTargets(data, batch, hiddenSize);
+    kept.push(data);
+  }
   for (let expert = 0; expert < experts!.count; expert++) {
     const places = batches.map((batch) => placesOf(expert, batch, experts!.count, known));
     if (places.every(({ tokens }) => tokens.length === 0)) continue;
@@ -153,17 +159,16 @@ function placesOf(
   return { tokens: Int32Array.from(tokens), at: Int32Array.from(at) };
 }
 
-/** Room for so many vectors of each token, the target in the first. */
-async function withTargets(
+/** Puts what experts should write for each token in front of what they will be found to write. */
+async function setTargets(
+  all: Float32Array,
   { routed: { count }, target }: OrderedTokens,
-  vectors: number,
   hiddenSize: number,
-): Promise<Float32Array> {
-  const all = new Float32Array(count * vectors * hiddenSize);
+): Promise<void> {
   const values = await target!.read();
+  const size = all.length / count;
   for (let token = 0; token < count; token++)
-    all.set(values.subarray(token * hiddenSize, (token + 1) * hiddenSize), token * vectors * hiddenSize);
-  return all;
+    all.set(values.subarray(token * hiddenSize, (token + 1) * hiddenSize), token * size);
 }
 
 /** v Mᵀ vᵀ of the vectors of each token, f32 [tokens, vectors, vectors]. */
