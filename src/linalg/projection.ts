@@ -52,6 +52,8 @@ export interface StoredStatistics extends Pick<ProjectionStatistics, "tokenCount
 export interface StoredHeldOut {
   gram(): Promise<Float32Array>;
   drift(): Promise<Float32Array>;
+  /** The whole Gram matrix without this part. */
+  restOfGram(): Promise<Float32Array>;
 }
 
 /** Statistics that are in memory. */
@@ -65,9 +67,17 @@ export function inMemory(statistics: ProjectionStatistics): StoredStatistics {
     fisherFactor: given(fisherFactor),
     weightSensitivity: given(weightSensitivity),
     drift: given(drift),
-    heldOut: heldOut && { gram: async () => heldOut.gram, drift: async () => heldOut.drift },
+    heldOut: heldOut && {
+      gram: async () => heldOut.gram,
+      drift: async () => heldOut.drift,
+      restOfGram: async () => difference(gram, heldOut.gram),
+    },
   };
 }
+
+/** What is left of sums over all tokens without those over some. */
+export const difference = (whole: Float32Array, part: Float32Array): Float32Array =>
+  whole.map((sum, i) => sum - part[i]!);
 
 /** All of them, in memory. */
 export async function allInMemory(stored: StoredStatistics): Promise<ProjectionStatistics> {

@@ -18,8 +18,8 @@ export const isScarce = (tokenCount: number, inputSize: number): boolean => toke
 
 /** What a ridge is chosen by; each part is read when its turn comes. */
 export interface RidgeStatistics {
-  /** What will be fitted in the end; its sums include those of `part`. */
-  all(): Promise<HeldOutSums>;
+  /** What is fitted for the choice. */
+  rest(): Promise<HeldOutSums>;
   /** What is held out. */
   part(): Promise<HeldOutSums>;
   fisherFactor(): Promise<Float32Array>;
@@ -38,20 +38,12 @@ export async function chooseRidge(
   let best = { ridge: context.ridge, error: Infinity };
   for (const multiple of MULTIPLES) {
     const ridge = multiple * context.ridge;
-    const fitted = await refitColumns(projection, () => seenSums(statistics), kept, { ...context, ridge });
+    const fitted = await refitColumns(projection, statistics.rest, kept, { ...context, ridge });
     const error = await heldOutError(context.gemm, changeOf(projection, kept, fitted), statistics);
     if (error < best.error) best = { ridge, error };
   }
   return best.ridge;
 }
-
-/** The sums without those of what is held out. */
-async function seenSums({ all, part }: RidgeStatistics): Promise<HeldOutSums> {
-  const [whole, heldOut] = [await all(), await part()];
-  return { gram: difference(whole.gram, heldOut.gram), drift: difference(whole.drift, heldOut.drift) };
-}
-
-const difference = (whole: Float32Array, part: Float32Array): Float32Array => whole.map((sum, i) => sum - part[i]!);
 
 /** Δ = Ŵ − W, f32 [outputSize, inputSize]; Ŵ is zero where a column goes. */
 function changeOf({ weight, inputSize, outputSize }: OutputProjection, kept: Int32Array, fitted: Float32Array) {

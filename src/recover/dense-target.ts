@@ -1,6 +1,7 @@
 // Least squares towards what the dense model has at this place: a layer makes up for what the layers before it have lost.
 import { solveSpd } from "../linalg/cholesky.ts";
 import { type Gemm, matrix } from "../linalg/gemm.ts";
+import { difference } from "../linalg/projection.ts";
 import { ridged } from "../linalg/spd.ts";
 import { chooseRidge } from "./choose-ridge.ts";
 import { leastSquares, refitColumns } from "./least-squares.ts";
@@ -29,9 +30,11 @@ export const denseTarget: Recovery = {
       weightedDrift(gemm, await some(), await fisherFactor(), projection.outputSize);
     const target = await weighted(drift);
     const all = async () => ({ gram: await statistics.gram(), drift: target });
-    const judged = heldOut && (await weighted(heldOut.drift));
-    const part = heldOut && (async () => ({ gram: await heldOut.gram(), drift: judged! }));
-    const ridge = part ? await chooseRidge(projection, { all, part, fisherFactor }, kept, context) : context.ridge;
+    if (heldOut === undefined) return { weight: await refitColumns(projection, all, kept, context) };
+    const judged = await weighted(heldOut.drift);
+    const part = async () => ({ gram: await heldOut.gram(), drift: judged });
+    const rest = async () => ({ gram: await heldOut.restOfGram(), drift: difference(target, judged) });
+    const ridge = await chooseRidge(projection, { rest, part, fisherFactor }, kept, context);
     return { weight: await refitColumns(projection, all, kept, { gemm, ridge }) };
   },
 };

@@ -3,7 +3,7 @@ import { Graph } from "../../compute/graph.ts";
 import { reshape } from "../../compute/operations/elementwise.ts";
 import { gemm } from "../../compute/operations/linear.ts";
 import type { Tensor } from "../../compute/tensor.ts";
-import type { ProjectionStatistics, StoredStatistics } from "../../linalg/projection.ts";
+import { difference, type ProjectionStatistics, type StoredStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { Sublayer } from "../../model/spec/roles.ts";
 import { PROJECTION_ROLES } from "../graphs/decoder-layer.ts";
@@ -19,8 +19,21 @@ export interface FoundStatistics {
   readonly entries: Float32Array | undefined;
 }
 
-/** Takes a matrix that is finished; who wants it reads it. */
-export type KeepSum = (sum: Float32Array) => Promise<() => Promise<Float32Array>>;
+/** Reads a matrix that is finished. */
+export type ReadSum = () => Promise<Float32Array>;
+
+/** Takes matrices that are finished. */
+export interface SumKeeper {
+  keep(sum: Float32Array): Promise<ReadSum>;
+  /** Of a kept matrix without another, which is a part of it. */
+  keepRest(whole: ReadSum, part: ReadSum): Promise<ReadSum>;
+}
+
+/** Of matrices that stay in memory. */
+export const IN_MEMORY: SumKeeper = {
+  keep: async (sum) => async () => sum,
+  keepRest: async (whole, part) => async () => difference(await whole(), await part()),
+};
 
 /**
  * The statistics that sums make, one matrix after the other.
@@ -32,19 +45,24 @@ export async function finishSums(
   name: Sublayer,
   layer: DecoderLayer,
   { tokenCount, whole, heldOut }: GatheredSums,
-  keep: KeepSum,
+  keeper: SumKeeper,
 ): Promise<Omit<StoredStatistics, "fisherFactor" | "weightSensitivity">> {
   const finish = async (sums: ProjectionSums) => {
     const gram = sums.gram.whole();
     await takeOffWritten(programs, name, layer, sums, gram);
-    return { gram: await keep(gram.data), drift: sums.drift && (await keep(sums.drift.tensor.data)) };
+    return { gram: await keeper.keep(gram.data), drift: sums.drift && (await keeper.keep(sums.drift.tensor.data)) };
   };
   const apart = heldOut && (await finish(heldOut));
+  const all = await finish(whole);
   return {
     tokenCount,
-    ...(await finish(whole)),
+    ...all,
     mean: whole.total.tensor.data.map((sum) => sum / tokenCount),
-    heldOut: apart?.drift && { gram: apart.gram, drift: apart.drift },
+    heldOut: apart?.drift && {
+      gram: apart.gram,
+      drift: apart.drift,
+      restOfGram: await keeper.keepRest(all.gram, apart.gram),
+    },
   };
 }
 
