@@ -5,6 +5,7 @@ import { expertOutputs, type TokenRoutes, tokensOf } from "../forward/run/mixtur
 import type { StoredArray } from "../forward/run/scratch.ts";
 import { allIndices } from "../linalg/gather.ts";
 import { matrix } from "../linalg/gemm.ts";
+import { difference } from "../linalg/projection.ts";
 import type { DecoderLayer, Experts, LayerWeights } from "../model/read-layer.ts";
 import { refitColumns } from "../recover/least-squares.ts";
 import type { RunContext } from "../run-context.ts";
@@ -79,13 +80,12 @@ async function changeOf(
     const drift = matrix(outputSize, inputSize, seen.drift!);
     await gemm(matrix(outputSize, inputSize, last), matrix(inputSize, inputSize, seen.gram), {}, drift);
   }
-  const statistics = { gram: withPrior(seen.gram, inputSize, seen.tokenCount), drift: seen.drift! };
+  const gram = withPrior(seen.gram, inputSize, seen.tokenCount);
+  const statistics = { gram: async () => gram, drift: async () => seen.drift! };
   const projection = { weight, inputSize, outputSize };
   const context = { gemm, ridge: method.ridge };
-  return difference(await refitColumns(projection, async () => statistics, allIndices(inputSize), context), weight);
+  return difference(await refitColumns(projection, statistics, allIndices(inputSize), context), weight);
 }
-
-const difference = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value - b[i]!);
 
 interface Change {
   readonly mlp: LayerWeights;

@@ -1,6 +1,6 @@
 // How strongly a refit is held to the old weights, where there is little text: found on windows that the fit has not seen.
 import { type Gemm, matrix } from "../linalg/gemm.ts";
-import type { HeldOutSums, OutputProjection } from "../linalg/projection.ts";
+import type { OutputProjection, StoredHeldOut } from "../linalg/projection.ts";
 import { refitColumns } from "./least-squares.ts";
 import type { RecoveryContext } from "./recovery.ts";
 
@@ -16,12 +16,14 @@ export const TRIED_RIDGES: number = MULTIPLES.length;
 /** Whether so few tokens are there for a projection with so many inputs that the ridge matters. */
 export const isScarce = (tokenCount: number, inputSize: number): boolean => tokenCount < SCARCE_TOKENS * inputSize;
 
+type Sums = Pick<StoredHeldOut, "gram" | "drift">;
+
 /** What a ridge is chosen by; each part is read when its turn comes. */
 export interface RidgeStatistics {
   /** What is fitted for the choice. */
-  rest(): Promise<HeldOutSums>;
+  readonly rest: Sums;
   /** What is held out. */
-  part(): Promise<HeldOutSums>;
+  readonly part: Sums;
   fisherFactor(): Promise<Float32Array>;
 }
 
@@ -57,7 +59,7 @@ async function heldOutError(
   change: Float32Array,
   { part, fisherFactor }: RidgeStatistics,
 ): Promise<number> {
-  const { gram, drift } = await part();
+  const [gram, drift] = [await part.gram(), await part.drift()];
   const size = Math.sqrt(gram.length);
   const rows = change.length / size;
   const delta = matrix(rows, size, change);

@@ -26,14 +26,14 @@ export const denseTarget: Recovery = {
     const { drift, fisherFactor, heldOut } = statistics;
     if (!drift || !fisherFactor) return leastSquares.recover(projection, statistics, kept, context);
     const { gemm } = context;
-    const weighted = async (some: () => Promise<Float32Array>): Promise<Float32Array> =>
+    // made anew each time: beside the system that is solved there is the least room for what waits
+    const weighted = (some: () => Promise<Float32Array>) => async (): Promise<Float32Array> =>
       weightedDrift(gemm, await some(), await fisherFactor(), projection.outputSize);
-    const target = await weighted(drift);
-    const all = async () => ({ gram: await statistics.gram(), drift: target });
+    const all = { gram: () => statistics.gram(), drift: weighted(drift) };
     if (heldOut === undefined) return { weight: await refitColumns(projection, all, kept, context) };
-    const judged = await weighted(heldOut.drift);
-    const part = async () => ({ gram: await heldOut.gram(), drift: judged });
-    const rest = async () => ({ gram: await heldOut.restOfGram(), drift: difference(target, judged) });
+    const seen = async (): Promise<Float32Array> => difference(await drift(), await heldOut.drift());
+    const rest = { gram: () => heldOut.restOfGram(), drift: weighted(seen) };
+    const part = { gram: () => heldOut.gram(), drift: weighted(() => heldOut.drift()) };
     const ridge = await chooseRidge(projection, { rest, part, fisherFactor }, kept, context);
     return { weight: await refitColumns(projection, all, kept, { gemm, ridge }) };
   },

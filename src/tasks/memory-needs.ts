@@ -116,7 +116,7 @@ function sweepBytesInParts(work: Work): number {
   const sums = sets * (2.2 * square + (streamCount(work) - 1) * projection);
   const passing = 3 * projection + sums + activationBytes(work);
   const ranking = 16 * square + 4 * spec.hiddenSize ** 2 + 1.5 * projection;
-  const fitting = 10.5 * square + (sets === 2 ? 5.5 : 4.5) * projection;
+  const fitting = 12 * square + 4 * projection;
   return batches + 4 * spec.hiddenSize ** 2 + Math.max(passing, ranking, fitting);
 }
 

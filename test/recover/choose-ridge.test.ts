@@ -30,9 +30,11 @@ function problem(seenTokens: number, signal = 0) {
   return { seen, heldOut, all };
 }
 
+const read = ({ gram, drift }: HeldOutSums) => ({ gram: async () => gram, drift: async () => drift });
+
 const given = (all: HeldOutSums, part: HeldOutSums, fisherFactor: Float32Array): RidgeStatistics => ({
-  rest: async () => ({ gram: difference(all.gram, part.gram), drift: difference(all.drift, part.drift) }),
-  part: async () => part,
+  rest: read({ gram: difference(all.gram, part.gram), drift: difference(all.drift, part.drift) }),
+  part: read(part),
   fisherFactor: async () => fisherFactor,
 });
 
@@ -49,7 +51,7 @@ describe("the ridge", () => {
     async (tokens, signal, _, expected) => {
       const { seen, heldOut, all } = problem(tokens, signal);
       const errorOf = async (ridge: number): Promise<number> => {
-        const fitted = await refitColumns(projection, async () => seen, KEPT, { gemm, ridge });
+        const fitted = await refitColumns(projection, read(seen), KEPT, { gemm, ridge });
         const change = weight.map((value) => -value);
         for (let row = 0; row < HIDDEN; row++)
           for (const [i, j] of KEPT.entries()) change[row * SIZE + j]! += fitted[row * KEPT.length + i]!;
@@ -79,7 +81,7 @@ describe("the ridge", () => {
     const recovered = async (over: object) =>
       (await denseTarget.recover(projection, inMemory({ ...statistics, ...over }), KEPT, { gemm, ridge: RIDGE }))
         .weight;
-    const refitted = (by: number) => refitColumns(projection, async () => target, KEPT, { gemm, ridge: by });
+    const refitted = (by: number) => refitColumns(projection, read(target), KEPT, { gemm, ridge: by });
     expect(maxDifference(await recovered({ heldOut }), await refitted(ridge))).toBeLessThan(1e-5);
     expect(maxDifference(await recovered({}), await refitted(RIDGE))).toBeLessThan(1e-5);
   });

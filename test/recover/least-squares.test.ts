@@ -33,13 +33,16 @@ describe("by hand", () => {
 
   test("a drift moves the weights by D G⁻¹, also where nothing goes", async () => {
     const drift = Float32Array.of(8, 0, 0, 8);
-    const weight = await refitColumns(pair, async () => ({ ...pair, drift }), allOf(pair), { gemm, ridge: 0 });
+    const weight = await refitColumns(pair, { gram: async () => pair.gram, drift: async () => drift }, allOf(pair), {
+      gemm,
+      ridge: 0,
+    });
     // G⁻¹ = [[3, −2], [−2, 4]] / 8
     expect(maxDifference(weight, [1 + 3, 2 - 2, 3 - 2, 4 + 4])).toBeLessThan(1e-5);
   });
 
   test("without a drift nothing moves where nothing goes", async () => {
-    expect(await refitColumns(pair, async () => ({ gram: pair.gram }), allOf(pair), { gemm, ridge: 0 })).toEqual(
+    expect(await refitColumns(pair, { gram: async () => pair.gram }, allOf(pair), { gemm, ridge: 0 })).toEqual(
       pair.weight,
     );
   });

@@ -62,7 +62,7 @@ describe.each(["llama", "llama-bias", "qwen2", "gemma3"])("%s", (family) => {
       const { inputSize, outputSize } = projection;
       const kept = Int32Array.from({ length: inputSize }, (_, j) => j);
       const context = { gemm: referenceGemm, ridge: 1e-3 };
-      const data = await refitColumns(projection, async () => ({ gram, drift: drift! }), kept, context);
+      const data = await refitColumns(projection, { gram: async () => gram, drift: async () => drift! }, kept, context);
       const refitted = { data, shape: [outputSize, inputSize] };
       const changed = { ...layer.weights, [name === "attention" ? "oProj" : "downProj"]: refitted };
       expect(largest(drift!)).toBeGreaterThan(1e-3 * largest(gram));
