@@ -20,44 +20,71 @@ const MOST_TRIALS = 10;
 const TRIAL_SHARE = 1 / 4;
 
 /** What goes at a sparsity; by trials where the method leaves the split between layers or experts and neurons open. */
-export async function decideSplit(
+export const decideSplit = (
+  run: RunContext,
+  sweep: Sweep,
+  findings: Findings,
+  sparsity: number,
+): Promise<SplitDecision> =>
+  sweep.method.experts.kind === "search"
+    ? decideShare(run, sweep, findings, sparsity)
+    : decideLayers(run, sweep, findings, sparsity);
+
+/** The way to share a sparsity from which no step leads to less divergence, as far as there are trials. */
+async function decideShare(
   run: RunContext,
   sweep: Sweep,
   findings: Findings,
   sparsity: number,
 ): Promise<SplitDecision> {
-  if (sweep.method.experts.kind !== "search") return decideLayers(run, sweep, findings, sparsity);
   const { model, method } = sweep;
   const trials = new ShareTrials(run, sweep, findings, sparsity);
-  let best = (await trials.leastOf(firstShares(model.spec, method, sparsity, FIRST_SHARES)))!;
+  let best = least(await trials.tryAll(firstShares(model.spec, method, sparsity, FIRST_SHARES)))!;
+  let steps = stepsOf(method);
   for (;;) {
-    const { klDivergence } = best.split;
+    const { share, klDivergence } = best;
     // layers that cost more alone than the whole model so far need no trial
-    const isCheap = ({ layers: count }: CutShare): boolean =>
-      count <= best.share.layers || costAlone(findings.influences!, count) < klDivergence;
-    const next = await trials.leastOf(neighbours(best.share, method).filter(isCheap));
-    if (next === undefined || 1 - next.split.klDivergence / klDivergence < LEAST_GAIN) break;
+    const isDear = ({ layers }: CutShare): boolean =>
+      layers > 0 && costAlone(findings.influences!, share.layers + layers) >= klDivergence;
+    const open = steps.filter((step) => !isDear(step));
+    const tried = await trials.tryAll(open.map((step) => stepFrom(share, step)));
+    const helps = (one: TriedShare | undefined): boolean => one === undefined || one.klDivergence < klDivergence;
+    steps = steps.filter((step) => helps(tried[open.indexOf(step)])); // what does not help is not tried from elsewhere
+    const next = least(tried);
+    if (next === undefined || 1 - next.klDivergence / klDivergence < LEAST_GAIN) break;
     best = next;
   }
   return { decision: best.decision, splits: trials.splits };
 }
 
-/** One step further in each kind that is open, or back. */
-function neighbours({ layers, heads, experts }: CutShare, method: Method): CutShare[] {
-  const steps = [-1, 1];
+/** More and less of each kind that is open. */
+function stepsOf({ layers, heads }: Method): CutShare[] {
+  const step = (kind: keyof CutShare, size: number): CutShare[] =>
+    [-size, size].map((by) => ({ layers: 0, heads: 0, experts: 0, [kind]: by }));
   return [
-    ...steps.map((step) => ({ layers, heads, experts: experts + step * SHARE_STEP })),
-    ...(method.layers.kind === "search" ? steps.map((step) => ({ layers: layers + step, heads, experts })) : []),
-    ...(method.heads.kind === "search" ? steps.map((step) => ({ layers, heads: heads + step, experts })) : []),
+    ...step("experts", SHARE_STEP),
+    ...(layers.kind === "search" ? step("layers", 1) : []),
+    ...(heads.kind === "search" ? step("heads", 1) : []),
   ];
 }
+
+const stepFrom = (share: CutShare, step: CutShare): CutShare => ({
+  layers: share.layers + step.layers,
+  heads: share.heads + step.heads,
+  experts: share.experts + step.experts,
+});
 
 /** A way to share a cut that was tried. */
 interface TriedShare {
   readonly share: CutShare;
   readonly decision: Decision;
-  readonly split: SplitTrial;
+  /** Nats per token. */
+  readonly klDivergence: number;
 }
+
+/** The first of least divergence; undefined where there is none. */
+const least = (tried: readonly (TriedShare | undefined)[]): TriedShare | undefined =>
+  tried.flatMap((one) => one ?? []).toSorted((a, b) => a.klDivergence - b.klDivergence)[0];
 
 /** Tries ways to share a sparsity, none of them twice and so many at most. */
 class ShareTrials {
@@ -77,19 +104,21 @@ class ShareTrials {
     this.#sparsity = sparsity;
   }
 
-  /** The one of least divergence of those that were not tried before; undefined where there is none. */
-  async leastOf(shares: readonly CutShare[]): Promise<TriedShare | undefined> {
-    let least: TriedShare | undefined;
-    for (const share of shares) {
-      const decision = this.#decideNew(share);
-      if (decision === undefined || this.splits.length === MOST_TRIALS) continue;
-      const { klDivergence } = await tryDecision(this.#run, this.#trial, decision);
-      const split = splitTrial(this.#sweep, decision, this.#sparsity, klDivergence);
-      this.splits.push(split);
-      this.#run.report({ type: "split", split });
-      if (least === undefined || klDivergence < least.split.klDivergence) least = { share, decision, split };
-    }
-    return least;
+  /** Each on its own; undefined where that was tried before, or cannot be. */
+  async tryAll(shares: readonly CutShare[]): Promise<(TriedShare | undefined)[]> {
+    const tried: (TriedShare | undefined)[] = [];
+    for (const share of shares) tried.push(await this.#try(share));
+    return tried;
+  }
+
+  async #try(share: CutShare): Promise<TriedShare | undefined> {
+    const decision = this.splits.length < MOST_TRIALS ? this.#decideNew(share) : undefined;
+    if (decision === undefined) return undefined;
+    const { klDivergence } = await tryDecision(this.#run, this.#trial, decision);
+    const split = splitTrial(this.#sweep, decision, this.#sparsity, klDivergence);
+    this.splits.push(split);
+    this.#run.report({ type: "split", split });
+    return { share, decision, klDivergence };
   }
 
   /** What goes by a share; undefined where that was tried, or cannot be. */
