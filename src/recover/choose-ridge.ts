@@ -40,11 +40,21 @@ export async function chooseRidge(
   let best = { ridge: context.ridge, error: Infinity };
   for (const multiple of MULTIPLES) {
     const ridge = multiple * context.ridge;
-    const fitted = await refitColumns(projection, statistics.rest, kept, { ...context, ridge });
-    const error = await heldOutError(context.gemm, changeOf(projection, kept, fitted), statistics);
+    const error = await errorOfFit(projection, statistics, kept, { ...context, ridge });
     if (error < best.error) best = { ridge, error };
   }
   return best.ridge;
+}
+
+/** In a function of its own, so that nothing of a fit stays while the next one is made. */
+async function errorOfFit(
+  projection: OutputProjection,
+  statistics: RidgeStatistics,
+  kept: Int32Array,
+  context: RecoveryContext,
+): Promise<number> {
+  const fitted = await refitColumns(projection, statistics.rest, kept, context);
+  return heldOutError(context.gemm, changeOf(projection, kept, fitted), statistics);
 }
 
 /** Δ = Ŵ − W, f32 [outputSize, inputSize]; Ŵ is zero where a column goes. */
