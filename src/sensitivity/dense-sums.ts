@@ -5,6 +5,7 @@ import { embedOrSpill } from "../forward/run/embed.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import { LayerRunner } from "../forward/run/layer-runner.ts";
 import type { StoredArray } from "../forward/run/scratch.ts";
+import { allIndices } from "../linalg/gather.ts";
 import { packSymmetric, unpackSymmetric } from "../linalg/packed-symmetric.ts";
 import type { StoredStatistics } from "../linalg/projection.ts";
 import { type LayerIndex, layerIndices } from "../model/spec/layer-index.ts";
@@ -119,7 +120,7 @@ async function sumSublayer(
   await release();
   if (inputs === undefined) await runner.sublayer(sublayer, await source.read(sublayer), states);
   else {
-    const kept = Int32Array.from(mean, (_, input) => input);
+    const kept = allIndices(mean.length);
     await runner.project(sublayer, await source.readProjection(sublayer), { batches: inputs, kept }, states);
   }
   return { index, sublayer, tokenCount, mean, gram };
