@@ -101,8 +101,7 @@ export class GramSum {
   add(value: Value): void {
     const size = this.#size;
     const transposed = transpose(value, [1, 0]);
-    const rows = (start: number, end: number): Value =>
-      end - start === size ? transposed : slice(transposed, 0, start, end);
+    const rows = (start: number, end: number): Value => slice(transposed, 0, start, end);
     for (const { start, end, sum: band } of this.#bands) band.addTransposedProduct(rows(start, end), rows(start, size));
   }
 

@@ -12,9 +12,13 @@ export function residentScratch(bytes: number, beyond: Scratch): Scratch {
   let left = bytes;
   const put: Scratch["put"] = async (data) => {
     if (data.byteLength > left) return beyond.put(data);
-    left -= data.byteLength;
-    return new HeldArray(data.slice(), () => {
-      left += data.byteLength;
+    return hold(data.slice());
+  };
+  const hold = (data: Float32Array<ArrayBuffer>): StoredArray => {
+    const { byteLength } = data; // what leaves later must not hold the array itself
+    left -= byteLength;
+    return new HeldArray(data, () => {
+      left += byteLength;
     });
   };
   return {

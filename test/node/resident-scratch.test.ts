@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { collectAllGarbage } from "../../src/node/garbage.ts";
 import { residentScratch } from "../../src/node/resident-scratch.ts";
 import { scratchFolder } from "../../src/node/scratch-folder.ts";
 
@@ -58,5 +59,20 @@ test("two rounded arrays have the room of one", async () => {
   expect(seen.beyond).toBe(0);
   await scratch.putRounded(new Float32Array(8));
   expect(seen.beyond).toBe(1);
+  await scratch.clear();
+});
+
+test("what was handed to it does not stay beside what it keeps", async () => {
+  const { scratch } = watched(2 ** 20);
+  const putOne = async () => {
+    const handed = Float32Array.of(1, 2, 3);
+    const stored = await scratch.put(handed);
+    return { stored, handed: new WeakRef(handed) };
+  };
+  const { stored, handed } = await putOne();
+  await new Promise(setImmediate);
+  collectAllGarbage();
+  expect(handed.deref()).toBeUndefined();
+  expect(await stored.read()).toEqual(Float32Array.of(1, 2, 3));
   await scratch.clear();
 });

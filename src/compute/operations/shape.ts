@@ -91,13 +91,14 @@ const lowerTriangleOperation: Operation<{ diagonal: number }> = {
 
 /** Permutes the axes: axis i of the result is axis order[i] of x. */
 export const transpose = (x: Value, order: readonly number[]): Value => apply(transposeOperation, [x], { order });
-/** Elements [start, end) of one axis. */
+/** Elements `start` to `end` − 1 of an axis; the value itself where these are all. */
 export const slice = (x: Value, axis: number, start: number, end: number): Value =>
-  apply(sliceOperation, [x], { axis, start, end });
+  start === 0 && end === x.shape[axis] ? x : apply(sliceOperation, [x], { axis, start, end });
 /** Zeros before and after on one axis. */
 export const pad = (x: Value, axis: number, before: number, after: number): Value =>
   apply(padOperation, [x], { axis, before, after });
-export const concat = (values: readonly Value[], axis: number): Value => apply(concatOperation, values, { axis });
+export const concat = (values: readonly Value[], axis: number): Value =>
+  values.length === 1 ? values[0]! : apply(concatOperation, values, { axis });
 /** Sums of the elements up to each along an axis. */
 export const cumulativeSum = (x: Value, axis: number): Value =>
   apply(cumulativeSumOperation, [x], { axis, reverse: false });

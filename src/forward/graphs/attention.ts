@@ -11,6 +11,11 @@ import { type LayerContext, type LayerValues, type Mixed, type MixerState, proje
 import { norm } from "./norms.ts";
 import type { Position } from "./position.ts";
 
+/** Queries of a part of a window: fewer would leave the processor idle for longer than the keys that they leave out would take. */
+const LEAST_QUERIES = 64;
+/** More parts would leave out hardly more. */
+const MOST_PARTS = 8;
+
 /**
  * What o_proj reads.
  *
@@ -33,19 +38,54 @@ export function attend(
   const queries = position.growth ? mul(rotated.queries, position.growth) : rotated.queries;
   const { keys } = rotated;
   const values = byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads);
-  const allKeys = past ? concat([past.keys!, keys], 2) : keys;
-  const allValues = past ? concat([past.values!, values], 2) : values;
-  const keyCount = allKeys.shape[2]!;
-  const stacked = reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group * length, spec.headDim]);
-  const scores = reshape(matmul(stacked, swapLast(allKeys)), [batch, numKeyValueHeads, group, length, keyCount]);
-  const capped = softCap(scores, spec.scoreCap);
-  const seen = add(capped, position.mask!);
-  const shares = weights.sinks ? besideSinks(seen, weights.sinks) : softmax(seen);
-  const weightsOfKeys = reshape(shares, [batch, numKeyValueHeads, group * length, keyCount]);
-  const mixed = reshape(matmul(weightsOfKeys, allValues), [batch, numAttentionHeads, length, spec.headDim]);
+  const asked: Asked = {
+    queries: reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group, length, spec.headDim]),
+    keys: past ? concat([past.keys!, keys], 2) : keys,
+    values: past ? concat([past.values!, values], 2) : values,
+    mask: position.mask!,
+  };
+  const answers = (past ? [asked] : partsOf(asked)).map((some) => answer(spec, some, weights.sinks));
+  const mixed = reshape(concat(answers, 3), [batch, numAttentionHeads, length, spec.headDim]);
   const inputs = reshape(transpose(mixed, [0, 2, 1, 3]), [batch * length, numAttentionHeads * spec.headDim]);
   const gated = weights.qGate ? mul(inputs, sigmoid(project(x, weights.qGate, undefined))) : inputs;
   return { inputs: gated, state: { keys, values } };
+}
+
+/** Queries in their groups [batch, numKeyValueHeads, group, queries, headDim], and what they look at. */
+interface Asked {
+  readonly queries: Value;
+  readonly keys: Value; // [batch, numKeyValueHeads, keys, headDim]
+  readonly values: Value; // [batch, numKeyValueHeads, keys, headDim]
+  readonly mask: Value; // [..., queries, keys]
+}
+
+/** The queries of a window in parts, each without the keys behind it, of which it sees none: of many parts, nearly half of all. */
+function partsOf({ queries, keys, values, mask }: Asked): Asked[] {
+  const length = queries.shape[3]!;
+  const count = Math.min(MOST_PARTS, Math.max(1, Math.floor(length / LEAST_QUERIES)));
+  const at = (part: number): number => Math.round((part * length) / count);
+  const [row, column] = [mask.shape.length - 2, mask.shape.length - 1];
+  return Array.from({ length: count }, (_, i) => {
+    const [start, end] = [at(i), at(i + 1)];
+    return {
+      queries: slice(queries, 3, start, end),
+      keys: slice(keys, 2, 0, end),
+      values: slice(values, 2, 0, end),
+      mask: slice(slice(mask, row, start, end), column, 0, end),
+    };
+  });
+}
+
+/** The values that queries see, weighted. [batch, numKeyValueHeads, group, queries, headDim] */
+function answer({ scoreCap }: DecoderSpec, { queries, keys, values, mask }: Asked, sinks: Value | undefined): Value {
+  const [batch, heads, group, length, headDim] = queries.shape as [number, number, number, number, number];
+  const keyCount = keys.shape[2]!;
+  const stacked = reshape(queries, [batch, heads, group * length, headDim]);
+  const scores = reshape(matmul(stacked, swapLast(keys)), [batch, heads, group, length, keyCount]);
+  const seen = add(softCap(scores, scoreCap), mask);
+  const shares = sinks ? besideSinks(seen, sinks) : softmax(seen);
+  const mixed = matmul(reshape(shares, [batch, heads, group * length, keyCount]), values);
+  return reshape(mixed, [batch, heads, group, length, headDim]);
 }
 
 /** Softmax of scores [batch, numKeyValueHeads, group, length, keys] in which a number of each head [heads] takes part, and is left out. */
