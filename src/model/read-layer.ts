@@ -64,29 +64,36 @@ export async function readLayer(
 }
 
 /** Lets go of the weights that the source has as they are; what it returns gives all of them again. */
-export function putOff(model: Model, weights: LayerWeights): () => Promise<LayerWeights> {
-  const roles = Object.keys(weights) as LayerRole[];
-  const waiting = roles.map((role) => [role, weightPutOff(model, weights[role]!)] as const);
-  return async () => {
+export const putOff = (model: Model, weights: LayerWeights): (() => Promise<LayerWeights>) =>
+  readingAll(Object.keys(weights).map((role) => [role, weightPutOff(model, weights[role as LayerRole]!)] as const));
+
+/** Closures of one function hold what any of them names: those that outlive the weights are made where no weight is named. */
+const readingAll =
+  (waiting: readonly (readonly [role: string, read: () => Promise<LayerWeight>])[]) =>
+  async (): Promise<LayerWeights> => {
     const read: LayerWeights = {};
-    for (const [role, weight] of waiting) read[role] = await weight();
+    for (const [role, weight] of waiting) read[role as LayerRole] = await weight();
     return read;
   };
-}
 
 function weightPutOff(model: Model, weight: LayerWeight): () => Promise<LayerWeight> {
-  const { source, shape, inputMoments } = weight;
-  if (source === undefined) return async () => weight;
-  return async () => {
+  const { data: _, source, ...others } = weight;
+  return source === undefined ? holding(weight) : readingRows(model, source, others);
+}
+
+const holding = (weight: LayerWeight) => async (): Promise<LayerWeight> => weight;
+
+const readingRows =
+  (model: Model, source: SourceRows, others: Omit<LayerWeight, "data" | "source">) =>
+  async (): Promise<LayerWeight> => {
     const first = source.rows.reduce((least, row) => Math.min(least, row), source.rows[0] ?? 0);
     const end = source.rows.reduce((most, row) => Math.max(most, row + 1), first);
     const data = await model.readRows(source.name, first, end);
     const isWhole = source.rows.length === end - first; // ascending, each once
     const rows = source.rows.map((row) => row - first);
     const own = isWhole ? data : gatherRows(data, data.length / (end - first), rows);
-    return { ...tensor(own, shape), source, ...(inputMoments && { inputMoments }) };
+    return { ...others, data: own, source };
   };
-}
 
 /** Experts as a model has them, each a part of every tensor that holds some of all of them. */
 function storedExperts(model: Model, count: number, tensors: readonly ExpectedTensor<LayerRole>[]): Experts {

@@ -139,9 +139,8 @@ export async function cutByStatistics<C extends Choice>(
   const isCut = cut.width(sizes) < cut.width(had);
   const choice = isCut ? await choose(run, cut, source, statistics, goal) : cut.all(had, statistics.mean.length);
   run.collectGarbage();
-  const context = { gemm: run.gemm, ridge: isCut ? method.ridge : (cut.uncutRidge ?? method.ridge) };
-  const projection = await projectionIn(source, cut.sublayer);
-  const recovered = await method.recovery.recover(projection, statistics, choice.inputs, context);
+  const ridge = isCut ? method.ridge : (cut.uncutRidge ?? method.ridge);
+  const recovered = await recover(run, cut.sublayer, source, statistics, { method, ridge, kept: choice.inputs });
   run.collectGarbage();
   const { weights, ...layer } = await source.read(cut.sublayer);
   const smaller = { sizes: resized(layer.sizes, cut.ownSizes(sizes)), weights: cut.take(weights, choice, recovered) };
@@ -164,6 +163,17 @@ async function choose<C extends Choice>(
     sizesOf(source.sizes),
     sizes,
   );
+}
+
+/** The weights of what stays of a projection; the dense ones are gone when it is done. */
+async function recover(
+  { gemm }: RunContext,
+  name: Sublayer,
+  source: LayerSource,
+  statistics: StoredStatistics,
+  { method, ridge, kept }: Pick<SublayerRequest, "method"> & { readonly ridge: number; readonly kept: Int32Array },
+): Promise<Recovered> {
+  return method.recovery.recover(await projectionIn(source, name), statistics, kept, { gemm, ridge });
 }
 
 const projectionIn = async (source: LayerSource, name: Sublayer): Promise<OutputProjection> =>

@@ -116,8 +116,7 @@ function sweepBytesInParts(work: Work): number {
   const sums = sets * (2.2 * square + (streamCount(work) - 1) * projection);
   const passing = 3 * projection + sums + activationBytes(work);
   const ranking = 16 * square + 4 * spec.hiddenSize ** 2 + 1.5 * projection;
-  // a Gram matrix and a system in f64 are 12; with the choice of a ridge 18.7 were measured, of 11,008 neurons
-  const fitting = (sets === 2 ? 18.7 : 12) * square + 4 * projection;
+  const fitting = 12 * square + 4 * projection; // a Gram matrix and a system in f64
   return batches + 4 * spec.hiddenSize ** 2 + Math.max(passing, ranking, fitting);
 }
 
