@@ -30,7 +30,7 @@ export class Judge {
       await runLayers(runner, model, states, run.signal);
       return states.all;
     });
-    this.#dense = new ResidentStates(windows, model.spec.hiddenSize, all);
+    this.#dense = new ResidentStates(windows, model.spec, all);
   }
 
   /** Quality of a pruned model whose hidden states after its last layer are `states`; those of the dense model must be known. */

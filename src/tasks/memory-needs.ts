@@ -187,7 +187,7 @@ function headBytes({ spec }: Work): number {
 /** Tokens that go through a layer at once. */
 function batchTokens({ spec, method: { calibration } }: Work): number {
   const windows = { count: windowCount(spec, calibration), length: calibration.context };
-  return batchesOf(windows)[0]!.batch * windows.length;
+  return batchesOf(windows, spec)[0]!.batch * windows.length;
 }
 
 /** Of one batch in the widest layer: what is inside an MLP, queries, keys and values, and the scores of an attention. */

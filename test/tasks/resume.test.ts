@@ -25,7 +25,7 @@ const preparation: Preparation = {
 /** States of one window each, whose values begin at `first`. */
 function statesFrom(first: number): SweepStates {
   const some = (at: number) =>
-    new ResidentStates({ count: 1, length: 4 }, llama.hiddenSize, new Float32Array(4 * llama.hiddenSize).fill(at));
+    new ResidentStates({ count: 1, length: 4 }, llama, new Float32Array(4 * llama.hiddenSize).fill(at));
   return {
     calibrated: some(first),
     dense: some(first + 1),

@@ -20,7 +20,7 @@ const MAX_GAP = 256;
  */
 export async function embed(model: Model, windows: TokenWindows, start = 0): Promise<ResidentStates> {
   const positions = windows.ids.map((_, i) => start + (i % windows.length));
-  return new ResidentStates(windows, model.spec.hiddenSize, await embedAt(model, windows.ids, positions));
+  return new ResidentStates(windows, model.spec, await embedAt(model, windows.ids, positions));
 }
 
 /** The same for tokens at any positions. [tokens, hiddenSize] */
@@ -64,14 +64,13 @@ export async function embedOrSpill(
   scratch: Scratch,
   residentBytes: number,
 ): Promise<HiddenStates> {
-  const { hiddenSize } = model.spec;
-  if (4 * windows.ids.length * hiddenSize <= residentBytes) return embed(model, windows);
+  if (4 * windows.ids.length * model.spec.hiddenSize <= residentBytes) return embed(model, windows);
   const stored: StoredArray[] = [];
-  for (const { start, batch } of batchesOf(windows)) {
+  for (const { start, batch } of batchesOf(windows, model.spec)) {
     const { all } = await embed(model, windowsBetween(windows, start, start + batch));
     stored.push(await scratch.put(all));
   }
-  return new SpilledStates(windows, hiddenSize, stored);
+  return new SpilledStates(windows, model.spec, stored);
 }
 
 /** Rows of the embedding matrix, one per token. [tokens, hiddenSize] */

@@ -1,9 +1,18 @@
 // The residual stream of a set of token windows, in batches that fit through one run of a layer.
 import { type Tensor, tensor } from "../../compute/tensor.ts";
+import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
+import { sizesOf } from "../../model/spec/parts.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
 
 /** Tokens that go through a layer at once: enough to keep the processor busy, few enough to keep activations small. */
-const TOKENS_PER_BATCH = 2048;
+const MOST_TOKENS = 2048;
+const LEAST_TOKENS = 1024;
+
+/** Numbers of all tokens of a batch inside one MLP, 64 MB: wide ones get fewer tokens. */
+const MLP_ELEMENTS = 2 ** 24;
+
+/** What of a model decides how its states lie in memory. */
+export type StateSizes = Pick<DecoderSpec, "hiddenSize" | "layers">;
 
 export interface HiddenBatch {
   readonly batch: number; // windows
@@ -26,9 +35,14 @@ export interface BatchRange {
   readonly batch: number; // windows
 }
 
-/** Splits windows into batches of about TOKENS_PER_BATCH tokens. */
-export function batchesOf({ count, length }: Pick<TokenWindows, "count" | "length">): BatchRange[] {
-  const size = Math.max(1, Math.floor(TOKENS_PER_BATCH / length));
+/** Splits windows into batches, always the same for a model. */
+export function batchesOf(
+  { count, length }: Pick<TokenWindows, "count" | "length">,
+  { layers }: StateSizes,
+): BatchRange[] {
+  const widest = Math.max(1, ...layers.map((layer) => sizesOf(layer).intermediateSize));
+  const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, MLP_ELEMENTS / widest));
+  const size = Math.max(1, Math.floor(tokens / length));
   return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
     start: i * size,
     batch: Math.min(size, count - i * size),
@@ -41,15 +55,16 @@ export class ResidentStates implements HiddenStates {
   readonly all: Float32Array<ArrayBuffer>;
   readonly batches: readonly HiddenBatch[];
   readonly #windows: Pick<TokenWindows, "count" | "length">;
-  readonly #hiddenSize: number;
+  readonly #sizes: StateSizes;
 
   /** @throws {RangeError} when `all` is not [tokens, hiddenSize]: always a programming error */
-  constructor(windows: Pick<TokenWindows, "count" | "length">, hiddenSize: number, all: Float32Array<ArrayBuffer>) {
+  constructor(windows: Pick<TokenWindows, "count" | "length">, sizes: StateSizes, all: Float32Array<ArrayBuffer>) {
     const { count, length } = windows;
+    const { hiddenSize } = sizes;
     this.all = tensor(all, [count * length, hiddenSize]).data;
     this.#windows = windows;
-    this.#hiddenSize = hiddenSize;
-    this.batches = batchesOf(windows).map(({ start, batch }) => {
+    this.#sizes = sizes;
+    this.batches = batchesOf(windows, sizes).map(({ start, batch }) => {
       const data = all.subarray(start * length * hiddenSize, (start + batch) * length * hiddenSize);
       return { batch, length, hidden: tensor(data, [batch * length, hiddenSize]) };
     });
@@ -74,7 +89,7 @@ export class ResidentStates implements HiddenStates {
 
   /** Other values for each token, in the same batches: a gradient, mostly. [tokens, hiddenSize] */
   withValues(all: Float32Array<ArrayBuffer>): ResidentStates {
-    return new ResidentStates(this.#windows, this.#hiddenSize, all);
+    return new ResidentStates(this.#windows, this.#sizes, all);
   }
 }
 

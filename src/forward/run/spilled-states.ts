@@ -1,7 +1,7 @@
 // Hidden states that wait in the scratch space: one batch at a time is in memory.
 import { tensor } from "../../compute/tensor.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
-import { batchesOf, type HiddenBatch, type HiddenStates } from "./hidden-states.ts";
+import { batchesOf, type HiddenBatch, type HiddenStates, type StateSizes } from "./hidden-states.ts";
 import type { StoredArray } from "./scratch.ts";
 
 /** Each batch is read when it is asked for, and written back when it was changed; all pass through the same memory. */
@@ -11,9 +11,10 @@ export class SpilledStates implements HiddenStates {
   readonly #hiddenSize: number;
   readonly #memory: Float32Array;
 
-  /** @param stored one array for each of `batchesOf(windows)`, [batch · length, hiddenSize] */
-  constructor(windows: Pick<TokenWindows, "count" | "length">, hiddenSize: number, stored: readonly StoredArray[]) {
-    this.#batches = batchesOf(windows).map(({ batch }, i) => ({ batch, stored: stored[i]! }));
+  /** @param stored one array for each of `batchesOf(windows, sizes)`, [batch · length, hiddenSize] */
+  constructor(windows: Pick<TokenWindows, "count" | "length">, sizes: StateSizes, stored: readonly StoredArray[]) {
+    const { hiddenSize } = sizes;
+    this.#batches = batchesOf(windows, sizes).map(({ batch }, i) => ({ batch, stored: stored[i]! }));
     this.#length = windows.length;
     this.#hiddenSize = hiddenSize;
     const largest = Math.max(...this.#batches.map(({ batch }) => batch));

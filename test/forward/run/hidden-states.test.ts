@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { embed, embedOrSpill } from "../../../src/forward/run/embed.ts";
-import { type HiddenStates, ResidentStates } from "../../../src/forward/run/hidden-states.ts";
+import { batchesOf, type HiddenStates, ResidentStates } from "../../../src/forward/run/hidden-states.ts";
 import { openModel } from "../../../src/model/model.ts";
+import { resized } from "../../../src/model/spec/parts.ts";
 import { openPath } from "../../../src/node/open-path.ts";
 import { scratchFolder } from "../../../src/node/scratch-folder.ts";
 import { tinyPath } from "../../helpers/fixtures.ts";
@@ -71,7 +72,8 @@ describe("spilled hidden states", () => {
 
 describe("resident hidden states", () => {
   test("are one array, which a copy does not share", () => {
-    const states = new ResidentStates({ count: 9, length: LENGTH }, 2, new Float32Array(9 * LENGTH * 2));
+    const two = { ...model.spec, hiddenSize: 2 };
+    const states = new ResidentStates({ count: 9, length: LENGTH }, two, new Float32Array(9 * LENGTH * 2));
     const copy = states.copy();
     states.batches[2]!.hidden.data.fill(1);
     expect(states.all.subarray(0, 8 * LENGTH * 2).every((value) => value === 0)).toBe(true);
@@ -81,6 +83,19 @@ describe("resident hidden states", () => {
   });
 
   test("are refused when a row would be left over", () => {
-    expect(() => new ResidentStates({ count: 2, length: 3 }, 1, new Float32Array(7))).toThrow(RangeError);
+    expect(
+      () => new ResidentStates({ count: 2, length: 3 }, { ...model.spec, hiddenSize: 1 }, new Float32Array(7)),
+    ).toThrow(RangeError);
   });
+});
+
+// Llama-2-7B and 70B: 2²⁴ / 11,008 are 1,524 tokens, and 1,024 are the least
+test.each([
+  [1536, [8, 8, 4]],
+  [11008, [5, 5, 5, 5]],
+  [28672, [4, 4, 4, 4, 4]],
+])("with %i neurons 20 windows of 256 tokens go in batches of %j", (intermediateSize, batches) => {
+  const layers = model.spec.layers.map((layer) => resized(layer, { intermediateSize }));
+  const found = batchesOf({ count: 20, length: 256 }, { ...model.spec, layers });
+  expect(found.map(({ batch }) => batch)).toEqual(batches);
 });
