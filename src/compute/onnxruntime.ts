@@ -10,8 +10,8 @@ import { elementCount, type Shape, type Tensor, type TensorData } from "./tensor
 
 type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor">;
 
-/** Blocks larger than this the C library of Linux takes from the system, and gives back, each time anew. */
-const LARGE_BYTES = 32 * 2 ** 20;
+/** Smaller blocks come from the heap of the C library, which keeps what lies between those that stay; larger ones come from the system, each time anew. */
+const LARGE_BYTES = 16 * 2 ** 20;
 
 type Tensors = Readonly<Record<string, Tensor>>;
 

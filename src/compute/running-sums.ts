@@ -4,7 +4,7 @@ import type { Value } from "./graph.ts";
 import { add, reshape, sum } from "./operations/elementwise.ts";
 import { gemm } from "./operations/linear.ts";
 import { slice, transpose } from "./operations/shape.ts";
-import { type Shape, type Tensor, zeros } from "./tensor.ts";
+import { elementCount, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
 
 /** Rows of a band of a Gram matrix: few enough to leave most of its mirror image out, enough to keep the processor busy. */
 const BAND_ROWS = 512;
@@ -18,15 +18,31 @@ export class RunningSums {
 
   /** A sum of a shape, zero so far. */
   sum(shape: Shape): RunningSum {
-    const made = new RunningSum(`sum ${this.#sums.length}`, shape);
-    this.#sums.push(made);
-    return made;
+    return this.#sumIn(zeros(shape));
   }
 
-  /** Σ z zᵀ over vectors z of a size, zero so far. */
+  /**
+   * Σ z zᵀ over vectors z of a size, zero so far. All bands lie in one array: of many small ones that go the C library would keep
+   * the memory.
+   */
   gram(size: number): GramSum {
-    const band = ({ start, end }: Band): GramBand => ({ start, end, sum: this.sum([end - start, size - start]) });
-    return new GramSum(size, bandsOf(size).map(band));
+    const bands = bandsOf(size);
+    const shapeOf = ({ start, end }: Band): Shape => [end - start, size - start];
+    const memory = new Float32Array(bands.reduce((total, band) => total + elementCount(shapeOf(band)), 0));
+    let taken = 0;
+    const made = bands.map((band) => {
+      const shape = shapeOf(band);
+      const sum = this.#sumIn(tensor(memory.subarray(taken, taken + elementCount(shape)), shape));
+      taken += elementCount(shape);
+      return { ...band, sum };
+    });
+    return new GramSum(size, made);
+  }
+
+  #sumIn(memory: Tensor<Float32Array>): RunningSum {
+    const made = new RunningSum(`sum ${this.#sums.length}`, memory);
+    this.#sums.push(made);
+    return made;
   }
 
   /** Adds other sums, made in the same order and of the same sizes, each to its own. */
@@ -53,9 +69,10 @@ export class RunningSum {
   readonly tensor: Tensor<Float32Array>;
   readonly outputName: string;
 
-  constructor(name: string, shape: Shape) {
+  /** @param sofar what it begins with, and its memory */
+  constructor(name: string, sofar: Tensor<Float32Array>) {
     this.outputName = name;
-    this.tensor = zeros(shape);
+    this.tensor = sofar;
   }
 
   get inputName(): string {
