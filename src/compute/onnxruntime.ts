@@ -10,7 +10,10 @@ import { elementCount, type Shape, type Tensor, type TensorData } from "./tensor
 
 type OrtModule = Pick<typeof Ort, "InferenceSession" | "Tensor">;
 
-/** Smaller blocks come from the heap of the C library, which keeps what lies between those that stay; larger ones come from the system, each time anew. */
+/**
+ * Blocks of twice this and more the C library of Linux takes from the system, each time anew; smaller ones from a heap, of which it
+ * gives nothing back that lies before a block that stays.
+ */
 const LARGE_BYTES = 16 * 2 ** 20;
 
 type Tensors = Readonly<Record<string, Tensor>>;

@@ -122,20 +122,30 @@ export class GramSum {
     for (const { start, end, sum: band } of this.#bands) band.addTransposedProduct(rows(start, end), rows(start, size));
   }
 
-  /** The whole matrix, a copy. [size, size] */
-  whole(): Tensor<Float32Array> {
+  /**
+   * The whole matrix, a copy. [size, size]
+   *
+   * @param less what is taken off: a sum of the same size
+   */
+  whole(less?: GramSum): Tensor<Float32Array> {
     const size = this.#size;
     const whole = zeros([size, size]);
-    for (const { start, end, sum: band } of this.#bands) {
+    for (const [i, { start, end, sum }] of this.#bands.entries()) {
       const width = size - start;
       for (let row = start; row < end; row++) {
-        const values = band.tensor.data.subarray((row - start) * width, (row - start + 1) * width);
-        whole.data.set(values, row * size + start);
+        const at = (row - start) * width;
+        const values = whole.data.subarray(row * size + start, (row + 1) * size);
+        values.set(sum.tensor.data.subarray(at, at + width));
+        if (less) subtract(values, less.#bands[i]!.sum.tensor.data.subarray(at, at + width));
         for (let column = row + 1; column < size; column++) whole.data[column * size + row] = values[column - start]!;
       }
     }
     return whole;
   }
+}
+
+function subtract(values: Float32Array, others: Float32Array): void {
+  for (let i = 0; i < values.length; i++) values[i]! -= others[i]!;
 }
 
 interface Band {

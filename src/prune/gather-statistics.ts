@@ -3,7 +3,7 @@ import type { ReusedTensors } from "../compute/reused-tensor.ts";
 import { isParallel, projectionOf } from "../forward/graphs/decoder-layer.ts";
 import type { HiddenStates } from "../forward/run/hidden-states.ts";
 import type { LayerRunner } from "../forward/run/layer-runner.ts";
-import { finishSums, IN_MEMORY, type SumKeeper } from "../forward/run/projection-statistics.ts";
+import { finishSums, type KeepSum, keepInMemory } from "../forward/run/projection-statistics.ts";
 import { type GatheredSums, gatherSums } from "../forward/run/projection-sums.ts";
 import type { Scratch, StoredArray } from "../forward/run/scratch.ts";
 import type { StoredStatistics } from "../linalg/projection.ts";
@@ -52,9 +52,9 @@ export async function gatherStatistics(
   const { runner, sensitivity } = request;
   const sums = await sumStatistics(sublayer, source, request);
   const aside: StoredArray[] = [];
-  const keeper = memory.wholeLayers ? IN_MEMORY : keeperAside(scratch, aside);
+  const keep: KeepSum = memory.wholeLayers ? keepInMemory : (sum) => putAside(scratch, sum, aside);
   const projection = await source.readProjection(sublayer);
-  const found = await finishSums(runner, sublayer, projection, sums, keeper);
+  const found = await finishSums(runner, sublayer, projection, sums, keep);
   return {
     statistics: withSensitivity(found, sensitivity),
     inputs: sums.inputs,
@@ -75,18 +75,7 @@ export const withSensitivity = (
   weightSensitivity: weights && (() => weights.read()),
 });
 
-/** Puts matrices aside; each is read into memory of its own. */
-const keeperAside = (scratch: Scratch, aside: StoredArray[]): SumKeeper => ({
-  keep: (sum) => putAside(scratch, sum, aside),
-  async keepRest(whole, part) {
-    const rest = await whole();
-    const taken = await part();
-    for (let i = 0; i < rest.length; i++) rest[i]! -= taken[i]!;
-    return putAside(scratch, rest, aside);
-  },
-});
-
-/** Returns how it is read again: a function that does not hold the sum itself. */
+/** Puts a matrix aside. Returns how it is read again, into memory of its own: a function that does not hold the sum itself. */
 async function putAside(
   scratch: Scratch,
   sum: Float32Array,

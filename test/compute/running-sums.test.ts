@@ -78,3 +78,13 @@ test("a program serves other sums that were made in the same order", async () =>
   await program.release();
   expect(second.gram.whole().data).toEqual(first.gram.whole().data.map((value) => 2 * value));
 });
+
+test("a Gram matrix without what another has summed is the difference of the two", async () => {
+  const [both, other] = [emptySums(1200), emptySums(1200)];
+  const program = await nodeBackend(1).compile(graphOf(1200, both));
+  const runs = [both, other, both].map(({ all }, i) => ({ all, z: values(ROWS, 1200, i), e: values(ROWS, OTHER, i) }));
+  for (const { all, ...run } of runs) await program.run({ ...run, ...all.inputs }, all.outputs);
+  await program.release();
+  const part = other.gram.whole().data;
+  expect(both.gram.whole(other.gram).data).toEqual(both.gram.whole().data.map((sum, i) => sum - part[i]!));
+});

@@ -13,7 +13,7 @@ import type { HiddenBatch, HiddenStates } from "./hidden-states.ts";
 import { runMixture } from "./mixture.ts";
 import { LayerPrograms, layerKey } from "./programs.ts";
 import { type ProjectionInputs, project } from "./project.ts";
-import { type FoundStatistics, finishSums, IN_MEMORY } from "./projection-statistics.ts";
+import { type FoundStatistics, finishSums, keepInMemory } from "./projection-statistics.ts";
 import { gatherSums, type WantedStatistics } from "./projection-sums.ts";
 
 type Part = Sublayer | "layer";
@@ -62,7 +62,7 @@ export class LayerRunner extends LayerPrograms {
     wanted: WantedStatistics,
   ): Promise<FoundStatistics> {
     const sums = await gatherSums(this, name, layer, states, wanted);
-    const found = await finishSums(this, name, layer, sums, IN_MEMORY);
+    const found = await finishSums(this, name, layer, sums, keepInMemory);
     return { statistics: await allInMemory(found), inputs: sums.inputs, entries: sums.whole.entries?.tensor.data };
   }
 

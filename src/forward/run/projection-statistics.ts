@@ -3,7 +3,7 @@ import { Graph } from "../../compute/graph.ts";
 import { reshape } from "../../compute/operations/elementwise.ts";
 import { gemm } from "../../compute/operations/linear.ts";
 import type { Tensor } from "../../compute/tensor.ts";
-import { difference, type ProjectionStatistics, type StoredStatistics } from "../../linalg/projection.ts";
+import type { ProjectionStatistics, StoredStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { Sublayer } from "../../model/spec/roles.ts";
 import { PROJECTION_ROLES } from "../graphs/decoder-layer.ts";
@@ -23,17 +23,10 @@ export interface FoundStatistics {
 export type ReadSum = () => Promise<Float32Array>;
 
 /** Takes matrices that are finished. */
-export interface SumKeeper {
-  keep(sum: Float32Array): Promise<ReadSum>;
-  /** Of a kept matrix without another, which is a part of it. */
-  keepRest(whole: ReadSum, part: ReadSum): Promise<ReadSum>;
-}
+export type KeepSum = (sum: Float32Array) => Promise<ReadSum>;
 
 /** Of matrices that stay in memory. */
-export const IN_MEMORY: SumKeeper = {
-  keep: async (sum) => async () => sum,
-  keepRest: async (whole, part) => async () => difference(await whole(), await part()),
-};
+export const keepInMemory: KeepSum = async (sum) => async () => sum;
 
 /**
  * The statistics that sums make, one matrix after the other.
@@ -45,24 +38,20 @@ export async function finishSums(
   name: Sublayer,
   layer: DecoderLayer,
   { tokenCount, whole, heldOut }: GatheredSums,
-  keeper: SumKeeper,
+  keep: KeepSum,
 ): Promise<Omit<StoredStatistics, "fisherFactor" | "weightSensitivity">> {
   const finish = async (sums: ProjectionSums) => {
     const gram = sums.gram.whole();
     await takeOffWritten(programs, name, layer, sums, gram);
-    return { gram: await keeper.keep(gram.data), drift: sums.drift && (await keeper.keep(sums.drift.tensor.data)) };
+    return { gram: await keep(gram.data), drift: sums.drift && (await keep(sums.drift.tensor.data)) };
   };
   const apart = heldOut && (await finish(heldOut));
-  const all = await finish(whole);
+  const restOfGram = heldOut && (await keep(whole.gram.whole(heldOut.gram).data));
   return {
     tokenCount,
-    ...all,
+    ...(await finish(whole)),
     mean: whole.total.tensor.data.map((sum) => sum / tokenCount),
-    heldOut: apart?.drift && {
-      gram: apart.gram,
-      drift: apart.drift,
-      restOfGram: await keeper.keepRest(all.gram, apart.gram),
-    },
+    heldOut: apart?.drift && restOfGram && { gram: apart.gram, drift: apart.drift, restOfGram },
   };
 }
 
