@@ -1,7 +1,7 @@
 // The residual stream of a set of token windows, in batches that fit through one run of a layer.
 import { type Tensor, tensor } from "../../compute/tensor.ts";
+import { widestMlp } from "../../model/config/layer-sizes.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { sizesOf } from "../../model/spec/parts.ts";
 import type { TokenWindows } from "../../model/spec/token-windows.ts";
 
 /** Tokens that go through a layer at once: enough to keep the processor busy, few enough to keep activations small. */
@@ -40,8 +40,7 @@ export function batchesOf(
   { count, length }: Pick<TokenWindows, "count" | "length">,
   { layers }: StateSizes,
 ): BatchRange[] {
-  const widest = Math.max(1, ...layers.map((layer) => sizesOf(layer).intermediateSize));
-  const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, MLP_ELEMENTS / widest));
+  const tokens = Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, MLP_ELEMENTS / widestMlp(layers)));
   const size = Math.max(1, Math.floor(tokens / length));
   return Array.from({ length: Math.ceil(count / size) }, (_, i) => ({
     start: i * size,
