@@ -48,11 +48,21 @@ describe("operations compute what their formula says", () => {
   test("rotary turns a pair of halves by the angle", async () => {
     const y = await evaluate(
       ([x, c, s]) => op.rotary(x!, c!, s!),
-      f32([1, 0], [1, 2]),
+      f32([1, 0, 2, 3], [2, 1, 1, 2]),
       f32([0, 0], [1, 2]),
       f32([1, 1], [1, 2]),
     );
-    expect(rounded(y)).toEqual([0, 1]);
+    expect(rounded(y)).toEqual([0, 1, -3, 2]);
+  });
+
+  test("rotary takes a table for each sequence, too", async () => {
+    const y = await evaluate(
+      ([x, c, s]) => op.rotary(x!, c!, s!),
+      f32([1, 0, 2, 3], [2, 1, 1, 2]),
+      f32([0, 0, -1, -1], [2, 1, 1, 2]),
+      f32([1, 1, 0, 0], [2, 1, 1, 2]),
+    );
+    expect(rounded(y)).toEqual([0, 1, -2, -3]);
   });
 
   test("gelu at 1 is 0.8413 exactly and 0.8412 by tanh", async () => {
@@ -145,15 +155,6 @@ const differentiable: [string, Build, Shape[]][] = [
   ["pad of a transposed value", ([x]) => op.transpose(op.pad(op.transpose(x!, [1, 0]), 0, 1, 2), [1, 0]), [[2, 3]]],
   ["softmax", ([x]) => op.softmax(x!), [[2, 4]]],
   ["rmsNorm", ([x, w]) => op.rmsNorm(x!, w!, 1e-5), [[3, 4], [4]]],
-  [
-    "rotary",
-    ([x, c, s]) => op.rotary(x!, c!, s!),
-    [
-      [2, 3, 4],
-      [3, 4],
-      [3, 4],
-    ],
-  ],
   ["reshape", ([x]) => op.reshape(x!, [3, 2]), [[2, 3]]],
   ["transpose", ([x]) => op.transpose(x!, [2, 0, 1]), [[2, 3, 4]]],
   ["slice", ([x]) => op.slice(x!, 1, 1, 3), [[2, 4]]],
@@ -251,4 +252,23 @@ describe("gradients agree with central differences", () => {
     }
     await program.release();
   });
+});
+
+test("the gradient of rotary turns back: by −90 degrees where it turns by 90, and as it is stretched", async () => {
+  const graph = new Graph();
+  const x = graph.input("x", [1, 1, 2, 2]);
+  const [cos, sin] = [graph.input("cos", [2, 2]), graph.input("sin", [2, 2])];
+  const seed = graph.input("seed", [1, 1, 2, 2]);
+  const [towardsX, towardsCos] = differentiate(graph, [[op.rotary(x, cos, sin), seed]], [x, cos]);
+  expect(towardsCos).toBeUndefined();
+  graph.output("gradient", towardsX!);
+  const program = await backend.compile(graph);
+  const { gradient } = await program.run({
+    x: f32([5, 6, 7, 8], [1, 1, 2, 2]),
+    seed: f32([2, 1, 1, 2], [1, 1, 2, 2]),
+    cos: f32([0, 0, 3, 3], [2, 2]),
+    sin: f32([1, 1, 0, 0], [2, 2]),
+  });
+  await program.release();
+  expect(rounded(gradient!)).toEqual([1, -2, 3, 6]);
 });

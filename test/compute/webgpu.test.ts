@@ -50,6 +50,7 @@ describe.skipIf(reason)(`WebGPU${reason ? ` (${reason})` : ""}`, () => {
     ["products", [some([17, 65]), some([65, 33])], ([a, b]) => op.gemm(a!, b!, {})],
     ["softmax", [some([5, 40])], ([x]) => op.softmax(x!)],
     ["norms", [some([6, 48]), some([48])], ([x, w]) => op.rmsNorm(x!, w!, 1e-6)],
+    ["rotary", [some([2, 3, 5, 8]), some([5, 8]), some([5, 8])], ([x, cos, sin]) => op.rotary(x!, cos!, sin!)],
     ["activations and sums", [some([9, 31])], ([x]) => op.sum(op.gelu(op.silu(x!), "tanh"), [0])],
     ["f64, which it has not", [f64, f64], ([a, b]) => op.gemm(a!, b!, { transB: true })],
   ];

@@ -1,6 +1,7 @@
 // Operations along the last axis: norms, softmax, rotary embedding, and the reductions that a loss needs.
-import { apply, type Operation, shapeMismatch, type Value } from "../graph.ts";
-import { add, mul, reciprocal, scale, shift, sqrt, sub, sum, sumTo } from "./elementwise.ts";
+import { apply, type Operation, sameShape, shapeMismatch, type Value } from "../graph.ts";
+import type { Shape } from "../tensor.ts";
+import { mul, reciprocal, scale, shift, sqrt, sub, sum, sumTo } from "./elementwise.ts";
 
 type None = Record<never, never>;
 
@@ -51,23 +52,31 @@ const standardizeOperation: Operation<{ epsilon: number }> = {
   },
 };
 
-const rotateHalfOperation: Operation<None> = {
-  name: "rotateHalf",
-  shape: ([x]) => (x!.at(-1)! % 2 === 0 ? x! : shapeMismatch("rotateHalf", [x!])),
-  onnx: (emit, [x], _, [shape]) => {
-    const half = shape!.at(-1)! / 2;
-    const part = (start: number, end: number) =>
-      emit.node("Slice", [
-        x!,
-        emit.constant("int64", [start], [1]),
-        emit.constant("int64", [end], [1]),
-        emit.constant("int64", [-1], [1]),
-      ]);
-    return emit.node("Concat", [emit.node("Neg", [part(half, 2 * half)]), part(0, half)], { axis: { int: -1 } });
+const rotaryOperation: Operation<None> = {
+  name: "rotary",
+  shape: ([x, cos, sin]) =>
+    x!.length === 4 && isTableOf(x!, cos!) && sameShape(cos!, sin!) ? x! : shapeMismatch("rotary", [x!, cos!, sin!]),
+  onnx: (emit, [x, cos, sin], _, [shape, table]) => {
+    const [batch, , length, size] = shape as [number, number, number, number];
+    const [start, end, lastAxis] = [0, size / 2, -1].map((value) => emit.constant("int64", [value], [1]));
+    const [stacked, every] = [
+      [table!.length === 2 ? 1 : batch, length, size / 2],
+      [batch, length, size / 2],
+    ].map((sizes) => emit.constant("int64", sizes, [3]));
+    // ONNX takes one half of the tables, one for each sequence
+    const halfOf = (whole: string): string => {
+      const half = emit.node("Slice", [whole, start!, end!, lastAxis!]);
+      return emit.node("Expand", [emit.node("Reshape", [half, stacked!]), every!]);
+    };
+    return emit.node("RotaryEmbedding", [x!, halfOf(cos!), halfOf(sin!)]);
   },
-  // A rotation by a quarter turn: its transpose is its negative.
-  gradient: (_, upstream) => [scale(rotateHalf(upstream), -1)],
+  // Rotations, at times stretched ones: the transpose turns back.
+  gradient: ({ inputs: [, cos, sin] }, upstream) => [rotary(upstream, cos!, scale(sin!, -1)), undefined, undefined],
 };
+
+/** Whether a table has a row for each position, of all sequences or of each, as wide as a head of x. */
+const isTableOf = ([batch, , length, size]: Shape, table: Shape): boolean =>
+  size! % 2 === 0 && (sameShape(table, [length!, size!]) || sameShape(table, [batch!, 1, length!, size!]));
 
 const maxOperation: Operation<None> = {
   name: "max",
@@ -97,10 +106,13 @@ export const rmsNorm = (x: Value, weight: Value, epsilon: number): Value =>
   apply(rmsNormOperation, [x, weight], { epsilon });
 /** (x − mean) / √(var + ε) over the last axis (Ba et al. 2016, arXiv:1607.06450), without gain and bias. */
 export const standardize = (x: Value, epsilon: number): Value => apply(standardizeOperation, [x], { epsilon });
-/** [a, b] → [−b, a] on the halves of the last axis. */
-export const rotateHalf = (x: Value): Value => apply(rotateHalfOperation, [x], {});
-/** Rotary position embedding (Su et al. 2021, arXiv:2104.09864, eq. 34): cos and sin [positions, headDim] broadcast over x. */
-export const rotary = (x: Value, cos: Value, sin: Value): Value => add(mul(x, cos), mul(rotateHalf(x), sin));
+/**
+ * Rotary position embedding (Su et al. 2021, arXiv:2104.09864, eq. 34) of x [batch, heads, length, headDim]: x · cos + (−x₂, x₁) · sin
+ * with x₁, x₂ the halves of the last axis. The halves of a row of a table are equal; no gradient leads to the tables.
+ *
+ * @param cos, sin of all sequences [length, headDim], or of each [batch, 1, length, headDim]
+ */
+export const rotary = (x: Value, cos: Value, sin: Value): Value => apply(rotaryOperation, [x, cos, sin], {});
 /** Largest element of the last axis, which stays with size 1. */
 export const max = (x: Value): Value => apply(maxOperation, [x], {});
 /** Index of the largest element of the last axis (the first of equals), i32. */
