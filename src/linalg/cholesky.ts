@@ -1,5 +1,6 @@
 // Blocked Cholesky factorisation and solve. All large operands are whole rows, hence views without a copy.
-import { columnsOf, type Gemm, type Matrix, matrix, rowsOf } from "./gemm.ts";
+import { blockOf, columnsOf, type Gemm, type Matrix, matrix, rowsOf } from "./gemm.ts";
+import { invertByHalves, isHalved } from "./halves.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
 /** Rows of a panel: enough for the product to run at full speed, few enough for the loops over the diagonal blocks. */
@@ -13,11 +14,6 @@ export interface CholeskyFactor {
   /** U_kk⁻¹ of each diagonal block. */
   readonly diagonalInverses: readonly Float64Array[];
 }
-
-type Span = readonly [start: number, end: number];
-
-/** A block of a matrix, copied. */
-const blockOf = (whole: Matrix, rows: Span, cols: Span): Matrix => columnsOf(rowsOf(whole, ...rows), ...cols);
 
 /**
  * Factors A = UᵀU in place, one panel of rows after the other (left-looking).
@@ -75,14 +71,19 @@ export async function solveFactored(gemm: Gemm, factor: CholeskyFactor, b: Matri
 }
 
 /**
- * Solves A X = B for a symmetric positive definite A. Both are overwritten: A by its factor, B by X.
+ * Solves A X = B for a symmetric positive definite A, by its factor, or by its inverse where that takes less time (halves.ts). A is
+ * lost, B overwritten by X.
  *
  * @param square A, f64 [size, size]
  * @param b B, f64 [size, cols]
  * @throws {CompError} "numeric" when A is not positive definite
  *
- * Memory: a few panels of 128 rows beyond the operands.
+ * Memory: a few panels of 128 rows beyond the operands; with the inverse about as much again as they take.
  */
 export async function solveSpd(gemm: Gemm, square: Float64Array, b: Matrix): Promise<void> {
-  await solveFactored(gemm, await cholesky(gemm, square, b.rows), b);
+  const size = b.rows;
+  if (!isHalved(size)) return solveFactored(gemm, await cholesky(gemm, square, size), b);
+  const whole = matrix(size, size, square);
+  await invertByHalves(gemm, whole);
+  b.data.set((await gemm(whole, b)).data);
 }

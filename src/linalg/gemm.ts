@@ -48,3 +48,20 @@ export function columnsOf<D extends Float32Array | Float64Array>(
   for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
   return matrix(rows, width, columns);
 }
+
+export type Span = readonly [start: number, end: number];
+
+/** A block of a matrix, copied. */
+export const blockOf = <D extends Float32Array | Float64Array>(whole: Matrix<D>, rows: Span, cols: Span): Matrix<D> =>
+  columnsOf(rowsOf(whole, ...rows), ...cols);
+
+/** Writes a block into a matrix, from a row and a column on. */
+export function putBlock<D extends Float32Array | Float64Array>(
+  whole: Matrix<D>,
+  block: Matrix<D>,
+  row: number,
+  column: number,
+): void {
+  for (let i = 0; i < block.rows; i++)
+    whole.data.set(block.data.subarray(i * block.cols, (i + 1) * block.cols), (row + i) * whole.cols + column);
+}

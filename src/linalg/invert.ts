@@ -1,8 +1,18 @@
 // The inverse of a symmetric positive definite matrix, in its own memory.
 import { columnsOf, type Gemm, type Matrix, matrix } from "./gemm.ts";
+import { invertByHalves, isHalved } from "./halves.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
 const BLOCK = 128;
+
+/**
+ * A ← A⁻¹ in place: by halves where A is small (halves.ts), else by the sweep operator.
+ *
+ * @param square A, symmetric, f64 [size, size]; both triangles are read
+ * @throws {CompError} "numeric" when A is not positive definite
+ */
+export const invertSpd = (gemm: Gemm, square: Float64Array, size: number): Promise<void> =>
+  isHalved(size) ? invertByHalves(gemm, matrix(size, size, square)) : invertBySweep(gemm, square, size);
 
 /**
  * A ← A⁻¹ in place by the sweep operator on blocks: for each block k of rows, with A_kk = UᵀU,
@@ -14,7 +24,7 @@ const BLOCK = 128;
  *
  * Cost: size³ multiply-adds in products of rank 128. Memory: three panels of 128 rows beyond A itself.
  */
-export async function invertSpd(gemm: Gemm, square: Float64Array, size: number): Promise<void> {
+export async function invertBySweep(gemm: Gemm, square: Float64Array, size: number): Promise<void> {
   const whole = matrix(size, size, square);
   for (let start = 0; start < size; start += BLOCK) {
     const rows = Math.min(BLOCK, size - start);

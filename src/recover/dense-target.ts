@@ -1,8 +1,8 @@
 // Least squares towards what the dense model has at this place: a layer makes up for what the layers before it have lost.
-import { solveSpd } from "../linalg/cholesky.ts";
 import { type Gemm, matrix } from "../linalg/gemm.ts";
+import { invertSpd } from "../linalg/invert.ts";
 import { difference } from "../linalg/projection.ts";
-import { ridged } from "../linalg/spd.ts";
+import { addToDiagonal, meanDiagonal, ridged } from "../linalg/spd.ts";
 import { chooseRidge } from "./choose-ridge.ts";
 import { leastSquares, refitColumns } from "./least-squares.ts";
 import type { Recovery } from "./recovery.ts";
@@ -39,15 +39,21 @@ export const denseTarget: Recovery = {
   },
 };
 
-/** (S + τI)⁻¹ S D with τ = INDIFFERENCE · mean diag S, f32 [outputSize, inputSize]; solved in f64, multiplied in f32. */
+/**
+ * (S + τI)⁻¹ S D with τ = INDIFFERENCE · mean diag S, f32 [outputSize, inputSize]: the share of what is asked for is
+ * I − τ (S + τI)⁻¹. Inverted in f64, multiplied in f32.
+ */
 export async function weightedDrift(
   gemm: Gemm,
   drift: Float32Array,
   fisherFactor: Float32Array,
   outputSize: number,
 ): Promise<Float32Array> {
-  const share = matrix(outputSize, outputSize, new Float64Array(fisherFactor));
-  await solveSpd(gemm, ridged(fisherFactor, outputSize, INDIFFERENCE), share);
-  const single = matrix(outputSize, outputSize, new Float32Array(share.data));
-  return (await gemm(single, matrix(outputSize, drift.length / outputSize, drift))).data;
+  const inverse = ridged(fisherFactor, outputSize, INDIFFERENCE);
+  await invertSpd(gemm, inverse, outputSize);
+  const indifference = INDIFFERENCE * meanDiagonal(fisherFactor, outputSize);
+  for (let i = 0; i < inverse.length; i++) inverse[i]! *= -indifference;
+  addToDiagonal(inverse, outputSize, 1);
+  const share = matrix(outputSize, outputSize, new Float32Array(inverse));
+  return (await gemm(share, matrix(outputSize, drift.length / outputSize, drift))).data;
 }

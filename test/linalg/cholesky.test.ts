@@ -1,9 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { cholesky, solveSpd } from "../../src/linalg/cholesky.ts";
-import { matrix } from "../../src/linalg/gemm.ts";
-import { invertSpd } from "../../src/linalg/invert.ts";
+import { cholesky, solveFactored, solveSpd } from "../../src/linalg/cholesky.ts";
+import { type Gemm, type Matrix, matrix } from "../../src/linalg/gemm.ts";
+import { isHalved } from "../../src/linalg/halves.ts";
+import { invertBySweep, invertSpd } from "../../src/linalg/invert.ts";
 import { referenceGemm } from "../../src/linalg/reference-gemm.ts";
 import { bruteInverse, gramOf, maxDifference, multiply, randomMatrix, randomSpd } from "./random-matrix.ts";
+
+/** What matrices take that are too large to be copied. */
+const solveByFactor = async (gemm: Gemm, square: Float64Array, b: Matrix): Promise<void> =>
+  solveFactored(gemm, await cholesky(gemm, square, b.rows), b);
 
 describe.each([1, 5, 128, 129, 300])("a positive definite matrix of %i rows", (size) => {
   const a = randomSpd(size, size);
@@ -14,16 +19,22 @@ describe.each([1, 5, 128, 129, 300])("a positive definite matrix of %i rows", (s
     expect(maxDifference(gramOf(upper, size), a)).toBeLessThan(1e-9 * size);
   });
 
-  test("gives back the X of A X = B", async () => {
+  test.each([
+    ["its inverse", solveSpd],
+    ["its factor", solveByFactor],
+  ])("gives back the X of A X = B by %s", async (_, solve) => {
     const x = randomMatrix(size, 7, 2);
     const b = matrix(size, 7, multiply(a, x, size, size));
-    await solveSpd(referenceGemm, a.slice(), b);
+    await solve(referenceGemm, a.slice(), b);
     expect(maxDifference(b.data, x)).toBeLessThan(1e-9);
   });
 
-  test("is inverted in place as by Gauss-Jordan elimination with pivoting", async () => {
+  test.each([
+    ["by halves", invertSpd],
+    ["by the sweep operator", invertBySweep],
+  ])("is inverted in place %s as by Gauss-Jordan elimination with pivoting", async (_, invert) => {
     const inverse = a.slice();
-    await invertSpd(referenceGemm, inverse, size);
+    await invert(referenceGemm, inverse, size);
     expect(maxDifference(inverse, bruteInverse(a, size))).toBeLessThan(1e-10);
   });
 });
@@ -43,4 +54,9 @@ test.each([
   const refusal = { kind: "numeric", message: expect.stringContaining("row 135") };
   await expect(cholesky(referenceGemm, a.slice(), 140)).rejects.toMatchObject(refusal);
   await expect(invertSpd(referenceGemm, a.slice(), 140)).rejects.toMatchObject(refusal);
+  await expect(invertBySweep(referenceGemm, a.slice(), 140)).rejects.toMatchObject(refusal);
+});
+
+test("matrices of up to 32 MiB are copied: those of the tests, and the Gram matrix of 2,048 neurons", () => {
+  expect([300, 2048, 2049].map(isHalved)).toEqual([true, true, false]);
 });
