@@ -1,5 +1,6 @@
 // Sums over rows that grow from run to run of a graph: each is an output that adds to an input, the sum so far, in place. A sum
 // declares both in the graph and holds the tensor, so that who builds the graph and who runs it share the sum and no names.
+import { mirrorUpper } from "../linalg/packed-symmetric.ts";
 import type { Value } from "./graph.ts";
 import { add, reshape, sum } from "./operations/elementwise.ts";
 import { gemm } from "./operations/linear.ts";
@@ -137,9 +138,9 @@ export class GramSum {
         const values = whole.data.subarray(row * size + start, (row + 1) * size);
         values.set(sum.tensor.data.subarray(at, at + width));
         if (less) subtract(values, less.#bands[i]!.sum.tensor.data.subarray(at, at + width));
-        for (let column = row + 1; column < size; column++) whole.data[column * size + row] = values[column - start]!;
       }
     }
+    mirrorUpper(whole.data, size);
     return whole;
   }
 }

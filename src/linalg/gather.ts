@@ -12,7 +12,7 @@ export function gatherRows<D extends Float32Array | Float64Array | Uint8Array>(
   return rows;
 }
 
-/** Columns of a matrix with `rowLength` columns, each at most once: [rows, indices.length]. */
+/** Columns of a matrix with `rowLength` columns: [rows, indices.length]. */
 export function gatherColumns<D extends Float32Array | Float64Array>(
   source: D,
   rowLength: number,
@@ -20,9 +20,11 @@ export function gatherColumns<D extends Float32Array | Float64Array>(
 ): D {
   const width = indices.length;
   const height = source.length / rowLength;
-  const columns = source.slice(0, height * width) as D;
-  for (let i = 0; i < height; i++)
-    for (let j = 0; j < width; j++) columns[i * width + j] = source[i * rowLength + indices[j]!]!;
+  const columns = new (source.constructor as new (length: number) => D)(height * width);
+  for (let i = 0; i < height; i++) {
+    const start = i * rowLength;
+    for (let j = 0; j < width; j++) columns[i * width + j] = source[start + indices[j]!]!;
+  }
   return columns;
 }
 

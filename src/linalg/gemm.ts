@@ -44,7 +44,7 @@ export function columnsOf<D extends Float32Array | Float64Array>(
   end: number,
 ): Matrix<D> {
   const width = end - start;
-  const columns = data.slice(0, rows * width) as D;
+  const columns = new (data.constructor as new (length: number) => D)(rows * width);
   for (let i = 0; i < rows; i++) columns.set(data.subarray(i * cols + start, i * cols + end), i * width);
   return matrix(rows, width, columns);
 }

@@ -1,5 +1,6 @@
 // The inverse of a symmetric positive definite matrix that is small enough to be copied, by halves: the fewest and largest products.
 import { blockOf, type Gemm, type Matrix, matrix, putBlock, type Span } from "./gemm.ts";
+import { mirrorUpper } from "./packed-symmetric.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
 /** Bytes of an f64 matrix that may be copied. */
@@ -38,8 +39,8 @@ export async function invertByHalves(gemm: Gemm, square: Matrix, firstRow = 0): 
   await gemm(corner, solved, { transB: true, alpha: -1 }, upper);
   putBlock(square, upper, 0, 0);
   putBlock(square, corner, 0, second[0]);
-  putBlock(square, transposed(corner), second[0], 0);
   putBlock(square, lower, second[0], second[0]);
+  mirrorUpper(square.data, size);
 }
 
 const halvesOf = (size: number): [Span, Span] => [
@@ -53,10 +54,4 @@ async function invertByLoops(gemm: Gemm, { rows, data }: Matrix, firstRow: numbe
   factorTriangle(factor, rows, firstRow);
   const inverse = matrix(rows, rows, invertTriangle(factor, rows));
   return gemm(inverse, inverse, { transB: true });
-}
-
-function transposed({ rows, cols, data }: Matrix): Matrix {
-  const result = matrix(cols, rows, new Float64Array(data.length));
-  for (let i = 0; i < rows; i++) for (let j = 0; j < cols; j++) result.data[j * rows + i] = data[i * cols + j]!;
-  return result;
 }

@@ -76,8 +76,11 @@ export function inMemory(statistics: ProjectionStatistics): StoredStatistics {
 }
 
 /** What is left of sums over all tokens without those over some. */
-export const difference = (whole: Float32Array, part: Float32Array): Float32Array =>
-  whole.map((sum, i) => sum - part[i]!);
+export function difference(whole: Float32Array, part: Float32Array): Float32Array {
+  const rest = new Float32Array(whole.length);
+  for (let i = 0; i < rest.length; i++) rest[i] = whole[i]! - part[i]!;
+  return rest;
+}
 
 /** All of them, in memory. */
 export async function allInMemory(stored: StoredStatistics): Promise<ProjectionStatistics> {

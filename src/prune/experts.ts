@@ -8,7 +8,7 @@ import { nthRandom } from "../linalg/random.ts";
 import type { DecoderLayer, Experts, LayerWeight, LayerWeights } from "../model/read-layer.ts";
 import { mixtureOf, resized, sharedWidth } from "../model/spec/parts.ts";
 import type { LayerRole } from "../model/spec/roles.ts";
-import { layerError, outputEnergy } from "../recover/layer-error.ts";
+import { lostEnergy, outputEnergy } from "../recover/layer-error.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { RunContext } from "../run-context.ts";
 import { withInputMoments } from "./input-moments.ts";
@@ -110,11 +110,10 @@ class MlpCutter {
     recovered: Recovered,
   ): Promise<void> {
     const { gemm } = this.#run;
-    const energy = await outputEnergy(gemm, statistics.gram, projection.weight);
     const cutOnly = { weight: gatherColumns(projection.weight, projection.inputSize, kept) };
-    this.#energy += energy;
-    this.#lost += energy * (await layerError(gemm, projection, statistics, kept, cutOnly)) ** 2;
-    this.#left += energy * (await layerError(gemm, projection, statistics, kept, recovered)) ** 2;
+    this.#energy += await outputEnergy(gemm, statistics.gram, projection.weight);
+    this.#lost += await lostEnergy(gemm, projection, statistics, kept, cutOnly);
+    this.#left += await lostEnergy(gemm, projection, statistics, kept, recovered);
   }
 }
 

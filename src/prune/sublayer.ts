@@ -15,7 +15,7 @@ import type { DecoderLayer, LayerWeights } from "../model/read-layer.ts";
 import type { LayerIndex } from "../model/spec/layer-index.ts";
 import { type LayerSizes, type LayerSpec, resized, sizesOf } from "../model/spec/parts.ts";
 import { hasSublayer, type Sublayer } from "../model/spec/roles.ts";
-import { layerError } from "../recover/layer-error.ts";
+import { lostEnergy, outputEnergy } from "../recover/layer-error.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { RunContext } from "../run-context.ts";
 import { gatherStatistics, type StatisticsRequest } from "./gather-statistics.ts";
@@ -195,8 +195,11 @@ async function errorOf(
   const projection = await projectionIn(source, name);
   const statistics = { ...stored, gram: await stored.gram() };
   const cutOnly = { weight: gatherColumns(projection.weight, projection.inputSize, inputs) };
-  return {
-    before: await layerError(gemm, projection, statistics, inputs, cutOnly),
-    after: await layerError(gemm, projection, statistics, inputs, recovered),
-  };
+  const [before, after] = [
+    await lostEnergy(gemm, projection, statistics, inputs, cutOnly),
+    await lostEnergy(gemm, projection, statistics, inputs, recovered),
+  ];
+  if (before === 0 && after === 0) return NO_ERROR;
+  const energy = await outputEnergy(gemm, statistics.gram, projection.weight);
+  return { before: Math.sqrt(before / energy), after: Math.sqrt(after / energy) };
 }

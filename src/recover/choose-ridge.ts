@@ -59,8 +59,10 @@ async function errorOfFit(
 
 /** Δ = Ŵ − W, f32 [outputSize, inputSize]; Ŵ is zero where a column goes. */
 function changeOf({ weight, inputSize, outputSize }: OutputProjection, kept: Int32Array, fitted: Float32Array) {
-  const change = weight.map((value) => -value);
-  for (let row = 0, i = 0; row < outputSize; row++) for (const j of kept) change[row * inputSize + j]! += fitted[i++]!;
+  const change = new Float32Array(weight.length);
+  for (let i = 0; i < change.length; i++) change[i] = -weight[i]!;
+  for (let row = 0, i = 0; row < outputSize; row++)
+    for (let k = 0; k < kept.length; k++) change[row * inputSize + kept[k]!]! += fitted[i++]!;
   return change;
 }
 
@@ -75,5 +77,7 @@ async function heldOutError(
   const delta = matrix(rows, size, change);
   const { data: written } = await gemm(delta, matrix(size, size, gram));
   const { data: weighted } = await gemm(matrix(rows, rows, await fisherFactor()), delta);
-  return weighted.reduce((error, value, i) => error + value * (written[i]! - 2 * drift[i]!), 0);
+  let error = 0;
+  for (let i = 0; i < weighted.length; i++) error += weighted[i]! * (written[i]! - 2 * drift[i]!);
+  return error;
 }

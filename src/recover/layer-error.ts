@@ -19,24 +19,22 @@ export async function outputEnergy(gemm: Gemm, gram: Float32Array, weights: Floa
 }
 
 /**
- * Relative error of a pruned projection's output, ‖ZWᵀ − Z_K Ŵᵀ − 1bᵀ‖_F / ‖ZWᵀ‖_F over the calibration tokens.
+ * What a pruned projection's output has lost, ‖ZWᵀ − Z_K Ŵᵀ − 1bᵀ‖_F² over the calibration tokens.
  *
  * @param kept the inputs that stay, ascending [k]
  */
-export async function layerError(
+export async function lostEnergy(
   gemm: Gemm,
   { weight, inputSize }: OutputProjection,
   statistics: ErrorStatistics,
   kept: Int32Array,
   recovered: Recovered,
 ): Promise<number> {
-  const { gram } = statistics;
   const change = weight.slice();
   for (let start = 0, i = 0; start < change.length; start += inputSize)
-    for (const j of kept) change[start + j]! -= recovered.weight[i++]!;
-  const lost = await changeEnergy(gemm, gram, change);
-  const left = Math.max(lost - gainOfBias(change, recovered.bias, statistics), 0);
-  return left === 0 ? 0 : Math.sqrt(left / (await outputEnergy(gemm, gram, weight)));
+    for (let j = 0; j < kept.length; j++) change[start + kept[j]!]! -= recovered.weight[i++]!;
+  const lost = await changeEnergy(gemm, statistics.gram, change);
+  return Math.max(lost - gainOfBias(change, recovered.bias, statistics), 0);
 }
 
 /** ‖Z Δᵀ‖²; where Δ is zero in most columns, as it is without a recovery, by the far smaller product of the others. */

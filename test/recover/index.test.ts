@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { inMemory, type ProjectionStatistics } from "../../src/linalg/projection.ts";
 import { referenceGemm as gemm } from "../../src/linalg/reference-gemm.ts";
 import { type RecoveryName, recoveries } from "../../src/recover/index.ts";
-import { layerError } from "../../src/recover/layer-error.ts";
+import { lostEnergy } from "../../src/recover/layer-error.ts";
 import type { Recovered } from "../../src/recover/recovery.ts";
 import { allOf, makeLayer, outputEnergyOf, squaredError, widen } from "./layer.ts";
 
@@ -22,8 +22,9 @@ describe.each(names)("%s", (name) => {
 
   test("leaves the error that the activations themselves show", async () => {
     const recovered = await recover(name, 0);
-    const direct = squaredError(layer, widen(layer, kept, recovered.weight), recovered.bias) / outputEnergyOf(layer);
-    expect(await layerError(gemm, layer, layer, kept, recovered)).toBeCloseTo(Math.sqrt(direct), 5);
+    const direct = squaredError(layer, widen(layer, kept, recovered.weight), recovered.bias);
+    const lost = await lostEnergy(gemm, layer, layer, kept, recovered);
+    expect(lost / outputEnergyOf(layer)).toBeCloseTo(direct / outputEnergyOf(layer), 5);
   });
 
   test("keeps the statistics and the weights as they are", async () => {
@@ -34,7 +35,7 @@ describe.each(names)("%s", (name) => {
 });
 
 test("least squares beats the mask, and the mask beats doing nothing", async () => {
-  const errorOf = async (name: RecoveryName) => layerError(gemm, layer, layer, kept, await recover(name, 1e-6));
+  const errorOf = async (name: RecoveryName) => lostEnergy(gemm, layer, layer, kept, await recover(name, 1e-6));
   const [none, mask, leastSquares] = [await errorOf("none"), await errorOf("mask"), await errorOf("least-squares")];
   expect(mask).toBeLessThan(none);
   expect(leastSquares).toBeLessThan(mask);
