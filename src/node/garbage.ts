@@ -6,6 +6,12 @@ import { runInNewContext } from "node:vm";
 /** Bytes of arrays that may have come since the last collection. */
 const UNCOLLECTED_BYTES = 64 * 2 ** 20;
 
+/**
+ * Bytes by which V8's heap and old arrays together may grow before it collects by itself. It would allow a small heap so little that
+ * it looked through all of it for each matrix or two.
+ */
+const GROWTH_BYTES = 48 * 2 ** 20;
+
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as (options?: { readonly type: "minor" }) => void;
 
@@ -26,6 +32,8 @@ export function collectGarbage(): void {
 
 /** The same, however few there are. */
 export function collectAllGarbage(): void {
+  const growth = Math.ceil((100 * GROWTH_BYTES) / getHeapStatistics().used_heap_size);
+  setFlagsFromString(`--heap-growing-percent=${growth}`);
   collect();
   least = arrayBytes();
 }
