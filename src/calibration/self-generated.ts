@@ -1,5 +1,7 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
+import type { Backend } from "../compute/backend.ts";
 import { CachedDecoder } from "../forward/decode/cached-decoder.ts";
+import type { CacheType } from "../forward/decode/key-value-cache.ts";
 import { memoryBytes } from "../forward/decode/mixer-memory.ts";
 import { ResidentWeights } from "../forward/decode/resident-weights.ts";
 import { sampleToken } from "../forward/decode/sample.ts";
@@ -26,7 +28,7 @@ export interface SelfGeneration {
  */
 export async function generateSamples(run: RunContext, model: Model, request: SelfGeneration): Promise<number[][]> {
   const samples: number[][] = [];
-  const together = samplesTogether(model, request, run.memory.caches);
+  const together = samplesTogether(run, model, request);
   const weights = new ResidentWeights(model, run.memory.weights);
   while (samples.length < request.count) {
     const batch = Math.min(together, request.count - samples.length);
@@ -46,7 +48,7 @@ async function generateBatch(
 ): Promise<number[][]> {
   const { vocabSize } = weights.model.spec;
   const batch = sources.length;
-  const decoder = new CachedDecoder(backend, weights, batch, collectGarbage);
+  const decoder = new CachedDecoder(backend, weights, batch, { cacheType: cacheTypeOn(backend), collectGarbage });
   const samples: number[][] = sources.map(() => []);
   const isDrawn = firstTokens.length > 1;
   let last = Int32Array.from(sources, (random) => firstTokens[isDrawn ? random.nextInt(firstTokens.length) : 0]!);
@@ -71,11 +73,14 @@ async function generateBatch(
 }
 
 /** As many samples as their keys and values leave room for, and the same number in all batches: a step reads all weights. */
-function samplesTogether({ spec }: Model, { count, length }: SelfGeneration, cacheBytes: number): number {
-  const most = Math.max(1, Math.floor(cacheBytes / sampleBytes(spec, length)));
+function samplesTogether(run: RunContext, { spec }: Model, { count, length }: SelfGeneration): number {
+  const most = Math.max(1, Math.floor(run.memory.caches / sampleBytes(spec, length, cacheTypeOn(run.backend))));
   return Math.ceil(count / Math.ceil(count / most));
 }
 
-/** Of what the mixers remember of one sample, f32. */
-export const sampleBytes = (spec: DecoderSpec, length: number): number =>
-  spec.layers.reduce((total, layer) => total + memoryBytes(spec, layer, length), 0);
+/** Half the memory, so that twice as many samples go at once, where the processor computes; other devices may have no f16. */
+const cacheTypeOn = ({ device }: Backend): CacheType => (device === "cpu" ? "f16" : "f32");
+
+/** Of what the mixers remember of one sample. */
+export const sampleBytes = (spec: DecoderSpec, length: number, type: CacheType): number =>
+  spec.layers.reduce((total, layer) => total + memoryBytes(spec, layer, length, type), 0);

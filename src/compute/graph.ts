@@ -13,7 +13,14 @@ export interface OnnxEmitter {
 }
 
 export type OnnxAttributes = Readonly<
-  Record<string, { float: number } | { int: number } | { ints: readonly number[] } | { string: string }>
+  Record<
+    string,
+    | { float: number }
+    | { int: number }
+    | { ints: readonly number[] }
+    | { string: string }
+    | { elementType: ElementType }
+  >
 >;
 
 /** One primitive of the vocabulary: its shape rule, its ONNX form, its vector-Jacobian rule. */

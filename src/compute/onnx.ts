@@ -25,7 +25,8 @@ import type { ElementType, Shape } from "./tensor.ts";
 const OPSET = 23n; // the first with RMSNormalization
 const IR_VERSION = 10n;
 
-const DATA_TYPES: Record<ElementType, TensorProto_DataType> = {
+const DATA_TYPES: Readonly<Record<ElementType, TensorProto_DataType>> = {
+  f16: TensorProto_DataType.FLOAT16,
   f32: TensorProto_DataType.FLOAT,
   f64: TensorProto_DataType.DOUBLE,
   i32: TensorProto_DataType.INT32,
@@ -126,6 +127,10 @@ function toAttributes(attributes: OnnxAttributes): AttributeProto[] {
         type: AttributeProto_AttributeType.INTS,
         ints: value.ints.map(BigInt),
       });
+    if ("elementType" in value) {
+      const i = BigInt(DATA_TYPES[value.elementType]);
+      return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i });
+    }
     return create(AttributeProtoSchema, {
       name,
       type: AttributeProto_AttributeType.STRING,

@@ -96,10 +96,13 @@ function fetches(ort: OrtModule, names: readonly string[], into: Tensors): Recor
 
 function wrap(ort: OrtModule, data: TensorData, shape: Shape): Ort.Tensor {
   if (data instanceof Float32Array) return new ort.Tensor("float32", data, shape);
+  if (data instanceof Uint16Array) return new ort.Tensor("float16", data, shape);
   if (data instanceof Float64Array) return new ort.Tensor("float64", data, shape);
   return new ort.Tensor("int32", data, shape);
 }
 
-function unwrap(result: Ort.Tensor): Tensor {
-  return { data: result.data as TensorData, shape: result.dims };
+function unwrap({ type, data, dims }: Ort.Tensor): Tensor {
+  if (type !== "float16") return { data: data as TensorData, shape: dims };
+  const { buffer, byteOffset, length } = data as Uint16Array; // a Float16Array where the language has one
+  return { data: new Uint16Array(buffer, byteOffset, length), shape: dims };
 }

@@ -1,12 +1,20 @@
 // A tensor as the backends exchange it: typed data, row-major, with its shape.
 
 export type Shape = readonly number[];
-export type ElementType = "f32" | "f64" | "i32";
-export type TensorData = Float32Array | Float64Array | Int32Array;
+export type ElementType = "f16" | "f32" | "f64" | "i32";
+/** Uint16Array: the bit patterns of f16. */
+export type TensorData = Uint16Array | Float32Array | Float64Array | Int32Array;
 
 export interface Tensor<D extends TensorData = TensorData> {
   readonly data: D;
   readonly shape: Shape;
+}
+
+/** The element type that data are of. */
+export function elementTypeOf(data: TensorData): ElementType {
+  if (data instanceof Float32Array) return "f32";
+  if (data instanceof Float64Array) return "f64";
+  return data instanceof Int32Array ? "i32" : "f16";
 }
 
 export const elementCount = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);

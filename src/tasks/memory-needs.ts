@@ -213,9 +213,9 @@ export function ownWindows({ spec, method: { calibration } }: Work): number {
 /** What decoding takes beside weights and caches: logits, and what a layer makes of its caches in passing. */
 export const decodingBytes = (work: Work): number => BASE_BYTES + LOOSE_BYTES + headBytes(work);
 
-/** Bytes of keys and values, or what else mixers remember, of so many samples. */
+/** Bytes of keys and values in f16, or what else mixers remember, of so many samples; a device that keeps f32 takes fewer at once. */
 export const cacheBytes = ({ spec, method }: Work, samples: number): number =>
-  samples * sampleBytes(spec, method.calibration.context);
+  samples * sampleBytes(spec, method.calibration.context, "f16");
 
 /** Bytes of all weights as f32. */
 export const weightBytes = (spec: DecoderSpec): number => 4 * countParameters(spec).total;

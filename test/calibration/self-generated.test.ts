@@ -26,7 +26,7 @@ test("the same seed gives the same text, whether the weights stay in memory or n
   const { samples } = await samplesOf();
   expect((await samplesOf()).samples).toEqual(samples);
   expect((await samplesOf({}, { memory: { ...AMPLE, weights: 0 } })).samples).toEqual(samples);
-  const three = 3 * sampleBytes(model.spec, request.length);
+  const three = 3 * sampleBytes(model.spec, request.length, "f16");
   expect((await samplesOf({}, { memory: { ...AMPLE, caches: three } })).samples).toEqual(samples);
 });
 

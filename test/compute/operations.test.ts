@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { differentiate } from "../../src/compute/differentiate.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
-import { elementCount, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
+import { elementCount, elementTypeOf, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import * as op from "../helpers/operations.ts";
 
@@ -12,9 +12,7 @@ type Build = (inputs: Value[]) => Value;
 /** Runs one operation on given numbers. */
 async function evaluate(build: Build, ...inputs: Tensor[]): Promise<Tensor> {
   const graph = new Graph();
-  const values = inputs.map(({ data, shape }, i) =>
-    graph.input(`x${i}`, shape, data instanceof Int32Array ? "i32" : "f32"),
-  );
+  const values = inputs.map(({ data, shape }, i) => graph.input(`x${i}`, shape, elementTypeOf(data)));
   const result = build(values);
   graph.output("y", result);
   const program = await backend.compile(graph);
@@ -107,6 +105,17 @@ describe("operations compute what their formula says", () => {
     expect(rounded(await evaluate(([v]) => op.cumulativeSum(v!, 1), x))).toEqual([1, 3, 3, 7]);
     expect(rounded(await evaluate(([v]) => op.lowerTriangle(v!, 0), x))).toEqual([1, 0, 3, 4]);
     expect(rounded(await evaluate(([v]) => op.lowerTriangle(v!, -1), x))).toEqual([0, 0, 3, 0]);
+  });
+
+  test("cast rounds to the nearest f16, ties to even, and stays finite; and gives f32 back", async () => {
+    // sign, five bits of exponent above −15, ten of fraction: 1/3 = 0 01101 0101010101, 1 + 2⁻¹¹ is a tie
+    const x = f32([1, -2, 1 / 3, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 2 ** -24, 65504, 1e6, -1e6], [9]);
+    const bits = [0x3c00, 0xc000, 0x3555, 0x3c00, 0x3c02, 0x0001, 0x7bff, 0x7bff, 0xfbff];
+    const packed = await evaluate(([v]) => op.cast(v!, "f16"), x);
+    expect(packed.data).toEqual(Uint16Array.from(bits));
+    const back = await evaluate(([v]) => op.cast(v!, "f32"), packed);
+    const values = [1, -2, 1365 / 4096, 1, 1 + 2 ** -9, 2 ** -24, 65504, 65504, -65504];
+    expect([...back.data]).toEqual(values);
   });
 
   test("operands that do not fit are refused when the graph is built", () => {

@@ -1,17 +1,18 @@
 // Graphs on a device compute what they compute on the processor: WebGPU stands for all of them.
 import { afterAll, describe, expect, test } from "vitest";
+import { generateSamples } from "../../src/calibration/self-generated.ts";
 import type { Backend } from "../../src/compute/backend.ts";
 import { backendGemm } from "../../src/compute/gemm.ts";
 import { Graph, type Value } from "../../src/compute/graph.ts";
 import { RunningSums } from "../../src/compute/running-sums.ts";
-import { elementCount, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
+import { elementCount, elementTypeOf, type Shape, type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import { LayerRunner, runLayers } from "../../src/forward/run/layer-runner.ts";
 import { matrix } from "../../src/linalg/gemm.ts";
 import { createRandom } from "../../src/linalg/random.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 import * as op from "../helpers/operations.ts";
-import { openTiny, tinyWindows } from "../helpers/run.ts";
+import { openTiny, testRun, tinyWindows } from "../helpers/run.ts";
 import { useSoftwareGraphics } from "../helpers/software-graphics.ts";
 
 const reason = useSoftwareGraphics();
@@ -27,9 +28,7 @@ const some = (shape: Shape): Tensor<Float32Array> =>
 /** The output of a graph of one operation, or of a few. */
 async function compute(backend: Backend, inputs: readonly Tensor[], build: (values: Value[]) => Value) {
   const graph = new Graph();
-  const typeOf = ({ data }: Tensor) =>
-    data instanceof Int32Array ? "i32" : data instanceof Float64Array ? "f64" : "f32";
-  const values = inputs.map((input, i) => graph.input(`x${i}`, input.shape, typeOf(input)));
+  const values = inputs.map(({ data, shape }, i) => graph.input(`x${i}`, shape, elementTypeOf(data)));
   graph.output("y", build(values));
   const program = await backend.compile(graph);
   const { y } = await program.run(Object.fromEntries(inputs.map((input, i) => [`x${i}`, input])));
@@ -95,5 +94,13 @@ describe.skipIf(reason).each(["llama", "gemma3"])(`layers of %s${reason ? ` (${r
       return embedded.batches[0]!.hidden.data;
     };
     expectAlike(await states(device), await states(processor));
+  });
+
+  test("write text, with keys and values in f32: software graphics have no f16", async () => {
+    const { model, close } = await openTiny(family);
+    afterAll(close);
+    const request = { count: 2, length: 3, firstTokens: [1], seed: 0 };
+    const written = await generateSamples(testRun({ backend: device }), model, request);
+    expect(written.map(({ length }) => length)).toEqual([3, 3]);
   });
 });

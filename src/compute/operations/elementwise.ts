@@ -5,6 +5,9 @@ import type { Shape } from "../tensor.ts";
 
 type None = Record<never, never>;
 
+/** The largest value of f16. */
+const LARGEST_F16 = 65504;
+
 const reshapeOperation: Operation<{ shape: readonly number[] }> = {
   name: "reshape",
   shape: ([x], { shape }) => (elementCount(x!) === elementCount(shape) ? shape : shapeMismatch("reshape", [x!, shape])),
@@ -118,6 +121,17 @@ const geluOperation: Operation<{ approximate: "none" | "tanh" }> = {
   ],
 };
 
+/** Between f16 and f32. */
+const castOperation: Operation<{ type: "f16" | "f32" }> = {
+  name: "cast",
+  shape: ([x]) => x!,
+  onnx: (emit, [x], { type }) => {
+    const limits = [-LARGEST_F16, LARGEST_F16].map((limit) => emit.constant("float", [limit], []));
+    const bounded = type === "f16" ? emit.node("Clip", [x!, ...limits]) : x!;
+    return emit.node("Cast", [bounded], { to: { elementType: type } });
+  },
+};
+
 export const add = (a: Value, b: Value): Value => apply(addOperation, [a, b], {});
 export const sub = (a: Value, b: Value): Value => apply(subOperation, [a, b], {});
 export const mul = (a: Value, b: Value): Value => apply(mulOperation, [a, b], {});
@@ -137,6 +151,9 @@ export const gelu = (x: Value, approximate: "none" | "tanh"): Value => apply(gel
 export const relu = (x: Value): Value => apply(reluOperation, [x], {});
 /** −1, 0 or 1. */
 export const sign = (x: Value): Value => apply(signOperation, [x], {});
+/** The nearest values of another type, ties to even; what is too large for f16 becomes its largest. */
+export const cast = (x: Value, type: "f16" | "f32"): Value =>
+  x.type === type ? x : apply(castOperation, [x], { type }, type);
 /** log(1 + exp(x)). */
 export const softplus = (x: Value): Value => apply(softplusOperation, [x], {});
 /** cap · tanh(x / cap); x itself without a cap. */

@@ -3,7 +3,7 @@
 import type { Backend } from "../../compute/backend.ts";
 import { Graph } from "../../compute/graph.ts";
 import { ReusedTensor } from "../../compute/reused-tensor.ts";
-import { type Tensor, tensor } from "../../compute/tensor.ts";
+import { elementTypeOf, type Tensor, tensor } from "../../compute/tensor.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import { type LayerIndex, layerIndices } from "../../model/spec/layer-index.ts";
@@ -17,8 +17,16 @@ import { embed } from "../run/embed.ts";
 import { readFinalNorm, tileRanges } from "../run/head-tiles.ts";
 import { passMixture } from "../run/mixture.ts";
 import { layerKey, ProgramCache } from "../run/programs.ts";
+import type { CacheType } from "./key-value-cache.ts";
 import { emptyMemory, type MixerMemory } from "./mixer-memory.ts";
 import type { ResidentWeights } from "./resident-weights.ts";
+
+export interface DecoderOptions {
+  /** What keys and values wait in; f32 unless given, which gives the logits of the whole text. */
+  readonly cacheType?: CacheType;
+  /** Called when a cache has grown, so that the memory of the smaller ones does not add up. */
+  readonly collectGarbage?: () => void;
+}
 
 /** A model that reads tokens one step after another. */
 export class CachedDecoder {
@@ -26,6 +34,7 @@ export class CachedDecoder {
   readonly #programs: ProgramCache;
   #memories: readonly (MixerMemory | undefined)[];
   readonly #batch: number;
+  readonly #cacheType: CacheType;
   readonly #collectGarbage: () => void;
   readonly #logits = new ReusedTensor();
   readonly #tileLogits = new ReusedTensor();
@@ -33,17 +42,15 @@ export class CachedDecoder {
   #ids = new Int32Array(0);
   #length = 0;
 
-  /**
-   * @param weights may be shared by decoders that follow one another
-   * @param collectGarbage called when a cache has grown, so that the memory of the smaller ones does not add up
-   */
-  constructor(backend: Backend, weights: ResidentWeights, batch: number, collectGarbage: () => void = () => undefined) {
+  /** @param weights may be shared by decoders that follow one another */
+  constructor(backend: Backend, weights: ResidentWeights, batch: number, options: DecoderOptions = {}) {
     const { model } = weights;
     this.#weights = weights;
     this.#programs = new ProgramCache(backend);
     this.#batch = batch;
-    this.#collectGarbage = collectGarbage;
-    this.#memories = emptyMemories(model.spec, batch);
+    this.#cacheType = options.cacheType ?? "f32";
+    this.#collectGarbage = options.collectGarbage ?? (() => undefined);
+    this.#memories = emptyMemories(model.spec, batch, this.#cacheType);
   }
 
   /**
@@ -57,7 +64,7 @@ export class CachedDecoder {
     const length = this.#length + count;
     this.#ids = joinRows(this.#ids, ids, this.#batch);
     if (this.#length === 0 || keepsRotation(spec, this.#length, length)) return this.#read(ids, count);
-    this.#memories = emptyMemories(spec, this.#batch);
+    this.#memories = emptyMemories(spec, this.#batch, this.#cacheType);
     this.#length = 0;
     return this.#read(this.#ids, length);
   }
@@ -121,8 +128,8 @@ export class CachedDecoder {
   }
 }
 
-const emptyMemories = (spec: DecoderSpec, batch: number): (MixerMemory | undefined)[] =>
-  spec.layers.map((layer) => emptyMemory(spec, layer, batch));
+const emptyMemories = (spec: DecoderSpec, batch: number, type: CacheType): (MixerMemory | undefined)[] =>
+  spec.layers.map((layer) => emptyMemory(spec, layer, batch, type));
 
 /** Whether what is remembered holds when a text grows: keys are rotated, and states made from attention to such keys. */
 const keepsRotation = ({ layers }: DecoderSpec, before: number, after: number): boolean =>
@@ -162,7 +169,7 @@ function stepGraph(context: LayerContext, weights: LayerWeights, memory: MixerMe
   const x = graph.input("x", [batch * length, spec.hiddenSize]);
   const values = declareWeights(graph, weights);
   const position = declarePosition(graph, spec, sizes, length, (memory?.capacity ?? 0) + length);
-  const past = memory && mapped(memory.state, (name, { shape }) => graph.input(name, shape));
+  const past = memory && mapped(memory.state, (name, { data, shape }) => graph.input(name, shape, elementTypeOf(data)));
   const { attention, hidden } = wholeLayer(context, x, values, position, past);
   graph.output("hidden", hidden);
   for (const [name, value] of Object.entries(attention?.state ?? {})) graph.output(`${NEW}${name}`, value);

@@ -3,7 +3,7 @@
 import { elementCount, type Tensor, tensor } from "../../compute/tensor.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { GatedDelta, LayerSpec, Mixer } from "../../model/spec/parts.ts";
-import { KeyValueCache } from "./key-value-cache.ts";
+import { type CacheData, type CacheType, KeyValueCache, tokenBytes } from "./key-value-cache.ts";
 
 export interface MixerMemory {
   /** Slots for earlier tokens; 0 where these are summed up. */
@@ -14,11 +14,16 @@ export interface MixerMemory {
   take(given: Readonly<Record<string, Tensor>>, count: number): void;
 }
 
-/** An empty memory for a batch of sequences; undefined where a layer has no mixer. */
-export function emptyMemory(spec: DecoderSpec, { mixer }: LayerSpec, batch: number): MixerMemory | undefined {
+/** An empty memory for a batch of sequences, keys and values of a type; undefined where a layer has no mixer. */
+export function emptyMemory(
+  spec: DecoderSpec,
+  { mixer }: LayerSpec,
+  batch: number,
+  type: CacheType,
+): MixerMemory | undefined {
   if (mixer === null) return undefined;
   if (mixer.kind === "attention")
-    return new TokenMemory(new KeyValueCache(batch, mixer.numKeyValueHeads, spec.headDim));
+    return new TokenMemory(new KeyValueCache(type, batch, mixer.numKeyValueHeads, spec.headDim));
   return new FixedMemory(stateShapes(spec, mixer, batch));
 }
 
@@ -38,10 +43,10 @@ function stateShapes({ hiddenSize }: DecoderSpec, mixer: FixedMixer, batch: numb
 const channelsOf = ({ numKeyHeads, keyHeadDim, numValueHeads, valueHeadDim }: GatedDelta): number =>
   2 * numKeyHeads * keyHeadDim + numValueHeads * valueHeadDim;
 
-/** Bytes of what a layer remembers of `length` tokens of one sequence, f32. */
-export function memoryBytes(spec: DecoderSpec, { mixer }: LayerSpec, length: number): number {
+/** Bytes of what a layer remembers of `length` tokens of one sequence: keys and values of a type, states in f32. */
+export function memoryBytes(spec: DecoderSpec, { mixer }: LayerSpec, length: number, type: CacheType): number {
   if (mixer === null) return 0;
-  if (mixer.kind === "attention") return 2 * 4 * mixer.numKeyValueHeads * spec.headDim * length;
+  if (mixer.kind === "attention") return tokenBytes(type, mixer.numKeyValueHeads, spec.headDim) * length;
   const shapes = Object.values(stateShapes(spec, mixer, 1));
   return shapes.reduce((sum, shape) => sum + 4 * elementCount(shape), 0);
 }
@@ -62,7 +67,7 @@ class TokenMemory implements MixerMemory {
   }
 
   take({ keys, values }: Readonly<Record<string, Tensor>>, count: number): void {
-    this.#cache.append(keys!.data as Float32Array, values!.data as Float32Array, count);
+    this.#cache.append(keys!.data as CacheData, values!.data as CacheData, count);
   }
 }
 

@@ -1,7 +1,7 @@
 // Grouped-query attention (Ainslie et al. 2023, arXiv:2305.13245) as a graph: the queries of a group are stacked along the token
 // axis, so that keys and values are never repeated.
 import type { Value } from "../../compute/graph.ts";
-import { add, expand, mul, reshape, scale, sigmoid, softCap } from "../../compute/operations/elementwise.ts";
+import { add, cast, expand, mul, reshape, scale, sigmoid, softCap } from "../../compute/operations/elementwise.ts";
 import { matmul, swapLast } from "../../compute/operations/linear.ts";
 import { rotary, softmax } from "../../compute/operations/normalize.ts";
 import { concat, slice, transpose } from "../../compute/operations/shape.ts";
@@ -20,8 +20,8 @@ const MOST_PARTS = 8;
  * What o_proj reads.
  *
  * @param x    normed states, tokens of all windows in the rows [batch · length, hiddenSize]
- * @param past keys and values of earlier tokens, already rotated, each [batch, numKeyValueHeads, capacity, headDim]
- * @returns as state keys and values of these tokens, each [batch, numKeyValueHeads, length, headDim]
+ * @param past keys and values of earlier tokens, already rotated, each [batch, numKeyValueHeads, capacity, headDim], f32 or f16
+ * @returns as state keys and values of these tokens, each [batch, numKeyValueHeads, length, headDim], of the type of the past ones
  */
 export function attend(
   context: LayerContext,
@@ -36,12 +36,12 @@ export function attend(
   const group = numAttentionHeads / numKeyValueHeads;
   const rotated = queriesAndKeys(context, part, x, weights, position);
   const queries = position.growth ? mul(rotated.queries, position.growth) : rotated.queries;
-  const { keys } = rotated;
-  const values = byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads);
+  const keys = like(past?.keys, rotated.keys);
+  const values = like(past?.values, byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads));
   const asked: Asked = {
     queries: reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group, length, spec.headDim]),
-    keys: past ? concat([past.keys!, keys], 2) : keys,
-    values: past ? concat([past.values!, values], 2) : values,
+    keys: past ? cast(concat([past.keys!, keys], 2), "f32") : keys,
+    values: past ? cast(concat([past.values!, values], 2), "f32") : values,
     mask: position.mask!,
   };
   const answers = (past ? [asked] : partsOf(asked)).map((some) => answer(spec, some, weights.sinks));
@@ -50,6 +50,9 @@ export function attend(
   const gated = weights.qGate ? mul(inputs, sigmoid(project(x, weights.qGate, undefined))) : inputs;
   return { inputs: gated, state: { keys, values } };
 }
+
+/** New keys or values in the type that the past ones wait in: a token sees its own as later ones will. */
+const like = (past: Value | undefined, x: Value): Value => (past?.type === "f16" ? cast(x, "f16") : x);
 
 /** Queries in their groups [batch, numKeyValueHeads, group, queries, headDim], and what they look at. */
 interface Asked {

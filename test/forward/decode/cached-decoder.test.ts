@@ -1,6 +1,6 @@
 // Decoding of texts whose rotary frequencies depend on how long they are: the tokens that are remembered have to follow.
 import { afterAll, describe, expect, test } from "vitest";
-import { CachedDecoder } from "../../../src/forward/decode/cached-decoder.ts";
+import { CachedDecoder, type DecoderOptions } from "../../../src/forward/decode/cached-decoder.ts";
 import { ResidentWeights } from "../../../src/forward/decode/resident-weights.ts";
 import { greedyToken } from "../../../src/forward/decode/sample.ts";
 import { type Model, openModel } from "../../../src/model/model.ts";
@@ -20,10 +20,10 @@ interface Growing {
 const backend = nodeBackend(1);
 const opened: Model[] = [];
 
-async function decoderOf(name: string): Promise<CachedDecoder> {
+async function decoderOf(name: string, options?: DecoderOptions): Promise<CachedDecoder> {
   const model = await openModel(await openPath(tinyPath(name)));
   opened.push(model);
-  return new CachedDecoder(backend, new ResidentWeights(model, 2 ** 30), 2);
+  return new CachedDecoder(backend, new ResidentWeights(model, 2 ** 30), 2, options);
 }
 
 afterAll(async () => {
@@ -63,5 +63,27 @@ describe.each(["yarn-rope", "dynamic-rope", "phi3-longrope"])("%s", (name) => {
     }
     expect(texts).toEqual(greedy);
     await decoder.release();
+  });
+});
+
+/** Plain attention, windows, and keys and values beside states of another mixer. */
+describe.each(["llama", "gemma3", "qwen3.5"])("%s with keys and values in f16", (name) => {
+  test("gives transformers' logits, off by no more than f16's rounding of half in a thousand", async () => {
+    const { ids, shape, logits } = expectedLogits(name);
+    const [, length, vocabSize] = shape as [number, number, number];
+    const largest = Math.max(...logits.map(Math.abs));
+    const [rounded, whole] = await Promise.all([decoderOf(name, { cacheType: "f16" }), decoderOf(name)]);
+    for (let at = 0; at < length; at++) {
+      const next = columns(ids, at, at + 1);
+      const [own, exact] = [Float32Array.from(await rounded.step(next, 1)), await whole.step(next, 1)];
+      const expected = ids.flatMap((_, i) =>
+        logits.slice((i * length + at) * vocabSize, (i * length + at + 1) * vocabSize),
+      );
+      expected.forEach((value, i) => {
+        expect(Math.abs(own[i]! - value) / largest).toBeLessThan(2e-3);
+      });
+      expect(own).not.toEqual(exact);
+    }
+    await Promise.all([rounded.release(), whole.release()]);
   });
 });
