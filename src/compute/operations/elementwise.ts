@@ -126,9 +126,10 @@ const castOperation: Operation<{ type: "f16" | "f32" }> = {
   name: "cast",
   shape: ([x]) => x!,
   onnx: (emit, [x], { type }) => {
+    const to = { to: { elementType: type } };
+    if (type === "f32") return emit.node("Cast", [x!], to);
     const limits = [-LARGEST_F16, LARGEST_F16].map((limit) => emit.constant("float", [limit], []));
-    const bounded = type === "f16" ? emit.node("Clip", [x!, ...limits]) : x!;
-    return emit.node("Cast", [bounded], { to: { elementType: type } });
+    return emit.node("Cast", [emit.node("Clip", [x!, ...limits])], to);
   },
 };
 

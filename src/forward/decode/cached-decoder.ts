@@ -22,7 +22,7 @@ import { emptyMemory, type MixerMemory } from "./mixer-memory.ts";
 import type { ResidentWeights } from "./resident-weights.ts";
 
 export interface DecoderOptions {
-  /** What keys and values wait in; f32 unless given, which gives the logits of the whole text. */
+  /** What keys and values wait in: f32, in which logits are those of the whole text, unless it is given. */
   readonly cacheType?: CacheType;
   /** Called when a cache has grown, so that the memory of the smaller ones does not add up. */
   readonly collectGarbage?: () => void;
