@@ -7,8 +7,13 @@ import { gemm } from "./operations/linear.ts";
 import { slice, transpose } from "./operations/shape.ts";
 import { elementCount, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
 
-/** Rows of a band of a Gram matrix: few enough to leave most of its mirror image out, enough to keep the processor busy. */
-const BAND_ROWS = 512;
+/**
+ * Bands of a Gram matrix: six leave most of its mirror image out, as far as each has rows enough to keep the processor busy. More
+ * are for matrices so large that copying what each is multiplied by takes little beside the product.
+ */
+const BANDS = 6;
+const LEAST_ROWS = 192;
+const MOST_ROWS = 512;
 
 /**
  * All sums of one graph. They are told apart by the order in which they are made: a program that was compiled with other sums
@@ -160,7 +165,7 @@ interface GramBand extends Band {
 
 /** Bands of about equal height. */
 function bandsOf(size: number): Band[] {
-  const count = Math.ceil(size / BAND_ROWS);
+  const count = Math.max(Math.min(BANDS, Math.ceil(size / LEAST_ROWS)), Math.ceil(size / MOST_ROWS));
   const at = (band: number): number => Math.round((band * size) / count);
   return Array.from({ length: count }, (_, i) => ({ start: at(i), end: at(i + 1) }));
 }

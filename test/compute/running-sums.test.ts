@@ -37,7 +37,7 @@ function graphOf(size: number, { gram, rest }: ReturnType<typeof emptySums>): Gr
   return graph;
 }
 
-test.each([0, 3, 511, 513, 1200])("sums over %i columns grow from run to run", async (size) => {
+test.each([0, 3, 191, 193, 1200])("sums over %i columns grow from run to run", async (size) => {
   const sums = emptySums(size);
   const program = await nodeBackend(1).compile(graphOf(size, sums));
   const runs = [1, 2].map((seed) => ({ z: values(ROWS, size, seed), e: values(ROWS, OTHER, 10 * seed) }));

@@ -39,7 +39,7 @@ export function attend(
   const keys = like(past?.keys, rotated.keys);
   const values = like(past?.values, byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads));
   const asked: Asked = {
-    queries: reshape(scale(queries, spec.attentionScale), [batch, numKeyValueHeads, group, length, spec.headDim]),
+    queries: reshape(queries, [batch, numKeyValueHeads, group, length, spec.headDim]),
     keys: past ? cast(concat([past.keys!, keys], 2), "f32") : keys,
     values: past ? cast(concat([past.values!, values], 2), "f32") : values,
     mask: position.mask!,
@@ -80,11 +80,11 @@ function partsOf({ queries, keys, values, mask }: Asked): Asked[] {
 }
 
 /** The values that queries see, weighted. [batch, numKeyValueHeads, group, queries, headDim] */
-function answer({ scoreCap }: DecoderSpec, { queries, keys, values, mask }: Asked, sinks: Value | undefined): Value {
+function answer({ attentionScale, scoreCap }: DecoderSpec, { queries, keys, values, mask }: Asked, sinks: Value | undefined): Value {
   const [batch, heads, group, length, headDim] = queries.shape as [number, number, number, number, number];
   const keyCount = keys.shape[2]!;
   const stacked = reshape(queries, [batch, heads, group * length, headDim]);
-  const scores = reshape(matmul(stacked, swapLast(keys)), [batch, heads, group, length, keyCount]);
+  const scores = reshape(scale(matmul(stacked, swapLast(keys)), attentionScale), [batch, heads, group, length, keyCount]);
   const seen = add(softCap(scores, scoreCap), mask);
   const shares = sinks ? besideSinks(seen, sinks) : softmax(seen);
   const mixed = matmul(reshape(shares, [batch, heads, group * length, keyCount]), values);
