@@ -1,5 +1,5 @@
 // Blocked Cholesky factorisation and solve. All large operands are whole rows, hence views without a copy.
-import { blockOf, columnsOf, type Gemm, type Matrix, matrix, rowsOf } from "./gemm.ts";
+import { blockOf, columnsOf, type Gemm, type Matrix, matrix, putBlock, rowsOf } from "./gemm.ts";
 import { invertByHalves, isHalved } from "./halves.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
@@ -39,8 +39,7 @@ export async function cholesky(gemm: Gemm, square: Float64Array, size: number): 
     diagonalInverses.push(inverse);
     const solved = end < size ? await gemm(matrix(block.rows, block.rows, inverse), panel, { transA: true }) : panel;
     panel.data.set(solved.data);
-    for (let i = 0; i < block.rows; i++)
-      panel.data.set(block.data.subarray(i * block.rows, (i + 1) * block.rows), i * size + start);
+    putBlock(panel, block, 0, start);
   }
   return { size, upper: square, diagonalInverses };
 }

@@ -1,5 +1,5 @@
 // The inverse of a symmetric positive definite matrix, in its own memory.
-import { columnsOf, type Gemm, type Matrix, matrix } from "./gemm.ts";
+import { columnsOf, type Gemm, type Matrix, matrix, putBlock } from "./gemm.ts";
 import { invertByHalves, isHalved } from "./halves.ts";
 import { factorTriangle, invertTriangle } from "./triangle.ts";
 
@@ -34,7 +34,7 @@ export async function invertBySweep(gemm: Gemm, square: Float64Array, size: numb
     await gemm(whitened, whitened, { transA: true, alpha: -1 }, whole);
     const solved = await gemm(inverse, whitened);
     const negated = await gemm(inverse, inverse, { transB: true, alpha: -1 });
-    for (let i = 0; i < rows; i++) solved.data.set(negated.data.subarray(i * rows, (i + 1) * rows), i * size + start);
+    putBlock(solved, negated, 0, start);
     writeRowsAndColumns(square, size, start, solved.data);
   }
   for (let i = 0; i < square.length; i++) square[i] = -square[i]!;
