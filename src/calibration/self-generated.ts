@@ -1,10 +1,10 @@
 // Calibration text that the model writes itself: works offline, in whatever languages the model speaks.
 import type { Backend } from "../compute/backend.ts";
+import { BatchSampler } from "../forward/decode/batch-sampler.ts";
 import { CachedDecoder } from "../forward/decode/cached-decoder.ts";
 import type { CacheType } from "../forward/decode/key-value-cache.ts";
 import { memoryBytes } from "../forward/decode/mixer-memory.ts";
 import { ResidentWeights } from "../forward/decode/resident-weights.ts";
-import { sampleToken } from "../forward/decode/sample.ts";
 import { nthRandom, type Random } from "../linalg/random.ts";
 import type { Model } from "../model/model.ts";
 import type { DecoderSpec } from "../model/spec/decoder-spec.ts";
@@ -46,8 +46,9 @@ async function generateBatch(
   sources: readonly Random[],
   offset: number,
 ): Promise<number[][]> {
-  const { vocabSize } = weights.model.spec;
   const batch = sources.length;
+  const temperatures = sources.map((_, i) => TEMPERATURES[(offset + i) % TEMPERATURES.length]!);
+  const sampler = new BatchSampler(backend, weights.model.spec.vocabSize, temperatures);
   const decoder = new CachedDecoder(backend, weights, batch, { cacheType: cacheTypeOn(backend), collectGarbage });
   const samples: number[][] = sources.map(() => []);
   const isDrawn = firstTokens.length > 1;
@@ -55,19 +56,14 @@ async function generateBatch(
   try {
     for (let position = 0; position < length; position++) {
       signal?.throwIfAborted();
-      const logits = await decoder.step(last, 1);
-      last = last.map((_, i) => {
-        const temperature = TEMPERATURES[(offset + i) % TEMPERATURES.length]!;
-        return sampleToken(logits.subarray(i * vocabSize, (i + 1) * vocabSize), temperature, () =>
-          sources[i]!.nextFloat(),
-        );
-      });
+      last = await sampler.draw(await decoder.step(last, 1), (i) => sources[i]!.nextFloat());
       for (const [i, sample] of samples.entries()) sample.push(last[i]!);
       const done = offset * length + (position + 1) * batch;
       report({ type: "stage", name: "generate", done, total: count * length });
     }
   } finally {
     await decoder.release();
+    await sampler.release();
   }
   return samples;
 }

@@ -94,6 +94,14 @@ export const transpose = (x: Value, order: readonly number[]): Value => apply(tr
 /** Elements `start` to `end` − 1 of an axis; the value itself where these are all. */
 export const slice = (x: Value, axis: number, start: number, end: number): Value =>
   start === 0 && end === x.shape[axis] ? x : apply(sliceOperation, [x], { axis, start, end });
+/** An axis in parts of the given sizes, which together are all of it. */
+export function split(x: Value, axis: number, sizes: readonly number[]): Value[] {
+  let end = 0;
+  return sizes.map((size) => {
+    end += size;
+    return slice(x, axis, end - size, end);
+  });
+}
 /** Zeros before and after on one axis. */
 export const pad = (x: Value, axis: number, before: number, after: number): Value =>
   apply(padOperation, [x], { axis, before, after });

@@ -8,7 +8,7 @@ const STEPS = 256;
 const POWERS = Float64Array.from({ length: 1 - NEGLIGIBLE * STEPS }, (_, i) => Math.exp(-i / STEPS));
 
 /** Tokens whose weights are kept as one sum until it is known that the draw falls among them. */
-const BLOCK = 512;
+export const BLOCK = 512;
 
 /** Index of the largest logit, the first of equals. */
 export function greedyToken(logits: Float32Array): number {
@@ -32,26 +32,41 @@ export function sampleToken(logits: Float32Array, temperature: number, random: (
   const best = greedyToken(logits);
   if (temperature === 0) return best;
   const weightOf = weightsBeside(logits[best]!, temperature);
-  const blocks: number[] = []; // their weights, instead of one for each token of a large vocabulary
-  for (let start = 0; start < logits.length; start += BLOCK) {
-    let weight = 0;
-    const end = Math.min(start + BLOCK, logits.length);
-    for (let i = start; i < end; i++) weight += weightOf(logits[i]!);
-    blocks.push(weight);
+  const sums: number[] = [];
+  for (let start = 0; start < logits.length; start += BLOCK) sums.push(sumOf(logits, start, weightOf));
+  return drawToken(logits, temperature, sums, random());
+}
+
+/**
+ * A token drawn where it is known what blocks of tokens weigh.
+ *
+ * @param temperature above 0
+ * @param sums of the weights of `BLOCK` tokens each, the last of fewer, in any unit
+ * @param at where the draw falls, as a share of all weights, in [0, 1)
+ */
+export function drawToken(logits: Float32Array, temperature: number, sums: ArrayLike<number>, at: number): number {
+  let left = 0;
+  for (let block = 0; block < sums.length; block++) left += at * sums[block]!;
+  let block = 0;
+  while (block < sums.length - 1 && left >= sums[block]!) left -= sums[block++]!;
+  const start = block * BLOCK;
+  const inside = logits.subarray(start, start + BLOCK);
+  const best = greedyToken(inside);
+  const weightOf = weightsBeside(inside[best]!, temperature);
+  left *= sumOf(logits, start, weightOf) / sums[block]!; // in the unit of this block
+  for (let i = 0; i < inside.length; i++) {
+    left -= weightOf(inside[i]!);
+    if (left < 0) return start + i;
   }
-  let left = random() * blocks.reduce((total, weight) => total + weight, 0);
-  const block = blocks.findIndex((weight) => {
-    if (left < weight) return true;
-    left -= weight;
-    return false;
-  });
-  if (block < 0) return best; // only when rounding leaves a remainder
-  const end = Math.min((block + 1) * BLOCK, logits.length);
-  for (let i = block * BLOCK; i < end; i++) {
-    left -= weightOf(logits[i]!);
-    if (left < 0) return i;
-  }
-  return best; // likewise
+  return start + best; // only when rounding leaves a remainder
+}
+
+/** What a block weighs that begins at a token. */
+function sumOf(logits: Float32Array, start: number, weightOf: (logit: number) => number): number {
+  let sum = 0;
+  const end = Math.min(start + BLOCK, logits.length);
+  for (let i = start; i < end; i++) sum += weightOf(logits[i]!);
+  return sum;
 }
 
 /** Weight of a logit, of which the largest has 1. */

@@ -4,7 +4,7 @@ import type { Value } from "../../compute/graph.ts";
 import { add, cast, expand, mul, reshape, scale, sigmoid, softCap } from "../../compute/operations/elementwise.ts";
 import { matmul, swapLast } from "../../compute/operations/linear.ts";
 import { rotary, softmax } from "../../compute/operations/normalize.ts";
-import { concat, slice, transpose } from "../../compute/operations/shape.ts";
+import { concat, slice, split, transpose } from "../../compute/operations/shape.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { Attention } from "../../model/spec/parts.ts";
 import { type LayerContext, type LayerValues, type Mixed, type MixerState, project } from "./layer-values.ts";
@@ -40,8 +40,8 @@ export function attend(
   const values = like(past?.values, byHead(context, project(x, weights.vProj!, weights.vBias), numKeyValueHeads));
   const asked: Asked = {
     queries: reshape(queries, [batch, numKeyValueHeads, group, length, spec.headDim]),
-    keys: past ? cast(concat([past.keys!, keys], 2), "f32") : keys,
-    values: past ? cast(concat([past.values!, values], 2), "f32") : values,
+    keys: behind(past?.keys, keys),
+    values: behind(past?.values, values),
     mask: position.mask!,
   };
   const answers = (past ? [asked] : partsOf(asked)).map((some) => answer(spec, some, weights.sinks));
@@ -54,12 +54,15 @@ export function attend(
 /** New keys or values in the type that the past ones wait in: a token sees its own as later ones will. */
 const like = (past: Value | undefined, x: Value): Value => (past?.type === "f16" ? cast(x, "f16") : x);
 
-/** Queries in their groups [batch, numKeyValueHeads, group, queries, headDim], and what they look at. */
+/** Past keys or values and new ones, apart: to join them would copy all that is remembered. */
+const behind = (past: Value | undefined, x: Value): Value[] => (past ? [cast(past, "f32"), cast(x, "f32")] : [x]);
+
+/** Queries in their groups [batch, numKeyValueHeads, group, queries, headDim], and what they look at, in parts along the tokens. */
 interface Asked {
   readonly queries: Value;
-  readonly keys: Value; // [batch, numKeyValueHeads, keys, headDim]
-  readonly values: Value; // [batch, numKeyValueHeads, keys, headDim]
-  readonly mask: Value; // [..., queries, keys]
+  readonly keys: readonly Value[]; // [batch, numKeyValueHeads, keys, headDim] each
+  readonly values: readonly Value[]; // [batch, numKeyValueHeads, keys, headDim] each
+  readonly mask: Value; // [..., queries, all keys]
 }
 
 /** The queries of a window in parts, each without the keys behind it, of which it sees none: of many parts, nearly half of all. */
@@ -72,23 +75,38 @@ function partsOf({ queries, keys, values, mask }: Asked): Asked[] {
     const [start, end] = [at(i), at(i + 1)];
     return {
       queries: slice(queries, 3, start, end),
-      keys: slice(keys, 2, 0, end),
-      values: slice(values, 2, 0, end),
+      keys: keys.map((all) => slice(all, 2, 0, end)),
+      values: values.map((all) => slice(all, 2, 0, end)),
       mask: slice(slice(mask, row, start, end), column, 0, end),
     };
   });
 }
 
 /** The values that queries see, weighted. [batch, numKeyValueHeads, group, queries, headDim] */
-function answer({ attentionScale, scoreCap }: DecoderSpec, { queries, keys, values, mask }: Asked, sinks: Value | undefined): Value {
+function answer(
+  { attentionScale, scoreCap }: DecoderSpec,
+  { queries, keys, values, mask }: Asked,
+  sinks: Value | undefined,
+): Value {
   const [batch, heads, group, length, headDim] = queries.shape as [number, number, number, number, number];
-  const keyCount = keys.shape[2]!;
   const stacked = reshape(queries, [batch, heads, group * length, headDim]);
-  const scores = reshape(scale(matmul(stacked, swapLast(keys)), attentionScale), [batch, heads, group, length, keyCount]);
-  const seen = add(softCap(scores, scoreCap), mask);
-  const shares = sinks ? besideSinks(seen, sinks) : softmax(seen);
-  const mixed = matmul(reshape(shares, [batch, heads, group * length, keyCount]), values);
-  return reshape(mixed, [batch, heads, group, length, headDim]);
+  const scores = concat(
+    keys.map((some) => scale(matmul(stacked, swapLast(some)), attentionScale)),
+    3,
+  );
+  const keyCount = scores.shape[3]!;
+  const seen = add(softCap(reshape(scores, [batch, heads, group, length, keyCount]), scoreCap), mask);
+  const shares = reshape(sinks ? besideSinks(seen, sinks) : softmax(seen), [batch, heads, group * length, keyCount]);
+  const ofParts = split(
+    shares,
+    3,
+    values.map(({ shape }) => shape[2]!),
+  );
+  const mixed = values.map((some, i) => matmul(ofParts[i]!, some));
+  return reshape(
+    mixed.reduce((sum, part) => add(sum, part)),
+    [batch, heads, group, length, headDim],
+  );
 }
 
 /** Softmax of scores [batch, numKeyValueHeads, group, length, keys] in which a number of each head [heads] takes part, and is left out. */
