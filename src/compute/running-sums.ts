@@ -1,19 +1,21 @@
 // Sums over rows that grow from run to run of a graph: each is an output that adds to an input, the sum so far, in place. A sum
 // declares both in the graph and holds the tensor, so that who builds the graph and who runs it share the sum and no names.
+import type { Span } from "../linalg/gemm.ts";
 import { mirrorUpper } from "../linalg/packed-symmetric.ts";
 import type { Value } from "./graph.ts";
 import { add, reshape, sum } from "./operations/elementwise.ts";
 import { gemm } from "./operations/linear.ts";
 import { slice, transpose } from "./operations/shape.ts";
-import { elementCount, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
+import { elementCount, type Shape, type Tensor, tensor, tensorRows, zeros } from "./tensor.ts";
 
 /**
- * Bands of a Gram matrix: six leave most of its mirror image out, as far as each has rows enough to keep the processor busy. More
- * are for matrices so large that copying what each is multiplied by takes little beside the product.
+ * Rows of a part: enough to keep the processor busy, few enough to leave most of the mirror image of a Gram matrix out. Small
+ * matrices have smaller parts, and so that graphs stay small large ones have larger.
  */
-const BANDS = 6;
+const PART_ROWS = 384;
 const LEAST_ROWS = 192;
-const MOST_ROWS = 512;
+const FEW_PARTS = 4;
+const MOST_PARTS = 16;
 
 /**
  * All sums of one graph. They are told apart by the order in which they are made: a program that was compiled with other sums
@@ -27,22 +29,34 @@ export class RunningSums {
     return this.#sumIn(zeros(shape));
   }
 
+  /** A sum [rows, width] in parts of its rows, zero so far. */
+  rows(parts: readonly Span[], width: number): RowSums {
+    const whole = zeros([parts.at(-1)?.[1] ?? 0, width]);
+    return new RowSums(
+      whole,
+      parts.map(([start, end]) => this.#sumIn(tensorRows(whole, start, end))),
+    );
+  }
+
   /**
-   * Σ z zᵀ over vectors z of a size, zero so far. All bands lie in one array: of many small ones that go the C library would keep
+   * Σ z zᵀ over vectors z of a size, zero so far. All blocks lie in one array: of many small ones that go the C library would keep
    * the memory.
    */
   gram(size: number): GramSum {
-    const bands = bandsOf(size);
-    const shapeOf = ({ start, end }: Band): Shape => [end - start, size - start];
-    const memory = new Float32Array(bands.reduce((total, band) => total + elementCount(shapeOf(band)), 0));
+    const parts = partsOf(size);
+    const pairs = parts.flatMap((rows, i) =>
+      parts.slice(i).map((columns, j) => ({ rows, columns, of: [i, i + j] as const })),
+    );
+    const shapeOf = ({ rows, columns }: Block): Shape => [rows[1] - rows[0], columns[1] - columns[0]];
+    const memory = new Float32Array(pairs.reduce((total, pair) => total + elementCount(shapeOf(pair)), 0));
     let taken = 0;
-    const made = bands.map((band) => {
-      const shape = shapeOf(band);
+    const blocks = pairs.map((pair) => {
+      const shape = shapeOf(pair);
       const sum = this.#sumIn(tensor(memory.subarray(taken, taken + elementCount(shape)), shape));
       taken += elementCount(shape);
-      return { ...band, sum };
+      return { ...pair, sum };
     });
-    return new GramSum(size, made);
+    return new GramSum(size, parts, blocks);
   }
 
   #sumIn(memory: Tensor<Float32Array>): RunningSum {
@@ -100,9 +114,9 @@ export class RunningSum {
     this.#grow(a, (addTo) => gemm(a, b, { transA: true, addTo }));
   }
 
-  /** Adds a bᵀ of two values [rows, n], [cols, n] to a sum [rows, cols]. */
-  addTransposedProduct(a: Value, b: Value): void {
-    this.#grow(a, (addTo) => gemm(a, b, { transB: true, addTo }));
+  /** Adds a b, or a bᵀ, of two values [rows, n] and [n, cols], or [cols, n], to a sum [rows, cols]. */
+  addRowProduct(a: Value, b: Value, transB: boolean): void {
+    this.#grow(a, (addTo) => gemm(a, b, { transB, addTo }));
   }
 
   #grow({ graph }: Value, next: (before: Value) => Value): void {
@@ -110,22 +124,49 @@ export class RunningSum {
   }
 }
 
-/** Σ z zᵀ in bands of rows that start at the diagonal: the rest is their mirror image. */
-export class GramSum {
-  readonly #size: number;
-  readonly #bands: readonly GramBand[];
+/** A sum each part of whose rows is a sum by itself. */
+export class RowSums {
+  /** The whole. [rows, width] */
+  readonly tensor: Tensor<Float32Array>;
+  readonly #parts: readonly RunningSum[];
 
-  constructor(size: number, bands: readonly GramBand[]) {
-    this.#size = size;
-    this.#bands = bands;
+  constructor(whole: Tensor<Float32Array>, parts: readonly RunningSum[]) {
+    this.tensor = whole;
+    this.#parts = parts;
   }
 
-  /** Adds Zᵀ Z of a value Z [n, size], in its graph. Z is transposed first: long rows take the processor less time. */
+  /** Adds to each part the sums of the rows of a value [rows of the part, n], to a width of 1. */
+  addTotals(values: readonly Value[]): void {
+    for (const [i, part] of this.#parts.entries()) part.add(sum(values[i]!, [1]));
+  }
+
+  /** Adds to each part the product of a value [rows of the part, n] and b [n, width]. */
+  addProducts(values: readonly Value[], b: Value): void {
+    for (const [i, part] of this.#parts.entries()) part.addRowProduct(values[i]!, b, false);
+  }
+}
+
+/** Σ z zᵀ in blocks from the diagonal on: the others are their mirror images. */
+export class GramSum {
+  /** The elements of z, in the parts that `addRows` takes. */
+  readonly parts: readonly Span[];
+  readonly #size: number;
+  readonly #blocks: readonly GramBlock[];
+
+  constructor(size: number, parts: readonly Span[], blocks: readonly GramBlock[]) {
+    this.#size = size;
+    this.parts = parts;
+    this.#blocks = blocks;
+  }
+
+  /** Adds Zᵀ Z of a value Z [n, size], in its graph. */
   add(value: Value): void {
-    const size = this.#size;
-    const transposed = transpose(value, [1, 0]);
-    const rows = (start: number, end: number): Value => slice(transposed, 0, start, end);
-    for (const { start, end, sum: band } of this.#bands) band.addTransposedProduct(rows(start, end), rows(start, size));
+    this.addRows(rowParts(value, this.parts));
+  }
+
+  /** Adds Zᵀ Z, from the parts of Zᵀ, each [rows of the part, n]: long rows take the processor less time than long columns. */
+  addRows(values: readonly Value[]): void {
+    for (const { of, sum: block } of this.#blocks) block.addRowProduct(values[of[0]]!, values[of[1]]!, true);
   }
 
   /**
@@ -136,13 +177,13 @@ export class GramSum {
   whole(less?: GramSum): Tensor<Float32Array> {
     const size = this.#size;
     const whole = zeros([size, size]);
-    for (const [i, { start, end, sum }] of this.#bands.entries()) {
-      const width = size - start;
-      for (let row = start; row < end; row++) {
-        const at = (row - start) * width;
-        const values = whole.data.subarray(row * size + start, (row + 1) * size);
+    for (const [i, { rows, columns, sum }] of this.#blocks.entries()) {
+      const width = columns[1] - columns[0];
+      for (let row = rows[0]; row < rows[1]; row++) {
+        const at = (row - rows[0]) * width;
+        const values = whole.data.subarray(row * size + columns[0], row * size + columns[1]);
         values.set(sum.tensor.data.subarray(at, at + width));
-        if (less) subtract(values, less.#bands[i]!.sum.tensor.data.subarray(at, at + width));
+        if (less) subtract(values, less.#blocks[i]!.sum.tensor.data.subarray(at, at + width));
       }
     }
     mirrorUpper(whole.data, size);
@@ -150,22 +191,31 @@ export class GramSum {
   }
 }
 
+/** The columns of a value [n, size] as rows, in parts. */
+export function rowParts(value: Value, parts: readonly Span[]): Value[] {
+  const transposed = transpose(value, [1, 0]);
+  return parts.map(([start, end]) => slice(transposed, 0, start, end));
+}
+
 function subtract(values: Float32Array, others: Float32Array): void {
   for (let i = 0; i < values.length; i++) values[i]! -= others[i]!;
 }
 
-interface Band {
-  readonly start: number;
-  readonly end: number;
+interface Block {
+  readonly rows: Span;
+  readonly columns: Span;
+  /** The numbers of both parts. */
+  readonly of: readonly [number, number];
 }
 
-interface GramBand extends Band {
-  readonly sum: RunningSum; // [end - start, size - start]
+interface GramBlock extends Block {
+  readonly sum: RunningSum; // [rows, columns]
 }
 
-/** Bands of about equal height. */
-function bandsOf(size: number): Band[] {
-  const count = Math.max(Math.min(BANDS, Math.ceil(size / LEAST_ROWS)), Math.ceil(size / MOST_ROWS));
-  const at = (band: number): number => Math.round((band * size) / count);
-  return Array.from({ length: count }, (_, i) => ({ start: at(i), end: at(i + 1) }));
+/** Parts of about equal height. */
+function partsOf(size: number): Span[] {
+  const few = Math.min(FEW_PARTS, Math.ceil(size / LEAST_ROWS));
+  const count = Math.max(few, Math.min(MOST_PARTS, Math.ceil(size / PART_ROWS)));
+  const at = (part: number): number => Math.round((part * size) / count);
+  return Array.from({ length: count }, (_, i) => [at(i), at(i + 1)]);
 }

@@ -28,3 +28,9 @@ export function tensor<D extends TensorData>(data: D, shape: Shape): Tensor<D> {
 
 /** An f32 tensor of zeros. */
 export const zeros = (shape: Shape): Tensor<Float32Array> => tensor(new Float32Array(elementCount(shape)), shape);
+
+/** Rows `start` to `end` − 1 of the first axis: a view. */
+export function tensorRows<D extends TensorData>({ data, shape }: Tensor<D>, start: number, end: number): Tensor<D> {
+  const size = elementCount(shape.slice(1));
+  return tensor(data.subarray(start * size, end * size) as D, shape.with(0, end - start));
+}

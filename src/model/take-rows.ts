@@ -6,6 +6,9 @@ import type { DecoderLayer, LayerWeights } from "./read-layer.ts";
 import { mixtureOf, withExperts } from "./spec/parts.ts";
 import type { LayerRole } from "./spec/roles.ts";
 
+/** Roles whose first dimension is the neuron. */
+export const NEURON_ROWS: readonly LayerRole[] = ["gateProj", "upProj", "gateBias", "upBias"];
+
 /** The given rows of each of `roles` that the layer has. */
 export function takeRows(weights: LayerWeights, roles: readonly LayerRole[], rows: Int32Array): LayerWeights {
   const taken: LayerWeights = {};

@@ -2,13 +2,9 @@
 import { tensor } from "../compute/tensor.ts";
 import { allIndices, complement } from "../linalg/gather.ts";
 import type { LayerWeights } from "../model/read-layer.ts";
-import type { LayerRole } from "../model/spec/roles.ts";
-import { takeRows } from "../model/take-rows.ts";
+import { NEURON_ROWS, takeRows } from "../model/take-rows.ts";
 import type { Recovered } from "../recover/recovery.ts";
 import type { SublayerCut } from "./sublayer.ts";
-
-/** Roles whose first dimension is the neuron. */
-const NEURON_ROWS: readonly LayerRole[] = ["gateProj", "upProj", "gateBias", "upBias"];
 
 /** Each neuron is an input of down_proj. */
 export const neuronCut: SublayerCut = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Graph } from "../../src/compute/graph.ts";
-import { RunningSums } from "../../src/compute/running-sums.ts";
+import { RunningSums, rowParts } from "../../src/compute/running-sums.ts";
 import { type Tensor, tensor } from "../../src/compute/tensor.ts";
 import { nodeBackend } from "../../src/node/host.ts";
 
@@ -12,15 +12,18 @@ const values = (rows: number, cols: number, seed: number) =>
 
 const [ROWS, OTHER] = [5, 2];
 
-/** A Gram matrix of z, and where z is not empty its total, the product e zᵀ and the sum of z itself. */
+/** A Gram matrix of z, and where z is not empty its total, the product e zᵀ and the sum of z itself; the first two also by rows. */
 function emptySums(size: number) {
   const all = new RunningSums();
+  const gram = all.gram(size);
   const rest = size > 0 && {
     total: all.sum([1, size]),
     product: all.sum([OTHER, size]),
     itself: all.sum([ROWS, size]),
+    totals: all.rows(gram.parts, 1),
+    products: all.rows(gram.parts, OTHER),
   };
-  return { all, gram: all.gram(size), rest };
+  return { all, gram, rest };
 }
 
 function graphOf(size: number, { gram, rest }: ReturnType<typeof emptySums>): Graph {
@@ -33,6 +36,9 @@ function graphOf(size: number, { gram, rest }: ReturnType<typeof emptySums>): Gr
     rest.total.addRows(z);
     rest.product.addProduct(e, z);
     rest.itself.add(z);
+    const parts = rowParts(z, gram.parts);
+    rest.totals.addTotals(parts);
+    rest.products.addProducts(parts, e);
   }
   return graph;
 }
@@ -55,17 +61,24 @@ test.each([0, 3, 191, 193, 1200])("sums over %i columns grow from run to run", a
         4,
       );
   if (!sums.rest) return;
-  const { total, product, itself } = sums.rest;
+  const { total, product, itself, totals, products } = sums.rest;
+  expect([totals.tensor.shape, products.tensor.shape]).toEqual([
+    [size, 1],
+    [size, OTHER],
+  ]);
   for (let j = 0; j < size; j += 5) {
     expect(at(total.tensor, 0, j)).toBeCloseTo(
       sumOf(({ z, row }) => at(z, row, j)),
       4,
     );
-    for (let i = 0; i < OTHER; i++)
+    expect(at(totals.tensor, j, 0)).toBeCloseTo(at(total.tensor, 0, j), 4);
+    for (let i = 0; i < OTHER; i++) {
       expect(at(product.tensor, i, j)).toBeCloseTo(
         sumOf(({ z, e, row }) => at(e, row, i) * at(z, row, j)),
         4,
       );
+      expect(at(products.tensor, j, i)).toBeCloseTo(at(product.tensor, i, j), 4);
+    }
     expect(at(itself.tensor, 1, j)).toBeCloseTo(at(runs[0]!.z, 1, j) + at(runs[1]!.z, 1, j), 5);
   }
 });

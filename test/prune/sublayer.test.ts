@@ -1,6 +1,7 @@
 // One sublayer cut, against arithmetic in plain f64.
 import { afterAll, describe, expect, test } from "vitest";
 import { ReusedTensors } from "../../src/compute/reused-tensor.ts";
+import type { Tensor } from "../../src/compute/tensor.ts";
 import { projectionOf } from "../../src/forward/graphs/decoder-layer.ts";
 import { embed } from "../../src/forward/run/embed.ts";
 import type { ResidentStates } from "../../src/forward/run/hidden-states.ts";
@@ -77,6 +78,10 @@ async function behind(name: Sublayer, { states, request }: Place, layer: Decoder
 
 type Rows = number[][];
 
+/** Of what enters a projection, [inputSize, tokens], a row for each token. */
+const columnsOf = ({ data, shape: [rows, columns] }: Tensor): Rows =>
+  Array.from({ length: columns! }, (_, j) => Array.from({ length: rows! }, (_, i) => data[i * columns! + j]!));
+
 const rowsOf = ({ data, shape }: { data: ArrayLike<number>; shape: readonly number[] }): Rows =>
   Array.from({ length: shape[0]! }, (_, i) => Array.from(data).slice(i * shape[1]!, (i + 1) * shape[1]!));
 
@@ -144,7 +149,7 @@ describe("an MLP", () => {
       expect(sizesOf(layer.sizes)).toEqual(sizes);
       expect(rowsOf(layer.weights.upProj!)).toEqual(kept.map((j) => rowsOf(place.layer.weights.upProj!)[j]));
       expect([...inputs!.kept]).toEqual(kept);
-      const found = inputs!.batches.flatMap((batch) => rowsOf(batch as { data: Float32Array; shape: number[] }));
+      const found = inputs!.batches.flatMap(columnsOf);
       expect(norm(minus(found, z)) / norm(z)).toBeLessThan(1e-5);
     },
   );
@@ -288,7 +293,7 @@ describe.each(["attention", "mlp"] as const)("the %s", (name) => {
     const { layer, choice, inputs } = await cut(cuts[name], place, { target, sensitivity });
     const { inputSize, weight } = projectionOf(name, place.layer);
     expect([...choice.inputs]).toEqual([...Array(inputSize).keys()]);
-    const z = inputs!.batches.flatMap((batch) => rowsOf(batch as { data: Float32Array; shape: number[] }));
+    const z = inputs!.batches.flatMap(columnsOf);
     const shape = [windows.ids.length, 32];
     const missing = minus(rowsOf({ data: target.all, shape }), rowsOf({ data: output.all, shape }));
     const transposed = z[0]!.map((_, j) => z.map((row) => row[j]!));

@@ -1,7 +1,7 @@
 // What the graphs of a layer's parts have in common: the layer's weights as values, what a part is fixed to, what it gives.
 import type { Graph, Value } from "../../compute/graph.ts";
-import { add } from "../../compute/operations/elementwise.ts";
-import { linear } from "../../compute/operations/linear.ts";
+import { add, reshape } from "../../compute/operations/elementwise.ts";
+import { gemm, linear } from "../../compute/operations/linear.ts";
 import type { LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { LayerSpec } from "../../model/spec/parts.ts";
@@ -29,13 +29,21 @@ export interface Mixed {
   readonly state: MixerState;
 }
 
-/** Declares the layer's weights as graph inputs named by role. */
-export function declareWeights(graph: Graph, weights: LayerWeights): LayerValues {
-  return Object.fromEntries(Object.entries(weights).map(([role, { shape }]) => [role, graph.input(role, shape)]));
+/** Declares the layer's weights as graph inputs named by role, or as `named` has it. */
+export function declareWeights(graph: Graph, weights: LayerWeights, named = (role: string) => role): LayerValues {
+  return Object.fromEntries(
+    Object.entries(weights).map(([role, { shape }]) => [role, graph.input(named(role), shape)]),
+  );
 }
 
-/** x [tokens, in] through a matrix [out, in], and a bias where there is one. */
+/** x [tokens, in] through a matrix [out, in], and a bias where there is one. [tokens, out] */
 export function project(x: Value, weight: Value, bias: Value | undefined): Value {
   const product = linear(x, weight);
   return bias ? add(product, bias) : product;
+}
+
+/** The same, transposed. [out, tokens] */
+export function projectToRows(x: Value, weight: Value, bias: Value | undefined): Value {
+  const product = gemm(weight, x, { transB: true });
+  return bias ? add(product, reshape(bias, [weight.shape[0]!, 1])) : product;
 }

@@ -2,14 +2,26 @@
 import type { Value } from "../../compute/graph.ts";
 import { gelu, mul, relu, scale, shift, sigmoid, silu, sub } from "../../compute/operations/elementwise.ts";
 import type { Activation, DecoderSpec } from "../../model/spec/decoder-spec.ts";
-import { type LayerValues, project } from "./layer-values.ts";
+import { type LayerValues, project, projectToRows } from "./layer-values.ts";
 
 /** What down_proj reads: act(gate(x)) ⊙ up(x), or act(up(x)). @param x normed states [tokens, hiddenSize] */
-export function neurons({ gated, activation, clampedGate }: DecoderSpec, x: Value, weights: LayerValues): Value {
+export const neurons = (spec: DecoderSpec, x: Value, weights: LayerValues): Value =>
+  activated(spec, weights, (weight, bias) => project(x, weight, bias));
+
+/** The same with a row for each neuron. [neurons, tokens] */
+export const neuronRows = (spec: DecoderSpec, x: Value, weights: LayerValues): Value =>
+  activated(spec, weights, (weight, bias) => projectToRows(x, weight, bias));
+
+/** @param read what a matrix, with its bias, makes of the states */
+function activated(
+  { gated, activation, clampedGate }: DecoderSpec,
+  weights: LayerValues,
+  read: (weight: Value, bias: Value | undefined) => Value,
+): Value {
   const act = ACTIVATIONS[activation];
-  const up = (): Value => project(x, weights.upProj!, weights.upBias);
-  if (clampedGate) return clamped(clampedGate, project(x, weights.gateProj!, weights.gateBias), up());
-  return gated ? mul(act(project(x, weights.gateProj!, weights.gateBias)), up()) : act(up());
+  const up = (): Value => read(weights.upProj!, weights.upBias);
+  if (clampedGate) return clamped(clampedGate, read(weights.gateProj!, weights.gateBias), up());
+  return gated ? mul(act(read(weights.gateProj!, weights.gateBias)), up()) : act(up());
 }
 
 /** g · sigmoid(alpha · g) ⊙ (u + 1), g at most the limit, u within ± the limit. */

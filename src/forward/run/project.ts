@@ -1,6 +1,7 @@
 // A sublayer with another projection at its end, where what enters the projection is known: nothing ahead of it is computed
 // again.
 import { Graph } from "../../compute/graph.ts";
+import { transpose } from "../../compute/operations/shape.ts";
 import { type Tensor, tensor } from "../../compute/tensor.ts";
 import { scatterColumns } from "../../linalg/gather.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
@@ -12,7 +13,7 @@ import type { HiddenStates } from "./hidden-states.ts";
 import type { LayerPrograms } from "./programs.ts";
 
 export interface ProjectionInputs {
-  /** z of each batch before anything was cut, f32 [tokens, size]. */
+  /** z of each batch before anything was cut, f32 [size, tokens]. */
   readonly batches: readonly Tensor[];
   /** Those of its elements that the new projection still reads, ascending [k]. */
   readonly kept: Int32Array;
@@ -30,7 +31,7 @@ export async function project(
   { batches, kept }: ProjectionInputs,
   states: HiddenStates,
 ): Promise<void> {
-  const size = batches[0]!.shape[1]!;
+  const size = batches[0]!.shape[0]!;
   const used = projectionWeights(name, weights, kept, size);
   for (const [i, z] of batches.entries())
     await states.update(i, async ({ hidden }) => {
@@ -61,7 +62,7 @@ function projectionGraph(
 ): Graph {
   const graph = new Graph();
   const x = graph.input("x", [tokens, spec.hiddenSize]);
-  const z = graph.input("z", [tokens, size]);
+  const z = transpose(graph.input("z", [size, tokens]), [1, 0]); // which the product then takes upon itself
   graph.output("hidden", projected(name, spec, x, z, declareWeights(graph, weights)).hidden);
   return graph;
 }

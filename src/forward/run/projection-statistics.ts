@@ -2,6 +2,7 @@
 import { Graph } from "../../compute/graph.ts";
 import { reshape } from "../../compute/operations/elementwise.ts";
 import { gemm } from "../../compute/operations/linear.ts";
+import { transpose } from "../../compute/operations/shape.ts";
 import type { Tensor } from "../../compute/tensor.ts";
 import type { ProjectionStatistics, StoredStatistics } from "../../linalg/projection.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
@@ -13,7 +14,7 @@ import type { GatheredSums, ProjectionSums } from "./projection-sums.ts";
 
 export interface FoundStatistics {
   readonly statistics: ProjectionStatistics;
-  /** z of each batch, [tokens, inputSize], where they were asked for. */
+  /** z of each batch, [inputSize, tokens], where they were asked for. */
   readonly inputs: readonly Tensor[] | undefined;
   /** Σ x² of what enters the sublayer's other projections, f32 [hiddenSize], where it was asked for. */
   readonly entries: Float32Array | undefined;
@@ -42,8 +43,8 @@ export async function finishSums(
 ): Promise<Omit<StoredStatistics, "fisherFactor" | "weightSensitivity">> {
   const finish = async (sums: ProjectionSums) => {
     const gram = sums.gram.whole();
-    await takeOffWritten(programs, name, layer, sums, gram);
-    return { gram: await keep(gram.data), drift: sums.drift && (await keep(sums.drift.tensor.data)) };
+    const drift = await driftOf(programs, name, layer, sums, gram);
+    return { gram: await keep(gram.data), drift: drift && (await keep(drift)) };
   };
   const apart = heldOut && (await finish(heldOut));
   const restOfGram = heldOut && (await keep(whole.gram.whole(heldOut.gram).data));
@@ -55,37 +56,41 @@ export async function finishSums(
   };
 }
 
-/** Makes a drift that holds all that was asked for one of what is missing, where that is done once for all tokens. */
-async function takeOffWritten(
+/** The drift, f32 [outputSize, inputSize], where it was summed. */
+async function driftOf(
   { programs }: LayerPrograms,
   name: Sublayer,
   { weights }: DecoderLayer,
   sums: ProjectionSums,
   gram: Tensor,
-): Promise<void> {
+): Promise<Float32Array | undefined> {
+  const asked = sums.drift?.tensor;
+  if (asked === undefined) return undefined;
   const { weight, bias, outputNorm } = PROJECTION_ROLES[name];
-  const [drift, total] = [sums.drift?.tensor, sums.total.tensor];
-  if (drift === undefined || weights[outputNorm]) return;
-  const used = Object.fromEntries([weight, bias].flatMap((role) => (weights[role] ? [[role, weights[role]]] : [])));
-  const key = [`${name} drift`, ...drift.shape, ...Object.keys(used)] as const;
-  const program = await programs.get(key, () => driftGraph(name, drift.shape, used));
-  await program.run({ ...used, gram, total, asked: drift }, { drift });
+  const roles = weights[outputNorm] ? [] : [weight, bias]; // what a norm asks for was summed without what is written
+  const used = Object.fromEntries(roles.flatMap((role) => (weights[role] ? [[role, weights[role]]] : [])));
+  const key = [`${name} drift`, ...asked.shape, ...Object.keys(used)] as const;
+  const program = await programs.get(key, () => driftGraph(name, asked.shape, used));
+  const { drift } = await program.run({ ...used, gram, total: sums.total.tensor, asked });
+  return drift!.data as Float32Array;
 }
 
 /**
- * The drift of a projection without a norm behind it: Σ e zᵀ = Σ (target − x) zᵀ − W Σ z zᵀ − b Σ zᵀ. What a norm asks of a
- * token depends on what is written for that token, and is summed as it is.
+ * The drift of a projection without a norm behind it: Σ e zᵀ = Σ (target − x) zᵀ − W Σ z zᵀ − b Σ zᵀ, from the transpose of the
+ * first. What a norm asks of a token depends on what is written for that token, and is summed as it is.
  *
- * @param shape [outputSize, inputSize]
+ * @param shape [inputSize, outputSize]
  */
-function driftGraph(name: Sublayer, [outputSize, inputSize]: readonly number[], weights: LayerWeights): Graph {
+function driftGraph(name: Sublayer, [inputSize, outputSize]: readonly number[], weights: LayerWeights): Graph {
   const graph = new Graph();
   const values = declareWeights(graph, weights);
   const roles = PROJECTION_ROLES[name];
-  const [weight, bias] = [values[roles.weight]!, values[roles.bias]];
-  const total = graph.input("total", [1, inputSize!]);
-  const asked = graph.input("asked", [outputSize!, inputSize!]);
-  const left = gemm(weight, graph.input("gram", [inputSize!, inputSize!]), { alpha: -1, addTo: asked });
-  graph.output("drift", bias ? gemm(reshape(bias, [outputSize!, 1]), total, { alpha: -1, addTo: left }) : left);
+  const [weight, bias] = [values[roles.weight], values[roles.bias]];
+  const total = graph.input("total", [inputSize!, 1]);
+  const gram = graph.input("gram", [inputSize!, inputSize!]);
+  const asked = transpose(graph.input("asked", [inputSize!, outputSize!]), [1, 0]);
+  const left = weight ? gemm(weight, gram, { alpha: -1, addTo: asked }) : asked;
+  const drift = bias ? gemm(reshape(bias, [outputSize!, 1]), total, { transB: true, alpha: -1, addTo: left }) : left;
+  graph.output("drift", drift);
   return graph;
 }

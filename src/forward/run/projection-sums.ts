@@ -3,13 +3,23 @@
 import { Graph, type Value } from "../../compute/graph.ts";
 import { mul, reciprocal, scale, shift, sub } from "../../compute/operations/elementwise.ts";
 import type { ReusedTensors } from "../../compute/reused-tensor.ts";
-import { type GramSum, type RunningSum, RunningSums } from "../../compute/running-sums.ts";
-import type { Tensor } from "../../compute/tensor.ts";
+import { type GramSum, type RowSums, type RunningSum, RunningSums, rowParts } from "../../compute/running-sums.ts";
+import { type Tensor, tensorRows } from "../../compute/tensor.ts";
+import type { Span } from "../../linalg/gemm.ts";
 import type { DecoderLayer, LayerWeights } from "../../model/read-layer.ts";
 import type { DecoderSpec } from "../../model/spec/decoder-spec.ts";
 import type { Sublayer } from "../../model/spec/roles.ts";
-import { PROJECTION_ROLES, projectionOf, sublayer, sublayerWeights, takesPosition } from "../graphs/decoder-layer.ts";
+import {
+  isParallel,
+  PROJECTION_ROLES,
+  projectionOf,
+  sublayer,
+  sublayerWeights,
+  takesPosition,
+} from "../graphs/decoder-layer.ts";
 import { declareWeights, type LayerContext, type LayerValues } from "../graphs/layer-values.ts";
+import { type DeclaredParts, NeuronParts, rowsInParts } from "../graphs/neuron-parts.ts";
+import { inputNorm } from "../graphs/norms.ts";
 import { beforeNorm, tokenScale } from "../graphs/output-norm.ts";
 import { type HiddenBatch, type HiddenStates, sliceOf } from "./hidden-states.ts";
 import { type LayerPrograms, layerKey } from "./programs.ts";
@@ -33,7 +43,7 @@ export interface GatheredSums {
   readonly tokenCount: number;
   readonly whole: ProjectionSums;
   readonly heldOut: ProjectionSums | undefined;
-  /** z of each batch, [tokens, inputSize], where they were asked for. */
+  /** z of each batch, [inputSize, tokens], where they were asked for. */
   readonly inputs: readonly Tensor[] | undefined;
 }
 
@@ -41,9 +51,9 @@ export interface GatheredSums {
 export interface ProjectionSums {
   readonly all: RunningSums;
   readonly gram: GramSum; // Σ z zᵀ / u² [inputSize, inputSize]
-  readonly total: RunningSum; // Σ z [1, inputSize]
-  /** Of e, what should be written, Σ e zᵀ / u² [outputSize, inputSize]; without what is written where no norm follows. */
-  readonly drift: RunningSum | undefined;
+  readonly total: RowSums; // Σ z [inputSize, 1]
+  /** Of e, what should be written, Σ z eᵀ / u² [inputSize, outputSize]; where no norm follows, what is written is still in it. */
+  readonly drift: RowSums | undefined;
   readonly entries: RunningSum | undefined; // Σ x² [1, hiddenSize]
 }
 
@@ -67,7 +77,7 @@ export async function gatherSums(
       await projection.add(whole, sliceOf(state, 0, -1), wanted && sliceOf(wanted, 0, -1));
       await projection.add(heldOut, sliceOf(state, -1), wanted && sliceOf(wanted, -1));
     } else if (keepsInputs) {
-      const kept = keepsInputsIn.of(inputs!.length, [state.batch * state.length, projection.inputSize]);
+      const kept = keepsInputsIn.of(inputs!.length, [projection.inputSize, state.batch * state.length]);
       await projection.add(whole, state, wanted, kept);
       inputs!.push(kept);
     } else await projection.add(whole, state, wanted);
@@ -103,12 +113,13 @@ class ProjectionPass {
   emptySums(hasTarget: boolean, weighsEntries: boolean): ProjectionSums {
     const { inputSize, outputSize } = projectionOf(this.#name, this.#layer);
     const all = new RunningSums();
-    const [gram, total] = [all.gram(inputSize), all.sum([1, inputSize])];
-    const drift = hasTarget ? all.sum([outputSize, inputSize]) : undefined;
+    const gram = all.gram(inputSize);
+    const total = all.rows(gram.parts, 1);
+    const drift = hasTarget ? all.rows(gram.parts, outputSize) : undefined;
     return { all, gram, total, drift, entries: weighsEntries ? all.sum([1, outputSize]) : undefined };
   }
 
-  /** Adds a batch to sums; `inputs`, [tokens, inputSize], gets what enters the projection. */
+  /** Adds a batch to sums; `inputs`, [inputSize, tokens], gets what enters the projection. */
   async add(
     sums: ProjectionSums,
     { batch, length, hidden }: HiddenBatch,
@@ -121,19 +132,32 @@ class ProjectionPass {
     const options = { tokenScale: this.#tokenScale, keepsInputs: inputs !== undefined };
     const choices = [options.tokenScale, sums.drift !== undefined, sums.entries !== undefined, options.keepsInputs];
     const key = [`${this.#name} statistics`, ...choices, ...layerKey(context, this.#used)] as const;
-    const program = await programs.get(key, () => statisticsGraph(this.#name, context, this.#used, sums, options));
+    const weights = this.#isInParts ? new NeuronParts(this.#used, sums.gram.parts) : this.#used;
+    const program = await programs.get(key, () => statisticsGraph(this.#name, context, weights, sums, options));
     const isPlaced = takesPosition(this.#name, spec, this.#layer);
     const position = isPlaced ? this.#programs.position(sizes, length) : {};
-    const given = { x: hidden, ...this.#used, ...position, ...(target && { target: target.hidden }) };
-    await program.run({ ...given, ...sums.all.inputs }, { ...sums.all.outputs, ...(inputs && { inputs }) });
+    const given = { x: hidden, ...position, ...(target && { target: target.hidden }) };
+    const weightInputs = weights instanceof NeuronParts ? weights.inputs : weights;
+    const kept =
+      inputs && Object.fromEntries(sums.gram.parts.map((part, i) => [keptName(i), tensorRows(inputs, ...part)]));
+    await program.run({ ...given, ...weightInputs, ...sums.all.inputs }, { ...sums.all.outputs, ...kept });
+  }
+
+  /** Whether the inputs are neurons of which nothing further is asked: what a norm behind them does takes all of them at once. */
+  get #isInParts(): boolean {
+    const { spec } = this.#programs;
+    return this.#name === "mlp" && !this.#tokenScale && !this.#used.mlpOutputNorm && !isParallel(spec, this.#layer);
   }
 }
+
+/** Of what enters the projection, a part. */
+const keptName = (part: number): string => `inputs ${part}`;
 
 /** x [tokens, hiddenSize] enters the sublayer; `target`, where sums have a drift, is what should come out of it. */
 function statisticsGraph(
   name: Sublayer,
   context: LayerContext,
-  weights: LayerWeights,
+  weights: LayerWeights | NeuronParts,
   { gram, total, drift, entries }: ProjectionSums,
   options: { readonly tokenScale: boolean; readonly keepsInputs: boolean },
 ): Graph {
@@ -141,23 +165,59 @@ function statisticsGraph(
   const graph = new Graph();
   const shape = [batch * length, spec.hiddenSize];
   const x = graph.input("x", shape);
-  const values = declareWeights(graph, weights);
-  const { inputs, normed, written, residual, hidden } = sublayer(name, context, x, values);
-  const even = options.tokenScale ? mul(inputs, reciprocal(tokenScale(spec, written))) : inputs;
-  gram.add(even);
-  total.addRows(inputs);
+  const { inputs, even, normed, missing } =
+    weights instanceof NeuronParts
+      ? enteredInParts(spec, x, weights.declare(graph))
+      : entered(name, context, x, declareWeights(graph, weights), gram.parts, options.tokenScale);
+  gram.addRows(even);
+  total.addTotals(inputs);
   entries?.addRows(mul(normed, normed));
-  if (options.keepsInputs) graph.output("inputs", inputs);
-  if (drift === undefined) return graph;
-  const target = graph.input("target", shape);
-  const gain = outputGain(name, spec, values);
-  // without a norm what the projection writes is taken off the sum (`driftGraph`)
-  const unscaled = (value: Value): Value => scale(value, 1 / spec.residualScale);
-  const missing = gain
-    ? beforeNorm(spec, unscaled(sub(target, hidden)), unscaled(sub(hidden, residual)), gain)
-    : unscaled(sub(target, residual));
-  drift.addProduct(missing, even);
+  if (options.keepsInputs) for (const [i, part] of inputs.entries()) graph.output(keptName(i), part);
+  drift?.addProducts(even, missing(graph.input("target", shape)));
   return graph;
+}
+
+/** What statistics are made of. */
+interface Entered {
+  /** z, in parts, each [its elements, tokens]. */
+  readonly inputs: readonly Value[];
+  /** z / u, likewise. */
+  readonly even: readonly Value[];
+  /** What the sublayer's other projections read. [tokens, hiddenSize] */
+  readonly normed: Value;
+  /** What should be written, from what should come out; without a norm what is written is taken off the sum (`driftGraph`). */
+  readonly missing: (target: Value) => Value;
+}
+
+function entered(
+  name: Sublayer,
+  context: LayerContext,
+  x: Value,
+  values: LayerValues,
+  parts: readonly Span[],
+  scales: boolean,
+): Entered {
+  const { spec } = context;
+  const { inputs: z, normed, written, residual, hidden } = sublayer(name, context, x, values);
+  const inputs = rowParts(z, parts);
+  const gain = outputGain(name, spec, values);
+  const unscaled = (value: Value): Value => scale(value, 1 / spec.residualScale);
+  return {
+    inputs,
+    even: scales ? rowParts(mul(z, reciprocal(tokenScale(spec, written))), parts) : inputs,
+    normed,
+    missing: (target) =>
+      gain
+        ? beforeNorm(spec, unscaled(sub(target, hidden)), unscaled(sub(hidden, residual)), gain)
+        : unscaled(sub(target, residual)),
+  };
+}
+
+/** Of the MLP's neurons, where no norm follows. */
+function enteredInParts(spec: DecoderSpec, x: Value, values: DeclaredParts): Entered {
+  const normed = inputNorm(spec, "mlp", x, values.rest);
+  const inputs = rowsInParts(spec, normed, values);
+  return { inputs, even: inputs, normed, missing: (target) => scale(sub(target, x), 1 / spec.residualScale) };
 }
 
 /** Gain of the norm behind the projection, where the family has one. */

@@ -83,14 +83,15 @@ test("Gram matrix and mean are those of what enters the projection, and nothing 
     const { statistics, inputs } = await runner.projectionStatistics("mlp", layer, states, wanted);
     expect(states.all).toEqual(before);
     const [{ data, shape }] = [inputs![0]!];
-    const [tokens, size] = shape as [number, number];
+    const [size, tokens] = shape as [number, number];
     expect([tokens, size, statistics.tokenCount]).toEqual([48, layer.sizes.channel!.intermediateSize, 48]);
-    const sum = (term: (at: number) => number) =>
-      Array.from({ length: tokens }, (_, t) => term(t * size)).reduce((a, b) => a + b);
+    const sum = (term: (token: number) => number) =>
+      Array.from({ length: tokens }, (_, token) => term(token)).reduce((a, b) => a + b);
+    const z = (input: number, token: number) => data[input * tokens + token]!;
     for (const j of [0, 7, size - 1]) {
-      expect(statistics.mean[j]).toBeCloseTo(sum((at) => data[at + j]!) / tokens, 5);
+      expect(statistics.mean[j]).toBeCloseTo(sum((token) => z(j, token)) / tokens, 5);
       expect(statistics.gram[3 * size + j]).toBeCloseTo(
-        sum((at) => data[at + 3]! * data[at + j]!),
+        sum((token) => z(3, token) * z(j, token)),
         4,
       );
     }
