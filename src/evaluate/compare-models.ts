@@ -53,7 +53,18 @@ export async function evaluateModel(
   return summarizeComparison(comparison!, windows);
 }
 
-/** The same figures for hidden states that are already through the layers of the dense and the pruned model. */
+/** Perplexity of a model whose hidden states are already through its layers; head and final norm are those of `model`. */
+export async function perplexityOfHidden(
+  programs: ProgramCache,
+  model: Model,
+  windows: TokenWindows,
+  { all: hidden }: ResidentStates,
+): Promise<number> {
+  const statistics = await runHead(programs, { model, hidden }, targetsOf(windows));
+  return summarize(statistics, judgedWhole(windows)).perplexity;
+}
+
+/** All figures for hidden states that are already through the layers of the dense and the pruned model. */
 export async function evaluateHidden(
   programs: ProgramCache,
   model: Model,

@@ -8,7 +8,7 @@ import { type LayerRunner, runLayers } from "../forward/run/layer-runner.ts";
 import type { Model } from "../model/model.ts";
 import type { TokenWindows } from "../model/spec/token-windows.ts";
 import type { RunContext } from "../run-context.ts";
-import { type Evaluation, evaluateHidden, evaluateModel } from "./compare-models.ts";
+import { type Evaluation, evaluateHidden, evaluateModel, perplexityOfHidden } from "./compare-models.ts";
 import { judgedWhole } from "./judged-windows.ts";
 
 /** Judges any number of pruned models; what the dense model has to say about the windows is found out once. */
@@ -36,6 +36,11 @@ export class Judge {
   /** Quality of a pruned model whose hidden states after its last layer are `states`; those of the dense model must be known. */
   async qualityOf({ programs }: LayerRunner, model: Model, states: ResidentStates): Promise<Quality> {
     return qualityIn(await evaluateHidden(programs, model, this.windows, states, this.#dense!));
+  }
+
+  /** Perplexity alone, of a model whose hidden states after its last layer are `states`. */
+  perplexityOf({ programs }: LayerRunner, model: Model, states: ResidentStates): Promise<number> {
+    return perplexityOfHidden(programs, model, this.windows, states);
   }
 
   /** Quality of a model that has been written, all of whose weights may be rounded; the dense model's hidden states must be known. */

@@ -39,7 +39,8 @@ export class ReconstructionObjective implements Objective {
     for (let i = 0; i < count; i++)
       for (let k = 0; k < count; k++) {
         const half = inner[i * count + k]! / 2;
-        for (let j = 0; j < size; j++) rows[i * size + j]! -= half * whitened[k * size + j]!;
+        const [to, from] = [i * size, k * size];
+        for (let j = 0; j < size; j++) rows[to + j]! -= half * whitened[from + j]!;
       }
     this.product.subtract(rows, whitened);
     this.product.subtract(whitened, rows);

@@ -45,9 +45,12 @@ export class DowndatedMatrix<D extends Float32Array | Float64Array> {
     const { size, rank, base } = this;
     const [x, y] = [this.left, this.right].map((rows) => matrix(rank, size, this.pending(rows)));
     await gemm(x!, y!, { transA: true, alpha: -1 }, matrix(size, size, base));
-    for (let i = 0, next = 0; i < survivors.length; i++)
-      for (let j = 0; j < survivors.length; j++) base[next++] = base[survivors[i]! * size + survivors[j]!]!;
-    this.size = survivors.length;
+    const left = survivors.length;
+    for (let i = 0; i < left; i++) {
+      const [to, from] = [i * left, survivors[i]! * size];
+      for (let j = 0; j < left; j++) base[to + j] = base[from + survivors[j]!]!;
+    }
+    this.size = left;
     this.base = base.subarray(0, this.size ** 2) as D;
     this.rank = 0;
   }

@@ -5,6 +5,7 @@ import type { Judge } from "../evaluate/judge.ts";
 import type { Quality } from "../events/common.ts";
 import type { LayerResult } from "../events/prune.ts";
 import { embed, embedOrSpill } from "../forward/run/embed.ts";
+import type { ResidentStates } from "../forward/run/hidden-states.ts";
 import type { Model } from "../model/model.ts";
 import { type Experts, type LayerWeights, readLayer, withZeroBiases } from "../model/read-layer.ts";
 import { type LayerIndex, type LayerPosition, layerIndices } from "../model/spec/layer-index.ts";
@@ -31,7 +32,8 @@ interface FinishedLayers {
 }
 
 export interface PrunedLayers extends FinishedLayers {
-  readonly quality: Quality;
+  /** Of the held-out windows, behind the last layer: what a judge takes. */
+  readonly heldOut: ResidentStates;
 }
 
 /** Where a sweep stands. */
@@ -48,7 +50,7 @@ export interface SweepCourse {
 }
 
 /**
- * Prunes by a decision and measures the result: held-out windows travel along through the pruned model.
+ * Prunes by a decision; held-out windows travel along through the pruned model.
  *
  * @param write takes the pruned layers; without it the sweep is a trial
  * @param course how it goes on with another's work, and how others can with its own
@@ -60,8 +62,7 @@ export async function pruneLayers(
   write: LayerSink = async () => undefined,
   { from, keep }: SweepCourse = {},
 ): Promise<PrunedLayers> {
-  const { model, runner, judge } = sweep;
-  await judge.meetDense(run, runner, model);
+  const { model, runner } = sweep;
   const states = await startStates(run, sweep, decision);
   await from?.restore(states);
   const [results, costs] = [[...(from?.results ?? [])], [...(from?.costs ?? [])]];
@@ -81,7 +82,7 @@ export async function pruneLayers(
     await keep?.({ next: index + 1, results: [...results], costs: [...costs] }, states);
   }
   states.inputMemory.release();
-  return { results, costs, quality: await judge.qualityOf(runner, model, states.heldOut) };
+  return { results, costs, heldOut: states.heldOut };
 }
 
 /** Quality of the model that a decision would give: of a sweep that writes nothing. */
@@ -90,7 +91,10 @@ export async function tryDecision(run: RunContext, sweep: Sweep, decision: Decis
     ...run,
     report: (event) => event.type === "stage" && run.report({ ...event, name: "trial" }),
   };
-  return (await pruneLayers(trial, sweep, decision)).quality;
+  const { model, runner, judge } = sweep;
+  await judge.meetDense(run, runner, model);
+  const { heldOut } = await pruneLayers(trial, sweep, decision);
+  return judge.qualityOf(runner, model, heldOut);
 }
 
 interface LayerPlace {

@@ -130,7 +130,7 @@ async function writePruned(
   { format, options: settled, vocabulary: cut }: Job,
   { preparation, output, kept }: Writing,
 ): Promise<Written> {
-  const { model, judge } = sweep;
+  const { model, judge, runner } = sweep;
   const { summary: calibration, chosen } = preparation;
   const { decision } = chosen;
   const { keptLayers, spec, equalCostRatio } = decision;
@@ -143,11 +143,13 @@ async function writePruned(
   for (const position of layerPositions(spec).slice(0, course?.from?.results.length ?? 0)) writer.keepLayer(position);
   const write: LayerSink = (...layer) => writer.writeLayer(...layer);
   const pruned = await pruneLayers(run, sweep, decision, write, course);
+  const perplexity = await judge.perplexityOf(runner, model, pruned.heldOut);
   run.report({ type: "stage", name: "write", done: 0, total: 1 });
   const files = await writer.finish();
   run.report({ type: "stage", name: "verify", done: 0, total: 1 });
   const openTokenizer = () => openTokenizerHeldIn(format.format, model.checkpoint, model.spec.vocabSize);
-  const expected = { judge, dense: model, perplexity: pruned.quality.perplexity.after, openTokenizer };
+  await judge.meetDense(run, runner, model);
+  const expected = { judge, dense: model, perplexity, openTokenizer };
   const quality = await verifyOutput(run.backend, output, expected, format);
   const probes = await compareProbes(run, { dense: model, output, format }, settled);
   const ownCostRatio = predictedOwn(sweep, decision, pruned.costs);

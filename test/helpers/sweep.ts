@@ -1,12 +1,14 @@
 // Sweeps over a tiny model, and the model that one has written.
 import { Judge } from "../../src/evaluate/judge.ts";
+import type { Quality } from "../../src/events/common.ts";
 import type { Method } from "../../src/method/method.ts";
 import type { Model } from "../../src/model/model.ts";
 import type { LayerWeights } from "../../src/model/read-layer.ts";
 import type { DecoderSpec } from "../../src/model/spec/decoder-spec.ts";
 import { layerPositions } from "../../src/model/spec/layer-index.ts";
 import { layerTensors } from "../../src/model/spec/tensor-names.ts";
-import type { LayerSink, Sweep } from "../../src/prune/sweep.ts";
+import type { LayerSink, PrunedLayers, Sweep } from "../../src/prune/sweep.ts";
+import type { RunContext } from "../../src/run-context.ts";
 import { someWindows, type TinyModel, tinyWindows } from "./run.ts";
 
 /** Eight windows to calibrate on, two others to judge by, and nothing known from backward sweeps. */
@@ -19,6 +21,13 @@ export const sweepOf = ({ model, runner }: TinyModel, method: Method, over: Part
   sensitivities: new Map(),
   ...over,
 });
+
+/** Of what a sweep has made, as its judge has it. */
+export async function qualityOf(run: RunContext, sweep: Sweep, { heldOut }: PrunedLayers): Promise<Quality> {
+  const { judge, runner, model } = sweep;
+  await judge.meetDense(run, runner, model);
+  return judge.qualityOf(runner, model, heldOut);
+}
 
 /** A place for a sweep's layers, from which the pruned model is read. */
 export class WrittenLayers {

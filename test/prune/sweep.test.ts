@@ -16,12 +16,13 @@ import {
   type Sweep,
   type SweepCourse,
   type SweepStand,
+  tryDecision,
 } from "../../src/prune/sweep.ts";
 import { none } from "../../src/recover/none.ts";
 import type { Recovery } from "../../src/recover/recovery.ts";
 import { methodOf } from "../helpers/method.ts";
 import { openTiny, testRun, tinyWindows } from "../helpers/run.ts";
-import { sweepOf, WrittenLayers } from "../helpers/sweep.ts";
+import { qualityOf, sweepOf, WrittenLayers } from "../helpers/sweep.ts";
 
 const run = testRun();
 const tiny = await openTiny("llama");
@@ -73,7 +74,7 @@ describe("a sweep", () => {
   });
 
   test("finds the quality that the written model has", async () => {
-    const { quality } = pruned;
+    const quality = await qualityOf(run, sweep, pruned);
     const own = await evaluateModel(run.backend, written.model(model, CUT.spec), judgedWhole(sweep.judge.windows), {
       dense: model,
     });
@@ -86,6 +87,8 @@ describe("a sweep", () => {
       topOneAgreement,
     });
     expect(klDivergence).toBeGreaterThan(1e-3);
+    const perplexity = await sweep.judge.perplexityOf(runner, model, pruned.heldOut);
+    expect(perplexity).toBeCloseTo(own.perplexity, 3);
   });
 
   test("tells where it is and what has become of each layer, but not which neurons and heads", () => {
@@ -118,7 +121,7 @@ test("the dense model's states on the judge's windows are computed once for all 
   const sweep = { ...sweepOf(tiny, methodWith({})), model: counting, judge };
   const counted = async () => {
     embeddings = 0;
-    const { quality } = await pruneLayers(run, sweep, CUT);
+    const quality = await tryDecision(run, sweep, CUT);
     return { quality, embeddings };
   };
   const [first, second] = [await counted(), await counted()];
@@ -221,9 +224,10 @@ describe("a recovery that aims at the dense model", () => {
   test("is not asked where nothing is cut, and every weight stays", async () => {
     const { seen, method } = spying();
     const written = new WrittenLayers();
-    const { quality } = await pruneLayers(run, sweepOf(tiny, method), cutOf([{}, {}, {}], [0, 1, 2]), written.write);
+    const sweep = sweepOf(tiny, method);
+    const pruned = await pruneLayers(run, sweep, cutOf([{}, {}, {}], [0, 1, 2]), written.write);
     expect(seen).toEqual([]);
-    expect(quality.klDivergence).toBeCloseTo(0, 6);
+    expect((await qualityOf(run, sweep, pruned)).klDivergence).toBeCloseTo(0, 6);
     for (const index of INDICES) expect(written.layers[index]).toEqual((await readLayer(model, index)).weights);
   });
 });

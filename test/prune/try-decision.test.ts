@@ -3,7 +3,7 @@ import { decide } from "../../src/allocation/decide.ts";
 import { pruneLayers, tryDecision } from "../../src/prune/sweep.ts";
 import { methodOf } from "../helpers/method.ts";
 import { openTiny, testRun } from "../helpers/run.ts";
-import { sweepOf } from "../helpers/sweep.ts";
+import { qualityOf, sweepOf } from "../helpers/sweep.ts";
 
 const tiny = await openTiny("llama");
 afterAll(() => tiny.close());
@@ -13,6 +13,7 @@ test("a trial finds the quality that the pruned model would have, and tells of i
   const decision = decide(tiny.model.spec, {}, method, 0.2);
   const run = testRun();
   const quality = await tryDecision(run, sweepOf(tiny, method), decision);
-  expect(quality).toEqual((await pruneLayers(testRun(), sweepOf(tiny, method), decision)).quality);
+  const sweep = sweepOf(tiny, method);
+  expect(quality).toEqual(await qualityOf(testRun(), sweep, await pruneLayers(testRun(), sweep, decision)));
   expect(run.events).toEqual([0, 1, 2].map((done) => ({ type: "stage", name: "trial", done, total: 3 })));
 });
